@@ -1,0 +1,49 @@
+// Draft-and-put from populated memory against put, through the same connection to the same broker. Both sides end
+// with the same sealed object in the broker and start from the same bytes in ordinary memory; the copy is included.
+import { interleave } from '../harness/interleave.js';
+import { makeRow, type Row } from '../harness/row.js';
+import { Station } from '../harness/station.js';
+import type { Context, Measurement } from '../harness/suite.js';
+import { BrokerStation } from './broker-station.js';
+import type { Batch } from './put-role.js';
+
+const ID = 'blobs.draft.1MiB';
+const BATCH: Batch = { size: 2 ** 20, count: 16 };
+// Taking one starts the making of the next: a pool of a few keeps that from being waited for.
+const POOL: Batch = { size: BATCH.size, count: 4 };
+
+const ABOUT = `
+Ours: \`bus.draft(size, { pool })\`, a copy of 1 MiB into \`draft.bytes\`, \`draft.put()\`, waited for. Compared with:
+\`bus.put(bytes)\` of the same bytes, waited for. One client process and one broker process, a core each; batches
+alternate. The pool is full when a sample starts; filling it is the pool's background work and is not waited for, but
+it runs on the client's core and its share of a sample is in the figure. Ratio: put / draft, larger is better.
+`;
+
+async function run(context: Context): Promise<Row[]> {
+  await using broker = await BrokerStation.start();
+  await using client = Station.start(new URL('./put-role.js', import.meta.url), { place: 'client' });
+  await client.call('open', { socket: broker.socket });
+  await client.call('openPool', POOL);
+  const sides = [
+    { name: 'draft', run: () => client.call<number[]>('draft', BATCH) },
+    { name: 'put', run: () => client.call<number[]>('put', BATCH) },
+  ];
+  const result = await interleave(sides, {
+    rounds: context.quick ? 6 : 60,
+    warmup: 2,
+    onRound: (round, rounds) => context.progress(`round ${round} of ${rounds}`),
+  });
+  const draft = result.summary('draft');
+  const row = makeRow({
+    id: ID,
+    value: draft.p50,
+    unit: 'us',
+    ratio: result.ratio('put', 'draft'),
+    to: 'put of 1 MiB',
+    target: { atLeast: 2 },
+    more: { p99: draft.p99, p999: draft.p999, peer: result.summary('put').p50 },
+  });
+  return [row];
+}
+
+export const draft: Measurement = { ids: [ID], about: ABOUT, run };

@@ -1,0 +1,16 @@
+// `npm run bench:blobs`: the measurements of the blob bus, in the order of the table.
+import { runSuite, type Suite } from '../harness/suite.js';
+import { deliver } from './deliver.js';
+import { draft } from './draft.js';
+import { get } from './get.js';
+import { memory } from './memory.js';
+import { put } from './put.js';
+import { requests } from './requests.js';
+
+const suite: Suite = {
+  title: 'Sealane blobs: benchmarks',
+  command: 'npm run bench:blobs',
+  measurements: [get, put, draft, deliver, requests, memory],
+};
+
+await runSuite(suite, process.argv.slice(2));

@@ -1,0 +1,57 @@
+// One row of results, as the table prints it and the JSON file carries it, and the targets that a row is held to.
+
+/** What a ratio is held to. `atMost`: smaller is better. `atLeast`: larger is better. */
+export type Target = { readonly atMost: number } | { readonly atLeast: number };
+
+export interface Row {
+  readonly id: string;
+  /** Our figure: a median, in `unit`. */
+  readonly value: number;
+  readonly unit: string;
+  /** Against `to`; the measurement's description says which way round. Null where nothing is compared. */
+  readonly ratio: number | null;
+  readonly to: string | null;
+  readonly target: string | null;
+  /** Whether the target is reached; null without a target. */
+  readonly holds: boolean | null;
+  /** Further figures of the same run by name, in `unit` unless the name says otherwise. */
+  readonly more: Readonly<Record<string, number>>;
+}
+
+export interface RowParts {
+  readonly id: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly ratio?: number;
+  readonly to?: string;
+  readonly target?: Target;
+  readonly more?: Readonly<Record<string, number>>;
+}
+
+function describeTarget(target: Target): string {
+  return 'atMost' in target ? `<= ${target.atMost}` : `>= ${target.atLeast}`;
+}
+
+function reaches(ratio: number, target: Target): boolean {
+  return 'atMost' in target ? ratio <= target.atMost : ratio >= target.atLeast;
+}
+
+/** Four significant digits: more would be noise, and would make two runs' files differ everywhere. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+export function makeRow(parts: RowParts): Row {
+  const { ratio, target } = parts;
+  const more = Object.entries(parts.more ?? {}).map(([name, value]) => [name, rounded(value)] as const);
+  return {
+    id: parts.id,
+    value: rounded(parts.value),
+    unit: parts.unit,
+    ratio: ratio === undefined ? null : rounded(ratio),
+    to: parts.to ?? null,
+    target: target === undefined ? null : describeTarget(target),
+    holds: target === undefined || ratio === undefined ? null : reaches(ratio, target),
+    more: Object.fromEntries(more),
+  };
+}

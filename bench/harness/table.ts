@@ -1,0 +1,58 @@
+// The result table: its cells, which the document shares, and its layout for the terminal.
+import { type Alignment, alignColumns, formatNumber, formatValue } from './format.js';
+import type { Row } from './row.js';
+
+export const COLUMNS: readonly { readonly title: string; readonly align: Alignment }[] = [
+  { title: 'figure', align: 'left' },
+  { title: 'value', align: 'right' },
+  { title: 'p99', align: 'right' },
+  { title: 'p99.9', align: 'right' },
+  { title: 'ratio', align: 'right' },
+  { title: 'compared with', align: 'left' },
+  { title: 'target', align: 'right' },
+  { title: 'holds', align: 'left' },
+];
+
+// Figures of `more` that have a column of their own.
+const COLUMN_FIGURES = new Set(['p99', 'p999']);
+
+function optional(row: Row, name: string): string {
+  const value = row.more[name];
+  return value === undefined ? '' : formatValue(value, row.unit);
+}
+
+function verdict(row: Row): string {
+  if (row.holds === null) return '';
+  return row.holds ? 'yes' : 'MISSED';
+}
+
+/** One text per column. */
+export function rowCells(row: Row): string[] {
+  return [
+    row.id,
+    formatValue(row.value, row.unit),
+    optional(row, 'p99'),
+    optional(row, 'p999'),
+    row.ratio === null ? '' : formatNumber(row.ratio),
+    row.to ?? '',
+    row.target ?? '',
+    verdict(row),
+  ];
+}
+
+export function renderTable(rows: readonly Row[]): string {
+  const header = COLUMNS.map((column) => column.title);
+  const alignments = COLUMNS.map((column) => column.align);
+  return alignColumns([header, ...rows.map(rowCells)], alignments).join('\n');
+}
+
+/** Figures that the table has no column for, a line per row that has some. */
+export function renderNotes(rows: readonly Row[]): string {
+  const lines = rows.flatMap((row) => {
+    const rest = Object.entries(row.more).filter(([name]) => !COLUMN_FIGURES.has(name));
+    if (rest.length === 0) return [];
+    const label = row.to === null ? row.id : `${row.id} (${row.to})`;
+    return [`${label}: ${rest.map(([name, value]) => `${name} ${formatNumber(value)}`).join(', ')}`];
+  });
+  return lines.join('\n');
+}

@@ -1,0 +1,79 @@
+/**
+ * What a command talks to: standard output for results, standard error for everything else, each a terminal or not.
+ * Owns the rules for both; commands never look at process.stdout themselves.
+ */
+import { jsonText } from './escape.js';
+import { type Style, colourEnabled, createStyle, unicodeEnabled } from './style.js';
+import type { TableLayout } from './table.js';
+
+/** The part of a writable stream that is used here. */
+export interface TextStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string, written?: () => void): boolean;
+}
+
+/** One output stream and what it can show. */
+export class Screen {
+  /** Whether people read this directly. */
+  readonly terminal: boolean;
+  readonly style: Style;
+  /** Whether characters beyond ASCII may be used for drawing. */
+  readonly unicode: boolean;
+  readonly #stream: TextStream;
+
+  constructor(stream: TextStream, options: { colour: boolean; environment: NodeJS.ProcessEnv }) {
+    this.#stream = stream;
+    this.terminal = stream.isTTY === true;
+    const settings = { terminal: this.terminal, wanted: options.colour, environment: options.environment };
+    this.style = createStyle(colourEnabled(settings));
+    this.unicode = this.terminal && unicodeEnabled(options.environment);
+  }
+
+  /** Columns of the terminal, as they are now; 80 where that is unknown. */
+  get columns(): number {
+    return this.#stream.columns ?? 80;
+  }
+
+  /** How tables are laid out here. */
+  get layout(): TableLayout {
+    return {
+      style: this.style,
+      width: this.terminal ? this.columns : undefined,
+      ellipsis: this.unicode ? '\u2026' : '...',
+    };
+  }
+
+  /** Writes text as it is. */
+  write(text: string): void {
+    this.#stream.write(text);
+  }
+
+  /** Writes one line. */
+  line(text: string): void {
+    this.#stream.write(`${text}\n`);
+  }
+
+  /** Resolves when everything written so far has left this process. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => this.#stream.write('', () => resolve()));
+  }
+}
+
+/** Both screens, and whether results are JSON. */
+export class Terminal {
+  readonly json: boolean;
+  readonly out: Screen;
+  readonly err: Screen;
+
+  constructor(options: { json: boolean; colour: boolean }, environment: NodeJS.ProcessEnv = process.env) {
+    this.json = options.json;
+    this.out = new Screen(process.stdout, { colour: options.colour, environment });
+    this.err = new Screen(process.stderr, { colour: options.colour, environment });
+  }
+
+  /** Writes one JSON document on a line of standard output. */
+  writeJson(value: unknown): void {
+    this.out.line(jsonText(value));
+  }
+}

@@ -1,0 +1,27 @@
+/** Checks of arguments that callers of the public API pass: every failure is ERR_SEALANE_INVALID_ARGUMENT. */
+import { invalidArgument } from './errors.js';
+
+/** Throws unless `value` is an integer from `min` to `max`, both included. */
+export function checkInteger(name: string, value: unknown, min: number, max: number): asserts value is number {
+  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
+    throw invalidArgument(name, `be an integer from ${min} to ${max}`, value);
+  }
+}
+
+/** Throws unless `value` is a string whose UTF-8 form has `min` to `max` bytes and no lone surrogate. */
+export function checkText(name: string, value: unknown, min: number, max: number): asserts value is string {
+  if (typeof value !== 'string') throw invalidArgument(name, 'be a string', value);
+  if (!isWellFormed(value)) throw invalidArgument(name, 'be well-formed Unicode (no lone surrogates)', value);
+  const bytes = Buffer.byteLength(value, 'utf8');
+  if (bytes < min || bytes > max) throw invalidArgument(name, `have ${min} to ${max} bytes in UTF-8 (it has ${bytes})`, value);
+}
+
+/** Throws unless `value` is an AbortSignal or undefined. */
+export function checkSignal(name: string, value: unknown): asserts value is AbortSignal | undefined {
+  if (value !== undefined && !(value instanceof AbortSignal)) throw invalidArgument(name, 'be an AbortSignal', value);
+}
+
+/** As String.prototype.isWellFormed, which the types of ES2023 lack. */
+function isWellFormed(text: string): boolean {
+  return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
+}

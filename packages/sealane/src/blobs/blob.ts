@@ -1,0 +1,270 @@
+/**
+ * One object that this process holds: a descriptor of sealed memory, and views over it.
+ * Owns the descriptor and its mappings. Trusts nobody: the seals are checked before the first byte is mapped.
+ */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { checkInteger, checkSignal } from '../base/check.js';
+import { closedError, invalidArgument, SealaneError } from '../base/errors.js';
+import { copyRange } from '../os/copy.js';
+import { closeDescriptor, type DescriptorInfo, duplicate, inspect, requireBlobDescriptor } from '../os/descriptor.js';
+import { offerDescriptor, takeDescriptor } from '../os/handoff.js';
+import { Mapping } from '../os/mapping.js';
+import type { Mappable } from '../os/mappable.js';
+import { Memfd } from '../os/memfd.js';
+import { sha256OfDescriptor } from '../os/sha256.js';
+import { type BlobInfo, DIGEST_PREFIX } from './info.js';
+import type { HasDescriptor } from './source.js';
+
+/** What a worker opens a blob from: plain data that survives postMessage. Good for one {@link openBlob}. */
+export interface BlobToken {
+  readonly sealane: 'blob-token/1';
+  /** Unguessable, and known to this process only. */
+  readonly key: string;
+  readonly info: BlobInfo;
+}
+
+/** A constructor of typed arrays. */
+export type TypedArrayConstructor<T> = {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): T;
+};
+
+export interface TransferOptions {
+  signal?: AbortSignal;
+  /** Told as it goes: bytes so far, bytes in all. */
+  onProgress?: (bytes: number, total: number) => void;
+}
+
+/** Chunk of {@link Blob.stream}, in bytes. */
+const STREAM_CHUNK_BYTES = 1_048_576;
+
+/** Closes the descriptors of blobs that were forgotten. A safety net: close() is what frees memory in time. */
+const forgotten = new FinalizationRegistry<Memfd>((memfd) => memfd.close());
+
+/**
+ * An immutable object, mapped into this process when asked for. The bytes are the publisher's own pages: nothing was copied. A
+ * write into a view lands on a private copy of the page and is seen by nobody else. Closing empties every view.
+ */
+export class Blob implements Mappable, Disposable {
+  /** What the broker said of the object when it handed it over. */
+  readonly info: BlobInfo;
+  readonly #memfd: Memfd;
+  readonly #seals: number;
+  #whole: Mapping | undefined;
+  #digest: string | undefined;
+  /** Parts that were mapped for view(). They are kept by their buffers, so that forgotten views are freed. */
+  readonly #parts = new Set<WeakRef<Mapping>>();
+  readonly #keepers = new WeakMap<ArrayBuffer, Mapping>();
+
+  /** @internal Takes the descriptor, also when it throws. Throws what requireBlobDescriptor throws. */
+  constructor(descriptor: number, info: BlobInfo) {
+    const checked = checkOrClose(descriptor, info.size);
+    this.#memfd = Memfd.take(descriptor, checked);
+    this.#seals = checked.seals;
+    this.info = info;
+    this.#digest = info.digest;
+    forgotten.register(this, this.#memfd, this);
+  }
+
+  get id(): number {
+    return this.info.id;
+  }
+
+  get name(): string | undefined {
+    return this.info.name;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.info.size;
+  }
+
+  get metadata(): Readonly<Record<string, string>> {
+    return this.info.metadata;
+  }
+
+  get seals(): number {
+    return this.#seals;
+  }
+
+  get closed(): boolean {
+    return this.#memfd.closed;
+  }
+
+  /** The blob's own descriptor, borrowed: valid until close(). {@link Blob.fd} gives one to keep. */
+  get descriptor(): number {
+    return this.#open().fd;
+  }
+
+  /**
+   * All of it, as a view over the sealed pages; the same one each time. The mapping is made at first use and holds addresses,
+   * not memory. V8 counts the bytes as its own: holding a view of 1 GiB makes each full collection dear, so map a part
+   * with {@link Blob.view} where a part will do. Node.js 20 refuses more than 4 GiB (map parts).
+   * Throws ERR_SEALANE_CLOSED, and ERR_SEALANE_EXHAUSTED when there are no more mappings (vm.max_map_count).
+   */
+  get bytes(): Uint8Array {
+    return this.#mapWhole(false).bytes;
+  }
+
+  /** Maps all of it and reads the pages in, so that later reads don't fault. */
+  populate(): void {
+    this.#mapWhole(true);
+  }
+
+  /**
+   * A part, as a view over the sealed pages; only the part is mapped. `offset` and `length` in bytes, inside the object.
+   * Throws ERR_SEALANE_INVALID_ARGUMENT for a part that is not inside.
+   */
+  view(offset = 0, length = this.size - offset): Uint8Array {
+    const memfd = this.#open();
+    checkInteger('offset', offset, 0, this.size);
+    checkInteger('length', length, 0, this.size - offset);
+    if (this.#whole !== undefined) return this.#whole.bytes.subarray(offset, offset + length);
+    const mapping = Mapping.private(memfd.fd, offset, length);
+    this.#keep(mapping);
+    return mapping.bytes;
+  }
+
+  /**
+   * A typed array over the sealed pages, for example `blob.as(Float32Array)`. `byteOffset` in bytes, `length` in elements;
+   * by default to the end. Throws ERR_SEALANE_MISALIGNED when the offset, or the rest without `length`, is no multiple of
+   * the element size, and ERR_SEALANE_INVALID_ARGUMENT for a part that is not inside.
+   */
+  as<T>(type: TypedArrayConstructor<T>, byteOffset = 0, length?: number): T {
+    checkInteger('byteOffset', byteOffset, 0, this.size);
+    const width = type.BYTES_PER_ELEMENT;
+    requireMultiple('byteOffset', byteOffset, width);
+    if (length === undefined) requireMultiple('the size after byteOffset', this.size - byteOffset, width);
+    const elements = length ?? (this.size - byteOffset) / width;
+    checkInteger('length', elements, 0, Math.floor((this.size - byteOffset) / width));
+    const bytes = this.view(byteOffset, elements * width);
+    return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, elements);
+  }
+
+  /** All of it as UTF-8 text (malformed parts become U+FFFD). Copies: strings live in V8's heap. */
+  text(): string {
+    using mapping = Mapping.private(this.#open().fd, 0, this.size);
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(mapping.bytes);
+  }
+
+  /** A stream of copies of 1 MiB each. It holds a descriptor of its own: the blob may be closed meanwhile. */
+  stream(): Readable {
+    const fd = duplicate(this.#open().fd);
+    // `start` makes it read by position: the offset of a shared descriptor belongs to everyone who holds it.
+    return createReadStream('', { fd, start: 0, autoClose: true, highWaterMark: STREAM_CHUNK_BYTES });
+  }
+
+  /** A duplicate of the descriptor, which the caller owns and closes. Its file offset is shared: read it by position. */
+  fd(): number {
+    return duplicate(this.#open().fd);
+  }
+
+  /**
+   * Writes all of it into a file, off the event loop: to a path (created or truncated), or to an open regular file from its
+   * beginning. Resolves with the bytes written. Throws ERR_SEALANE_SYSTEM (a full disk, say) and ERR_SEALANE_ABORTED.
+   */
+  async copyTo(file: string | URL | HasDescriptor, options: TransferOptions = {}): Promise<number> {
+    const source = duplicate(this.#open().fd);
+    using held = Memfd.take(source);
+    if (typeof file === 'object' && 'fd' in file) return this.#copyTo(held.fd, file.fd, options);
+    if (typeof file !== 'string' && !(file instanceof URL)) throw invalidArgument('file', 'be a path, a URL, or have a descriptor', file);
+    await using handle = await open(file instanceof URL ? fileURLToPath(file) : file, 'w');
+    return await this.#copyTo(held.fd, handle.fd, options);
+  }
+
+  /** The SHA-256 of the content, as `sha256:HEX`; computed off the event loop when it is not known yet, then remembered. */
+  async digest(options: { signal?: AbortSignal } = {}): Promise<string> {
+    checkSignal('signal', options.signal);
+    if (this.#digest !== undefined) return this.#digest;
+    using held = Memfd.take(duplicate(this.#open().fd));
+    this.#digest = DIGEST_PREFIX + (await sha256OfDescriptor(held.fd, this.size, options.signal));
+    return this.#digest;
+  }
+
+  /**
+   * A token for another thread of this process: post it to a worker, which calls {@link openBlob} with it, once. The token
+   * keeps the object alive by itself, so this blob may be closed at once; it is freed when it is opened, or when the thread that made
+   * it ends. Throws ERR_SEALANE_LIMIT_EXCEEDED when 4,096 tokens wait to be opened.
+   */
+  token(): BlobToken {
+    return { sealane: 'blob-token/1', key: offerDescriptor(this.#open().fd), info: this.info };
+  }
+
+  /** Empties every view, frees the memory of private copies, and closes the descriptor. Idempotent. */
+  close(): void {
+    if (this.#memfd.closed) return;
+    forgotten.unregister(this);
+    this.#whole?.close();
+    for (const part of this.#parts) part.deref()?.close();
+    this.#parts.clear();
+    this.#memfd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #open(): Memfd {
+    if (this.#memfd.closed) throw closedError(`the blob ${this.id}`);
+    return this.#memfd;
+  }
+
+  #mapWhole(populate: boolean): Mapping {
+    const memfd = this.#open();
+    if (this.#whole === undefined || populate) {
+      const mapping = Mapping.private(memfd.fd, 0, this.size, { populate });
+      if (this.#whole !== undefined) this.#keep(this.#whole);
+      this.#whole = mapping;
+    }
+    return this.#whole;
+  }
+
+  #keep(mapping: Mapping): void {
+    for (const part of this.#parts) if (part.deref() === undefined) this.#parts.delete(part);
+    this.#parts.add(new WeakRef(mapping));
+    this.#keepers.set(mapping.buffer, mapping);
+  }
+
+  async #copyTo(from: number, to: number, options: TransferOptions): Promise<number> {
+    checkSignal('signal', options.signal);
+    if (!inspect(to).regular) {
+      throw new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', `descriptor ${to} is no regular file; pipe blob.stream() into it`);
+    }
+    const { onProgress } = options;
+    const report = onProgress === undefined ? undefined : (bytes: number) => onProgress(bytes, this.size);
+    return await copyRange(from, 0, to, 0, this.size, options.signal, report);
+  }
+}
+
+/**
+ * Opens a blob that another thread of this process handed over with {@link Blob.token}. No byte is copied. Throws
+ * ERR_SEALANE_BAD_TOKEN for a token that was opened before, comes from another process, or whose thread has ended.
+ */
+export function openBlob(token: BlobToken): Blob {
+  if (typeof token !== 'object' || token === null || token.sealane !== 'blob-token/1') {
+    throw invalidArgument('token', 'come from Blob.token()', token);
+  }
+  const descriptor = takeDescriptor(token.key);
+  if (descriptor === undefined) {
+    const why = 'it was opened before, comes from another process, or its thread has ended';
+    throw new SealaneError('ERR_SEALANE_BAD_TOKEN', `no blob waits under this token: ${why}; make one token an opener`);
+  }
+  return new Blob(descriptor, token.info);
+}
+
+function checkOrClose(descriptor: number, size: number): DescriptorInfo {
+  try {
+    return requireBlobDescriptor(descriptor, size);
+  } catch (error) {
+    closeDescriptor(descriptor);
+    throw error;
+  }
+}
+
+function requireMultiple(what: string, value: number, width: number): void {
+  if (value % width === 0) return;
+  throw new SealaneError('ERR_SEALANE_MISALIGNED', `${what} is ${value}, not a multiple of the element size ${width}`);
+}

@@ -1,0 +1,227 @@
+/**
+ * One connection to a broker: sends requests, matches answers, and fails everything that is pending when it ends.
+ * Owns its link. Trusts the broker no further than its user id: every answer is decoded and compared with its request.
+ */
+import { abortedError, SealaneError } from '../base/errors.js';
+import { MAX_MESSAGE_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
+import { Link } from '../link/index.js';
+import { closeDescriptor } from '../os/descriptor.js';
+import type { UnixSocket } from '../os/unix-socket.js';
+import {
+  type BrokerLimits,
+  decodeResponse,
+  encodeRequest,
+  PROTOCOL_VERSION,
+  type Request,
+  type Response,
+  responseDescriptors,
+  statusToCode,
+} from '../wire/index.js';
+
+/** A request without its number, which the connection gives. */
+export type Question = Request extends infer R ? (R extends Request ? Omit<R, 'requestId'> : never) : never;
+
+/** An answer that is no error. */
+export type Answer = Exclude<Response, { type: 'error' }>;
+
+/** The answer to a question of one type. */
+export type AnswerTo<T extends Answer['type']> = Answer extends infer A
+  ? A extends Answer
+    ? T extends A['type']
+      ? A
+      : never
+    : never
+  : never;
+
+/** An answer and the descriptor that came with it, which the receiver of this object owns. */
+export interface Reply<T extends Answer['type'] = Answer['type']> {
+  readonly answer: AnswerTo<T>;
+  readonly descriptor: number | undefined;
+}
+
+interface Pending {
+  readonly type: Question['type'];
+  resolve(reply: Reply): void;
+  reject(error: SealaneError): void;
+}
+
+/** Answers taken in one turn of the event loop: enough to keep up, few enough to let timers run. */
+const MESSAGES_PER_TURN = 64;
+
+export class Connection {
+  readonly #link: Link;
+  readonly #pending = new Map<number, Pending>();
+  /** Watches that live: their numbers may not be used for other requests. */
+  readonly #watches = new Set<number>();
+  readonly #waiting: Array<() => void> = [];
+  #nextRequestId = 1;
+  #maxOutstanding = 1;
+  #failure: SealaneError | undefined;
+  #limits: BrokerLimits | undefined;
+
+  private constructor(socket: UnixSocket) {
+    this.#link = new Link(socket, {
+      maxPacketBytes: MAX_PACKET_BYTES,
+      maxMessageBytes: MAX_MESSAGE_BYTES,
+      messagesPerTurn: MESSAGES_PER_TURN,
+      onMessage: (message, descriptors) => this.#onMessage(message, descriptors),
+      onClose: (error) => this.#fail(connectionLost(error)),
+    });
+    this.#link.unref();
+  }
+
+  /** Takes a connected socket and greets the broker. Throws what the broker answers, or ERR_SEALANE_CONNECTION_LOST. */
+  static async greet(socket: UnixSocket, jobId: string | undefined, signal: AbortSignal): Promise<Connection> {
+    const connection = new Connection(socket);
+    try {
+      const hello = { type: 'hello' as const, minVersion: PROTOCOL_VERSION, maxVersion: PROTOCOL_VERSION };
+      const sizes = { maxPacketBytes: MAX_PACKET_BYTES, maxMessageBytes: MAX_MESSAGE_BYTES };
+      const job = jobId === undefined ? {} : { jobId };
+      const { answer } = await connection.ask({ ...hello, ...sizes, ...job }, undefined, signal);
+      connection.#limits = answer.limits;
+      connection.#maxOutstanding = Math.max(1, answer.limits.maxOutstanding);
+      return connection;
+    } catch (error) {
+      connection.close(error instanceof SealaneError ? error : connectionLost(undefined));
+      throw error;
+    }
+  }
+
+  /** What the broker said of its limits in the greeting. */
+  get limits(): BrokerLimits {
+    if (this.#limits === undefined) throw new SealaneError('ERR_SEALANE_INTERNAL', 'limits are known after the greeting');
+    return this.#limits;
+  }
+
+  /** Why the connection can't be used any more; undefined while it can. */
+  get failure(): SealaneError | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * Asks, and resolves with the answer. `descriptor` is borrowed until this returns (it is sent or duplicated by then).
+   * When `signal` fires the promise is rejected at once with ERR_SEALANE_ABORTED; a late answer is thrown away and its
+   * descriptor closed; a wait at the broker is cancelled.
+   */
+  async ask<Q extends Question>(question: Q, descriptor?: number, signal?: AbortSignal): Promise<Reply<Q['type']>> {
+    while (this.#pending.size >= this.#maxOutstanding && this.#failure === undefined) await this.#room();
+    if (this.#failure !== undefined) throw this.#failure;
+    if (signal?.aborted) throw abortedError(`the request ${question.type}`, signal);
+    return (await this.#askNow(question, descriptor, signal)) as Reply<Q['type']>;
+  }
+
+  /** Gives up everything that is pending with `reason` and closes. Idempotent. */
+  close(reason: SealaneError): void {
+    this.#fail(reason);
+    this.#link.close();
+  }
+
+  #askNow(question: Question, descriptor?: number, signal?: AbortSignal): Promise<Reply> {
+    const requestId = this.#takeRequestId();
+    if (question.type === 'watch') this.#watches.add(requestId);
+    if (question.type === 'cancel') this.#watches.delete(question.target);
+    const message = encodeRequest({ ...question, requestId } as Request);
+    return new Promise((resolve, reject) => {
+      const pending: Pending = { type: question.type, resolve, reject };
+      this.#pending.set(requestId, signal === undefined ? pending : this.#abortable(requestId, pending, signal));
+      if (this.#pending.size === 1) this.#link.ref();
+      try {
+        this.#link.send(message, descriptor === undefined ? [] : [descriptor]);
+      } catch (error) {
+        this.#settle(requestId);
+        reject(error);
+      }
+    });
+  }
+
+  /** The broker stops reading us at its limit of unanswered requests: wait here until an answer makes room. */
+  #room(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Wraps a pending request so that the signal rejects it, and what comes later is thrown away. */
+  #abortable(requestId: number, pending: Pending, signal: AbortSignal): Pending {
+    const onAbort = () => {
+      this.#pending.set(requestId, { type: pending.type, resolve: discard, reject: () => {} });
+      if (pending.type === 'get') this.ask({ type: 'cancel', target: requestId }).catch(() => {});
+      pending.reject(abortedError(`the request ${pending.type}`, signal));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    const forget = () => signal.removeEventListener('abort', onAbort);
+    return {
+      type: pending.type,
+      resolve: (reply) => (forget(), pending.resolve(reply)),
+      reject: (error) => (forget(), pending.reject(error)),
+    };
+  }
+
+  #takeRequestId(): number {
+    while (this.#pending.has(this.#nextRequestId) || this.#watches.has(this.#nextRequestId)) this.#advance();
+    const requestId = this.#nextRequestId;
+    this.#advance();
+    return requestId;
+  }
+
+  #advance(): void {
+    this.#nextRequestId = this.#nextRequestId === 0xffff_ffff ? 1 : this.#nextRequestId + 1;
+  }
+
+  #settle(requestId: number): Pending | undefined {
+    const pending = this.#pending.get(requestId);
+    this.#pending.delete(requestId);
+    if (this.#pending.size === 0) this.#link.unref();
+    this.#waiting.shift()?.();
+    return pending;
+  }
+
+  #onMessage(message: Uint8Array, descriptors: number[]): void {
+    try {
+      this.#dispatch(decodeResponse(message), descriptors);
+    } catch (error) {
+      this.#link.close(error instanceof SealaneError ? error : connectionLost(undefined));
+    } finally {
+      for (const descriptor of descriptors) closeDescriptor(descriptor);
+    }
+  }
+
+  /** Takes the one descriptor that an answer may carry out of the array; whatever stays in it is surplus. */
+  #dispatch(response: Response, descriptors: number[]): void {
+    const expected = this.#pending.get(response.requestId)?.type;
+    const asked = response.type === 'error' ? response.request : response.type;
+    if (expected !== asked) throw protocolError(`the broker answered ${asked} where ${expected ?? 'nothing'} was asked`);
+    if (descriptors.length > responseDescriptors(response.type)) throw protocolError('the broker sent surplus descriptors');
+    const pending = this.#settle(response.requestId);
+    if (response.type === 'error') pending?.reject(refusal(response));
+    else pending?.resolve({ answer: response, descriptor: descriptors.pop() });
+  }
+
+  #fail(reason: SealaneError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = reason;
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const request of pending) request.reject(reason);
+    for (const start of this.#waiting.splice(0)) start();
+  }
+}
+
+/** What becomes of an answer that nobody waits for any more. */
+function discard(reply: Reply): void {
+  if (reply.descriptor !== undefined) closeDescriptor(reply.descriptor);
+}
+
+function refusal(response: Extract<Response, { type: 'error' }>): SealaneError {
+  return new SealaneError(statusToCode(response.status), `the broker refused ${response.request}: ${response.text}`);
+}
+
+function protocolError(message: string): SealaneError {
+  return new SealaneError('ERR_SEALANE_PROTOCOL', message);
+}
+
+function connectionLost(cause: SealaneError | undefined): SealaneError {
+  const because = cause === undefined ? 'the broker closed it or died' : cause.message;
+  const hint = 'call reconnect() once the broker is back';
+  return new SealaneError('ERR_SEALANE_CONNECTION_LOST', `the connection to the broker is lost: ${because}; ${hint}`, {
+    cause,
+  });
+}

@@ -1,0 +1,33 @@
+/**
+ * A content: one sealed memfd that the broker keeps, shared by all objects of one user that are known to have the same bytes.
+ * Counts its references; with the last one its host gives up the descriptor and the quota. Never maps the bytes.
+ */
+import { assert } from '../base/assert.js';
+
+export class Content {
+  /** SHA-256 of the bytes as 64 hex digits, once it was computed. The seals make it true forever. */
+  digest: string | undefined;
+  #references = 1;
+
+  /**
+   * Whoever makes a content holds the first reference. `onGone` is called with the last release, and has to close `fd`,
+   * which was validated: a memfd of `size` bytes with the seals of a blob.
+   */
+  constructor(
+    readonly uid: number,
+    readonly fd: number,
+    readonly size: number,
+    private readonly onGone: (content: Content) => void,
+  ) {}
+
+  retain(): this {
+    assert(this.#references > 0, 'a content that is gone was retained');
+    this.#references++;
+    return this;
+  }
+
+  release(): void {
+    assert(this.#references > 0, 'a content was released too often');
+    if (--this.#references === 0) this.onGone(this);
+  }
+}

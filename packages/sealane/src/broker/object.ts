@@ -1,0 +1,88 @@
+/**
+ * An object of the store: a content with a name, a scope and an end.
+ * Owns one reference to its content. Lives while it is in the store or held by someone who still has to deliver it.
+ */
+import { assert } from '../base/assert.js';
+import type { ObjectInfo } from '../wire/index.js';
+import type { Content } from './content.js';
+
+/** What a put states about an object, checked. */
+export interface ObjectDraft {
+  readonly name: string | undefined;
+  readonly owner: string | undefined;
+  readonly allowed: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly ttlMs: number | undefined;
+}
+
+/** Above so many allowed jobs a set answers who is among them; below, comparing is as quick and takes no memory. */
+const AUDIENCE_SET_JOBS = 16;
+
+export class StoredObject {
+  readonly name: string | undefined;
+  readonly owner: string | undefined;
+  readonly allowed: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly expiresAtMs: number | undefined;
+  /** No longer in the store: nobody finds it any more. */
+  dropped = false;
+  readonly #audience: ReadonlySet<string> | undefined;
+  #holds = 1;
+
+  /** Takes one reference to `content`. `onGone` is called when the last hold is released. */
+  constructor(
+    readonly id: number,
+    readonly content: Content,
+    draft: ObjectDraft,
+    readonly createdAtMs: number,
+    /** What this object was charged as, for the refund. */
+    readonly recordBytes: number,
+    private readonly onGone: (object: StoredObject) => void,
+  ) {
+    this.name = draft.name;
+    this.owner = draft.owner;
+    this.allowed = draft.allowed;
+    this.metadata = draft.metadata;
+    this.expiresAtMs = draft.ttlMs === undefined ? undefined : createdAtMs + draft.ttlMs;
+    this.#audience = draft.allowed.length > AUDIENCE_SET_JOBS ? new Set(draft.allowed) : undefined;
+  }
+
+  get uid(): number {
+    return this.content.uid;
+  }
+
+  /** Whether `job` is among the allowed jobs. */
+  allows(job: string): boolean {
+    return this.#audience === undefined ? this.allowed.includes(job) : this.#audience.has(job);
+  }
+
+  /** Keeps content and record alive after a drop, until {@link release}. */
+  hold(): this {
+    assert(this.#holds > 0, 'an object that is gone was held');
+    this.#holds++;
+    return this;
+  }
+
+  release(): void {
+    assert(this.#holds > 0, 'an object was released too often');
+    if (--this.#holds > 0) return;
+    this.onGone(this);
+    this.content.release();
+  }
+
+  /** As a client sees it. */
+  info(): ObjectInfo {
+    return {
+      id: this.id,
+      size: this.content.size,
+      ...(this.name === undefined ? {} : { name: this.name }),
+      ...(this.content.digest === undefined ? {} : { digest: this.content.digest }),
+      ...(this.owner === undefined ? {} : { owner: this.owner }),
+      allowed: this.allowed,
+      metadata: this.metadata,
+      createdAtMs: this.createdAtMs,
+      ...(this.expiresAtMs === undefined ? {} : { expiresAtMs: this.expiresAtMs }),
+      uid: this.uid,
+    };
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The objects of all users: one shelf a user, with constant-time lookups by id, name and digest.
+ * Owns every content and object, and their descriptors. Trusts its callers to have validated descriptors and requests;
+ * which of a user's objects a caller may see or drop is decided here, by the rules of access.ts.
+ */
+import { SealaneError } from '../base/errors.js';
+import type { Selector } from '../wire/index.js';
+import { type Caller, mayDrop, maySee } from './access.js';
+import type { Closer } from './closer.js';
+import { Content } from './content.js';
+import { Expiry } from './expiry.js';
+import { type ObjectDraft, StoredObject } from './object.js';
+import { OrderedObjects } from './ordered.js';
+import type { Quota } from './quota.js';
+import { Versions } from './versions.js';
+
+/** All that one user has put. */
+class Shelf {
+  readonly byId = new Map<number, StoredObject>();
+  readonly ordered = new OrderedObjects();
+  readonly names = new Map<string, Versions>();
+  readonly digests = new Map<string, Versions>();
+  /** The content to share, by its digest. */
+  readonly contents = new Map<string, Content>();
+
+  get empty(): boolean {
+    return this.byId.size === 0 && this.contents.size === 0;
+  }
+}
+
+const NO_OBJECTS = new OrderedObjects();
+
+export class Store {
+  readonly #shelves = new Map<number, Shelf>();
+  readonly #expiry = new Expiry((object) => this.drop(object));
+  #lastId = 0;
+  #count = 0;
+
+  constructor(
+    private readonly quota: Quota,
+    private readonly closer: Closer,
+  ) {}
+
+  /** The id of the newest object that was ever put; 0 before the first. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  /** Objects that can be found now, of all users or of one. */
+  count(uid?: number): number {
+    return uid === undefined ? this.#count : (this.#shelves.get(uid)?.byId.size ?? 0);
+  }
+
+  /**
+   * Takes a validated descriptor whose bytes are charged to `uid` already. The caller holds the first reference; with the
+   * last one the descriptor is closed and the bytes are refunded.
+   */
+  admit(uid: number, fd: number, size: number): Content {
+    return new Content(uid, fd, size, (content) => this.#onContentGone(content));
+  }
+
+  /**
+   * The content to keep in place of `content`, whose digest is known: one of this user that has the same bytes already, or
+   * itself. Takes the caller's reference to `content` and gives one to the result.
+   */
+  share(content: Content): Content {
+    const held = content.digest === undefined ? undefined : this.#shelves.get(content.uid)?.contents.get(content.digest);
+    if (held === undefined || held === content) return content;
+    held.retain();
+    content.release();
+    return held;
+  }
+
+  /** Notes the digest of a content, and makes it and its objects findable by it. Notes it once. */
+  setDigest(content: Content, digest: string, objects: Iterable<StoredObject>): void {
+    content.digest = digest;
+    const shelf = this.#shelf(content.uid);
+    if (!shelf.contents.has(digest)) shelf.contents.set(digest, content);
+    for (const object of objects) if (!object.dropped) index(shelf.digests, digest, object);
+  }
+
+  /**
+   * Adds an object. Takes the caller's reference to `content`, and what was charged for it: one object and `recordBytes`,
+   * which are refunded when the object is gone.
+   */
+  insert(content: Content, draft: ObjectDraft, recordBytes: number): StoredObject {
+    const shelf = this.#shelf(content.uid);
+    this.#lastId++;
+    const object = new StoredObject(this.#lastId, content, draft, Date.now(), recordBytes, (gone) => this.#onObjectGone(gone));
+    this.#count++;
+    shelf.byId.set(object.id, object);
+    shelf.ordered.add(object);
+    if (object.name !== undefined) index(shelf.names, object.name, object);
+    if (content.digest !== undefined) index(shelf.digests, content.digest, object);
+    if (draft.ttlMs !== undefined) this.#expiry.add(object, draft.ttlMs);
+    return object;
+  }
+
+  /**
+   * The object that a selector names: of those with its name or digest the newest that the caller may see.
+   * Throws ERR_SEALANE_NOT_FOUND, or ERR_SEALANE_ACCESS_DENIED when this user has such objects and the caller's job may
+   * see none.
+   */
+  find(caller: Caller, selector: Selector): StoredObject {
+    const shelf = this.#shelves.get(caller.uid);
+    const object = shelf === undefined ? undefined : findOn(shelf, caller, selector);
+    if (object !== undefined) return object;
+    throw new SealaneError('ERR_SEALANE_NOT_FOUND', `there is no object with ${describeSelector(selector)}`);
+  }
+
+  /** As {@link find}; also throws ERR_SEALANE_ACCESS_DENIED when the caller may see the object and not drop it. */
+  findToDrop(caller: Caller, selector: Selector): StoredObject {
+    const object = this.find(caller, selector);
+    if (mayDrop(object, caller.job)) return object;
+    throw new SealaneError(
+      'ERR_SEALANE_ACCESS_DENIED',
+      `object ${object.id} belongs to job ${JSON.stringify(object.owner)}; only that job, or a caller without a job, may drop it`,
+    );
+  }
+
+  /** The newest object of a name that the caller may see. */
+  newest(caller: Caller, name: string): StoredObject | undefined {
+    return this.#shelves.get(caller.uid)?.names.get(name)?.newest(caller.job);
+  }
+
+  /** All objects of a user in the order of their ids; positions in it are valid until the next change of the store. */
+  ordered(uid: number): OrderedObjects {
+    return this.#shelves.get(uid)?.ordered ?? NO_OBJECTS;
+  }
+
+  /** Forgets an object: nobody finds it any more. It lives on for whoever holds it. */
+  drop(object: StoredObject): void {
+    const shelf = this.#shelf(object.uid);
+    object.dropped = true;
+    this.#count--;
+    shelf.byId.delete(object.id);
+    shelf.ordered.remove();
+    if (object.name !== undefined) unindex(shelf.names, object.name, object);
+    if (object.content.digest !== undefined) unindex(shelf.digests, object.content.digest, object);
+    if (object.expiresAtMs !== undefined) this.#expiry.dropped();
+    object.release();
+    this.#tidy(object.uid);
+  }
+
+  /** Drops what is past its time to live. */
+  sweep(): void {
+    this.#expiry.sweep();
+  }
+
+  /** Drops everything. */
+  close(): void {
+    for (const shelf of this.#shelves.values()) for (const object of shelf.byId.values()) this.drop(object);
+    this.#expiry.close();
+  }
+
+  #onObjectGone(object: StoredObject): void {
+    this.quota.refund(object.uid, { objects: 1, recordBytes: object.recordBytes });
+  }
+
+  #onContentGone(content: Content): void {
+    const shelf = this.#shelves.get(content.uid);
+    if (content.digest !== undefined && shelf?.contents.get(content.digest) === content) shelf.contents.delete(content.digest);
+    this.#tidy(content.uid);
+    this.quota.refund(content.uid, { bytes: content.size });
+    this.closer.close(content.fd, content.size);
+  }
+
+  #shelf(uid: number): Shelf {
+    let shelf = this.#shelves.get(uid);
+    if (shelf === undefined) {
+      shelf = new Shelf();
+      this.#shelves.set(uid, shelf);
+    }
+    return shelf;
+  }
+
+  #tidy(uid: number): void {
+    if (this.#shelves.get(uid)?.empty) this.#shelves.delete(uid);
+  }
+}
+
+function findOn(shelf: Shelf, caller: Caller, selector: Selector): StoredObject | undefined {
+  if (selector.by === 'id') {
+    const object = shelf.byId.get(selector.id);
+    if (object !== undefined && !maySee(object, caller.job)) throw accessDenied(selector);
+    return object;
+  }
+  const versions = selector.by === 'name' ? shelf.names.get(selector.name) : shelf.digests.get(selector.digest);
+  const newest = versions?.newest(caller.job);
+  if (newest === undefined && versions !== undefined) throw accessDenied(selector);
+  return newest;
+}
+
+function index(versionsByKey: Map<string, Versions>, key: string, object: StoredObject): void {
+  let versions = versionsByKey.get(key);
+  if (versions === undefined) {
+    versions = new Versions();
+    versionsByKey.set(key, versions);
+  }
+  versions.add(object);
+}
+
+function unindex(versionsByKey: Map<string, Versions>, key: string, object: StoredObject): void {
+  const versions = versionsByKey.get(key);
+  versions?.remove(object);
+  if (versions?.empty) versionsByKey.delete(key);
+}
+
+function accessDenied(selector: Selector): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_ACCESS_DENIED',
+    `the object with ${describeSelector(selector)} belongs to another job, which has not allowed this one to see it`,
+  );
+}
+
+/** For messages; a name may be as long as 64 KiB, so it is cut. */
+function describeSelector(selector: Selector): string {
+  if (selector.by === 'id') return `id ${selector.id}`;
+  if (selector.by === 'digest') return `digest sha256:${selector.digest}`;
+  return `name ${JSON.stringify(selector.name.length > 120 ? `${selector.name.slice(0, 117)}...` : selector.name)}`;
+}

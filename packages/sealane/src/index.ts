@@ -1,0 +1,6 @@
+/** The public face of Sealane: blobs and their broker. Everything that is not exported here may change at any time. */
+export { isSealaneError, SealaneError, type SealaneErrorCode } from './base/errors.js';
+export * from './blobs/index.js';
+export { Broker, type BrokerOptions } from './broker/index.js';
+export type { Mappable } from './os/mappable.js';
+export type { BrokerLimits } from './wire/index.js';

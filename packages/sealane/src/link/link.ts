@@ -1,0 +1,275 @@
+/**
+ * One connection: framed messages with descriptors over a Unix socket, driven by the event loop.
+ * Owns its socket, its watcher, and duplicates of the descriptors that wait to be sent.
+ * Trusts nothing that the peer sends; what a message means is for the layer above.
+ */
+import { SealaneError } from '../base/errors.js';
+import { MAX_PACKET_BYTES } from '../base/limits.js';
+import { closeDescriptor, duplicate } from '../os/descriptor.js';
+import type { Packet, PeerCredentials, UnixSocket } from '../os/unix-socket.js';
+import { Watcher } from '../os/watcher.js';
+import { attach, detach, isDetached } from './detached.js';
+
+/** What a link needs to know and whom it tells. */
+export interface LinkOptions {
+  /** Largest packet to send, in bytes; a larger message is detached. At most MAX_PACKET_BYTES. */
+  maxPacketBytes: number;
+  /** Largest message to accept, in bytes, detached ones included. */
+  maxMessageBytes: number;
+  /** Most messages to take in one turn of the event loop, so that a flood does not starve other connections. */
+  messagesPerTurn: number;
+  /**
+   * A message came. `message` is valid during the call only. The callee owns `descriptors` and closes them.
+   * `descriptorsLost`: the kernel dropped some, because this process is out of descriptors or there were too many.
+   */
+  onMessage(message: Uint8Array, descriptors: number[], descriptorsLost: boolean): void;
+  /** The link is closed: once, never from inside a call of the owner. `error` is undefined when it ended in good order. */
+  onClose(error: SealaneError | undefined): void;
+}
+
+interface Queued {
+  message: Uint8Array;
+  /** Owned by the queue. */
+  descriptors: number[];
+}
+
+/** How long to wait, in milliseconds, when too many descriptors of this user are under way: nothing wakes us when they arrive. */
+const IN_FLIGHT_RETRY_MS = 2;
+
+/**
+ * How long a link that ends waits for its last messages to be taken, in milliseconds. A peer that reads needs far less.
+ */
+const END_GRACE_MS = 1_000;
+
+/** Received packets land here first. One for all links: a packet is dealt with before the next is received. */
+const receiveBuffer = new Uint8Array(MAX_PACKET_BYTES);
+
+export class Link implements Disposable {
+  readonly #socket: UnixSocket;
+  readonly #watcher: Watcher;
+  readonly #options: LinkOptions;
+  readonly #queue: Queued[] = [];
+  #retryTimer: NodeJS.Timeout | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
+  #paused = false;
+  #ending = false;
+  #closed = false;
+
+  /** Takes the socket: it is closed with the link. */
+  constructor(socket: UnixSocket, options: LinkOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#watcher = new Watcher(socket.fd, (readable, writable) => this.#onReady(readable, writable));
+    this.#updateInterest();
+  }
+
+  /** Who is on the other side, as the kernel says. */
+  get peer(): PeerCredentials {
+    return this.#socket.peer;
+  }
+
+  /** Messages that wait because the peer does not read. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Sends a message, or queues it while the peer's buffer is full. Borrows the descriptors: they may be closed
+   * when this returns. A connection that turns out to be broken is closed, and says so through `onClose`.
+   * Throws ERR_SEALANE_EXHAUSTED when a large body or a queued descriptor can't be had; nothing is sent then.
+   */
+  send(message: Uint8Array, descriptors: readonly number[] = []): void {
+    if (this.#closed || this.#ending) return;
+    if (message.length <= this.#options.maxPacketBytes) {
+      this.#sendPacket(message, descriptors);
+      return;
+    }
+    const { header, body } = detach(message);
+    try {
+      this.#sendPacket(header, [body.fd, ...descriptors]);
+    } finally {
+      body.close();
+    }
+  }
+
+  /** Takes no further messages until {@link resume}: the peer's sends will block or fail. */
+  pause(): void {
+    this.#paused = true;
+    this.#updateInterest();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#updateInterest();
+  }
+
+  /** Lets the link keep the process alive (the default), or not. */
+  ref(): void {
+    if (!this.#closed) this.#watcher.ref();
+  }
+
+  unref(): void {
+    if (!this.#closed) this.#watcher.unref();
+  }
+
+  /**
+   * Closes once everything queued is sent, or after a second. What the peer has sent meanwhile is read and thrown away: a
+   * socket closed with unread packets resets the peer, which could then lose the last answer.
+   */
+  end(): void {
+    if (this.#closed || this.#ending) return;
+    this.#ending = true;
+    this.#drain();
+    if (this.#queue.length === 0) return this.close();
+    this.#endTimer = setTimeout(() => this.close(), END_GRACE_MS);
+    this.#updateInterest();
+  }
+
+  /** Closes at once; idempotent. Queued messages are lost. `error` is handed to `onClose`. */
+  close(error?: SealaneError): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#endTimer);
+    this.#watcher.close();
+    this.#socket.close();
+    for (const queued of this.#queue.splice(0)) closeAll(queued.descriptors);
+    queueMicrotask(() => this.#options.onClose(error));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #sendPacket(message: Uint8Array, descriptors: readonly number[]): void {
+    if (this.#queue.length === 0) {
+      const outcome = this.#trySend(message, descriptors);
+      if (outcome === 'sent' || outcome === 'broken') return;
+      this.#enqueue(message, descriptors);
+      this.#waitToSend(outcome);
+      return;
+    }
+    this.#enqueue(message, descriptors);
+  }
+
+  #enqueue(message: Uint8Array, descriptors: readonly number[]): void {
+    const owned: number[] = [];
+    try {
+      for (const descriptor of descriptors) owned.push(duplicate(descriptor));
+    } catch (error) {
+      closeAll(owned);
+      throw error;
+    }
+    this.#queue.push({ message, descriptors: owned });
+  }
+
+  #trySend(message: Uint8Array, descriptors: readonly number[]): 'sent' | 'full' | 'in-flight' | 'broken' {
+    try {
+      return this.#socket.send(message, descriptors);
+    } catch (error) {
+      this.#failSend(asSealaneError(error));
+      return 'broken';
+    }
+  }
+
+  /** The peer is gone, but its last words may still be there to be read: an error answer, for example. */
+  #failSend(error: SealaneError): void {
+    if (this.#ending) return this.close();
+    queueMicrotask(() => {
+      if (!this.#closed) this.#onReadable();
+      this.close(error);
+    });
+  }
+
+  #flush(): void {
+    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
+      const outcome = this.#trySend(head.message, head.descriptors);
+      if (outcome === 'broken' || this.#closed) return;
+      if (outcome !== 'sent') return this.#waitToSend(outcome);
+      this.#queue.shift();
+      closeAll(head.descriptors);
+    }
+    if (this.#ending) this.close();
+    else this.#updateInterest();
+  }
+
+  #waitToSend(reason: 'full' | 'in-flight'): void {
+    if (reason === 'full') return this.#updateInterest();
+    this.#retryTimer ??= setTimeout(() => {
+      this.#retryTimer = undefined;
+      if (!this.#closed) this.#flush();
+    }, IN_FLIGHT_RETRY_MS);
+    this.#updateInterest();
+  }
+
+  #updateInterest(): void {
+    if (this.#closed) return;
+    const writable = this.#queue.length > 0 && this.#retryTimer === undefined;
+    this.#watcher.want(!this.#paused || this.#ending, writable);
+  }
+
+  #onReady(readable: boolean, writable: boolean): void {
+    if (writable && !this.#closed) this.#flush();
+    if (readable && !this.#closed) this.#onReadable();
+  }
+
+  #onReadable(): void {
+    if (this.#ending) return this.#drain();
+    for (let count = 0; count < this.#options.messagesPerTurn; count++) {
+      if (this.#closed || this.#paused || this.#ending) return;
+      const packet = this.#receive();
+      if (packet === undefined) return;
+      this.#deliver(packet);
+    }
+  }
+
+  #receive(): Packet | undefined {
+    try {
+      const packet = this.#socket.receive(receiveBuffer);
+      if (packet === 'end') this.close();
+      return typeof packet === 'string' ? undefined : packet;
+    } catch (error) {
+      this.close(asSealaneError(error));
+      return undefined;
+    }
+  }
+
+  #deliver(packet: Packet): void {
+    const { descriptors } = packet;
+    let message: Uint8Array = receiveBuffer.subarray(0, packet.bytes);
+    try {
+      if (packet.truncated) throw tooLarge();
+      if (isDetached(message)) message = attach(message, descriptors, this.#options.maxMessageBytes);
+    } catch (error) {
+      closeAll(descriptors);
+      this.close(asSealaneError(error));
+      return;
+    }
+    this.#options.onMessage(message, descriptors, packet.descriptorsLost);
+  }
+
+  #drain(): void {
+    for (let count = 0; count < this.#options.messagesPerTurn && !this.#closed; count++) {
+      const packet = this.#receive();
+      if (packet === undefined) return;
+      closeAll(packet.descriptors);
+    }
+  }
+}
+
+function closeAll(descriptors: readonly number[]): void {
+  for (const descriptor of descriptors) closeDescriptor(descriptor);
+}
+
+function tooLarge(): SealaneError {
+  return new SealaneError('ERR_SEALANE_PROTOCOL', `a packet is over the limit of ${MAX_PACKET_BYTES} bytes`);
+}
+
+function asSealaneError(error: unknown): SealaneError {
+  if (error instanceof SealaneError) return error;
+  return new SealaneError('ERR_SEALANE_INTERNAL', `unexpected failure of a connection: ${String(error)}`, { cause: error });
+}

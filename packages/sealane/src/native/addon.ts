@@ -1,0 +1,167 @@
+/**
+ * Loads the native addon and types every function in it. Owns the one loaded instance of this thread.
+ * Trusts the binary at its place in the package, or the one that SEALANE_ADDON names. Loading waits for the
+ * first use, so that importing the package works on every platform.
+ */
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { SealaneError } from '../base/errors.js';
+
+/** A native object behind an opaque value. Its memory belongs to the garbage collector. */
+export interface NativeHandle {
+  /** Keeps the kinds of handle apart; it does not exist at run time. */
+  readonly nativeKind: 'mapping' | 'poll' | 'digest';
+}
+
+/**
+ * The functions of the addon. A wrong argument throws a TypeError; a failed system call throws an Error with
+ * `code` ('EPERM'), `errno` (positive) and `syscall`, and a promise is rejected with the same. Sizes and
+ * offsets are integers up to 2^53-1. Descriptors are borrowed unless a line says otherwise.
+ */
+export interface Addon {
+  /** Where functions put results beside their return value: 16 numbers, valid until the next call. */
+  readonly scratch: Float64Array;
+
+  /** scratch: size, file system, seals or -1, access mode, regular, device high, low, inode high, low, allocated. */
+  inspect(fd: number): void;
+  /** A close-on-exec duplicate. */
+  duplicate(fd: number): number;
+  /** Closes, and ends the addon's record of it. The error number, or 0. */
+  close(fd: number): number;
+  /** Records that an object of this thread owns the descriptor: it is closed when the thread's environment ends. */
+  own(fd: number): void;
+  /** Takes the descriptor off the record. */
+  disown(fd: number): void;
+
+  /** Makes a memfd of that size, on record. */
+  memfdCreate(name: string, size: number): number;
+  /** Makes a memfd with these bytes and seals, on record. */
+  memfdSealed(name: string, bytes: Uint8Array, seals: number): number;
+  memfdWrite(fd: number, bytes: Uint8Array, offset: number): void;
+  memfdWriteAsync(fd: number, bytes: Uint8Array, offset: number): Promise<void>;
+  memfdRead(fd: number, into: Uint8Array, offset: number): number;
+  memfdResize(fd: number, size: number): void;
+  memfdSeal(fd: number, seals: number): void;
+
+  /** Maps privately; `populate` reads the pages in ahead. */
+  mapPrivate(fd: number, offset: number, length: number, populate: boolean): NativeHandle;
+  mapShared(fd: number, offset: number, length: number): NativeHandle;
+  /** Resolves to [descriptor on record, mapping]. */
+  mapPopulated(name: string, size: number): Promise<[number, NativeHandle]>;
+  /** The external ArrayBuffer over the range; once per mapping. Undefined where Node.js allows none. */
+  mappingBuffer(mapping: NativeHandle): ArrayBuffer | undefined;
+  /** `buffer` is what mappingBuffer answered, if it was called. */
+  mappingClose(mapping: NativeHandle, buffer: ArrayBuffer | undefined): void;
+
+  /** The descriptor, on record, or -1: backlog full. scratch: pid, uid, gid. */
+  socketConnect(path: string): number;
+  /** The descriptor, on record. */
+  socketListen(path: string, backlog: number): number;
+  /** scratch: both descriptors, on record, then pid, uid, gid. */
+  socketPair(): void;
+  /** The descriptor, on record, or -1: nobody waits. scratch: pid, uid, gid. */
+  socketAccept(fd: number): number;
+  /** scratch: pid, uid, gid. */
+  socketPeer(fd: number): void;
+  /** 0 sent, 1 full, 2 too many descriptors in flight. */
+  socketSend(fd: number, bytes: Uint8Array, descriptors: readonly number[] | undefined): number;
+  /** Bytes, 0 at the end, or -1 if empty. scratch: flags (1 descriptors lost, 2 truncated), count, descriptors. */
+  socketReceive(fd: number, into: Uint8Array): number;
+  socketShutdown(fd: number): void;
+
+  pollOpen(fd: number, onReady: (readable: boolean, writable: boolean) => void): NativeHandle;
+  pollWant(poll: NativeHandle, readable: boolean, writable: boolean): void;
+  pollRef(poll: NativeHandle, hold: boolean): void;
+  pollClose(poll: NativeHandle): void;
+
+  /** Copies up to `length` bytes on a thread; resolves to how many there were. */
+  copyStep(from: number, fromOffset: number, to: number, toOffset: number, length: number): Promise<number>;
+
+  /** Undefined where Node.js exports no OpenSSL. */
+  digestCreate(): NativeHandle | undefined;
+  digestUpdate(digest: NativeHandle, fd: number, offset: number, length: number): Promise<number>;
+  /** 64 hexadecimal digits; frees the state. */
+  digestFinish(digest: NativeHandle): string;
+  digestFree(digest: NativeHandle): void;
+
+  /** Duplicates the descriptor into the process-wide table; undefined: the table is full. */
+  handoffOffer(fd: number): string | undefined;
+  /** The descriptor, which the caller owns, or -1. */
+  handoffTake(key: string): number;
+  handoffWithdraw(key: string): boolean;
+
+  /** The descriptor of the locked file, on record, or -1: somebody else holds the lock. */
+  lockAcquire(path: string): number;
+
+  /** scratch: soft and hard RLIMIT_NOFILE (Infinity: none), page size in bytes. */
+  readLimits(): void;
+  /** Tries memfd_create with these flags, and to map a page of it: 0, or the error number. */
+  tryMemfdFlags(flags: number): number;
+  /** Whether the kernel knows SO_PEERPIDFD. */
+  tryPeerPidfd(): boolean;
+}
+
+/** The C library of the running Node.js. */
+export type LibcKind = 'glibc' | 'musl';
+
+let loaded: Addon | undefined;
+let libc: LibcKind | undefined;
+
+/** The addon of this thread. Throws ERR_SEALANE_UNSUPPORTED_PLATFORM where there is none. */
+export function addon(): Addon {
+  loaded ??= load();
+  return loaded;
+}
+
+/** Where the addon is loaded from. */
+export function addonPath(): string {
+  const chosen = process.env.SEALANE_ADDON;
+  if (chosen !== undefined && chosen !== '') return chosen;
+  const name = `../../prebuilds/linux-${process.arch}-${libcKind()}/sealane.node`;
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+/** Which C library this Node.js was linked with, by the program interpreter that its executable names. */
+export function libcKind(): LibcKind {
+  libc ??= executableHead().includes('/ld-musl-') ? 'musl' : 'glibc';
+  return libc;
+}
+
+function load(): Addon {
+  if (process.platform !== 'linux') {
+    throw unsupported(`Sealane needs Linux; this is ${process.platform}`);
+  }
+  const path = addonPath();
+  if (!existsSync(path)) {
+    const hint = 'build it with `node scripts/build-addon.mjs` in the repository, or reinstall the package';
+    throw unsupported(
+      `Sealane has no native addon for linux-${process.arch}-${libcKind()} at ${path}; ${hint}`,
+    );
+  }
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (error) {
+    throw unsupported(`Sealane's native addon at ${path} can't be loaded: ${String(error)}`, error);
+  }
+}
+
+/** The first page of the executable: the program header with the interpreter's name stands there. */
+function executableHead(): string {
+  const head = Buffer.alloc(4096);
+  try {
+    const fd = openSync('/proc/self/exe', 'r');
+    try {
+      return head.toString('latin1', 0, readSync(fd, head, 0, head.length, 0));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // Without /proc the more common library is assumed; a wrong guess is an addon that is not found.
+    return '';
+  }
+}
+
+function unsupported(message: string, cause?: unknown): SealaneError {
+  return new SealaneError('ERR_SEALANE_UNSUPPORTED_PLATFORM', message, { cause });
+}

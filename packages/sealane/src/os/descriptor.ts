@@ -1,0 +1,222 @@
+/**
+ * Descriptors as bare numbers: what they are, their duplicates, their end, and the check that makes a received one a blob.
+ * Owns nothing itself. Trusts no descriptor: whoever sent it chose its kind, its size and its seals.
+ */
+import { assert } from '../base/assert.js';
+import { SealaneError } from '../base/errors.js';
+import { addon } from '../native/addon.js';
+import { systemError } from './system-error.js';
+
+/** F_SEAL_SEAL: the seals can't change any more. */
+export const SEAL_SEAL = 1;
+/** F_SEAL_SHRINK: the size can't become smaller. */
+export const SEAL_SHRINK = 2;
+/** F_SEAL_GROW: the size can't become larger. */
+export const SEAL_GROW = 4;
+/** F_SEAL_WRITE: the content can't change. */
+export const SEAL_WRITE = 8;
+/** F_SEAL_FUTURE_WRITE: nobody can make a new writable mapping; one that exists stays writable. */
+export const SEAL_FUTURE_WRITE = 16;
+/** F_SEAL_EXEC: the executable bits can't change. */
+export const SEAL_EXEC = 32;
+/** The seals that make a memfd immutable. Others may be there as well. */
+export const BLOB_SEALS = SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE;
+
+/** Names of single seals, for messages. */
+export const SEAL_NAMES: ReadonlyMap<number, string> = new Map([
+  [SEAL_SEAL, 'SEAL'],
+  [SEAL_SHRINK, 'SHRINK'],
+  [SEAL_GROW, 'GROW'],
+  [SEAL_WRITE, 'WRITE'],
+  [SEAL_FUTURE_WRITE, 'FUTURE_WRITE'],
+  [SEAL_EXEC, 'EXEC'],
+]);
+
+/** TMPFS_MAGIC of statfs(2): an ordinary memfd. Huge-page memory is hugetlbfs, and a peer can make it fault. */
+const TMPFS = 0x01021994;
+
+/** What other file systems of statfs(2) mean, for messages. */
+const KIND_BY_FILE_SYSTEM: ReadonlyMap<number, string> = new Map([
+  [0x958458f6, 'huge-page memory (hugetlbfs)'],
+  [0x50495045, 'a pipe'],
+  [0x534f434b, 'a socket'],
+  [0x444d4142, 'a DMA-BUF'],
+  [0x09041934, 'an anonymous inode (eventfd, epoll or the like)'],
+  [0x5345434d, 'secret memory (memfd_secret)'],
+  [0xef53, 'a file on ext2, ext3 or ext4'],
+  [0x58465342, 'a file on xfs'],
+  [0x9123683e, 'a file on btrfs'],
+  [0x794c7630, 'a file on overlayfs'],
+  [0x9fa0, 'a file of procfs'],
+  [0x62656572, 'a file of sysfs'],
+  [0x1cd1, 'a terminal'],
+]);
+
+/** What a descriptor is. */
+export interface DescriptorInfo {
+  /** Size in bytes, at most 2^53-1. */
+  size: number;
+  /** f_type of statfs(2). */
+  fileSystem: number;
+  /** The seals as a bit mask, or -1 where the file supports none. */
+  seals: number;
+  /** What the descriptor allows; `path` for O_PATH, which allows nothing. */
+  accessMode: 'r' | 'w' | 'rw' | 'path';
+  /** Whether it is a regular file; a memfd is one. */
+  regular: boolean;
+  /** With `inode`, names the file; a bigint only where it exceeds 2^53-1. */
+  device: number | bigint;
+  /** With `device`, names the file; a bigint only where it exceeds 2^53-1. */
+  inode: number | bigint;
+  /** Memory or disk space that it takes, in bytes; less than the size where it is sparse. */
+  allocatedBytes: number;
+}
+
+const ACCESS_MODES = ['r', 'w', 'rw', 'path'] as const;
+
+/**
+ * What a descriptor is. Borrows it. Throws ERR_SEALANE_SYSTEM (EBADF, ...), and ERR_SEALANE_WRONG_DESCRIPTOR for a
+ * file of more than 2^53-1 bytes.
+ */
+export function inspect(fd: number): DescriptorInfo {
+  const native = addon();
+  try {
+    native.inspect(fd);
+  } catch (error) {
+    throw systemError(error, `inspecting descriptor ${fd}`);
+  }
+  const info = readInfo(native.scratch);
+  if (!Number.isSafeInteger(info.size)) {
+    throw wrongDescriptor(fd, `has more bytes (about ${info.size}) than the 2^53-1 that can be addressed`);
+  }
+  return info;
+}
+
+/** A duplicate, close-on-exec. The caller owns it. Throws ERR_SEALANE_EXHAUSTED when no descriptor is left. */
+export function duplicate(fd: number): number {
+  try {
+    return addon().duplicate(fd);
+  } catch (error) {
+    throw systemError(error, `duplicating descriptor ${fd}`);
+  }
+}
+
+/**
+ * Closes a descriptor that the caller owns. An error of the file behind it is not reported: the descriptor is gone all
+ * the same. Closing one that is not open is a bug of ours, ERR_SEALANE_INTERNAL.
+ */
+export function closeDescriptor(fd: number): void {
+  const errno = addon().close(fd);
+  assert(errno !== EBADF, `descriptor ${fd} was closed twice or never open`);
+}
+
+/** EBADF, the same on every Linux architecture that Node.js runs on. */
+const EBADF = 9;
+
+/**
+ * Demands a descriptor that is safe to map and never changes: a readable, regular file on tmpfs with the blob seals and,
+ * if it is given, of this size. Borrows the descriptor. Throws, in this order, ERR_SEALANE_WRONG_DESCRIPTOR,
+ * ERR_SEALANE_NOT_SEALED, ERR_SEALANE_SIZE_MISMATCH.
+ */
+export function requireBlobDescriptor(fd: number, expectedSize?: number): DescriptorInfo {
+  const info = inspect(fd);
+  requireReadableMemfd(fd, info);
+  if ((info.seals & BLOB_SEALS) !== BLOB_SEALS) {
+    const missing = sealNames(BLOB_SEALS & ~info.seals);
+    const advice = `add them with fcntl(F_ADD_SEALS) before handing it over`;
+    throw new SealaneError(
+      'ERR_SEALANE_NOT_SEALED',
+      `descriptor ${fd} lacks the seals ${missing}: ${advice}`,
+    );
+  }
+  if (expectedSize !== undefined && info.size !== expectedSize) {
+    const message = `descriptor ${fd} has ${info.size} bytes, but ${expectedSize} were stated: state its real size`;
+    throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
+  }
+  return info;
+}
+
+/** The names of the seals in a mask, for messages: 'SHRINK, GROW', or 'none'. */
+export function sealNames(seals: number): string {
+  const names: string[] = [];
+  for (const [seal, name] of SEAL_NAMES) if ((seals & seal) !== 0) names.push(name);
+  return names.length === 0 ? 'none' : names.join(', ');
+}
+
+/**
+ * A duplicate that an asynchronous operation works on, so that it stays the same file whatever its caller closes. It is
+ * closed when the thread's environment ends, also in the middle of the operation.
+ */
+export class OwnedDescriptor implements Disposable {
+  #fd: number;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Duplicates a borrowed descriptor. Throws as {@link duplicate}. */
+  static duplicate(fd: number): OwnedDescriptor {
+    const copy = duplicate(fd);
+    addon().own(copy);
+    return new OwnedDescriptor(copy);
+  }
+
+  /** The duplicate. Throws ERR_SEALANE_INTERNAL once closed. */
+  get fd(): number {
+    assert(this.#fd !== -1, 'a duplicate is used after its end');
+    return this.#fd;
+  }
+
+  /** Closes the duplicate. Idempotent. */
+  close(): void {
+    const fd = this.#fd;
+    if (fd === -1) return;
+    this.#fd = -1;
+    closeDescriptor(fd);
+  }
+
+  /** Same as close(). */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function requireReadableMemfd(fd: number, info: DescriptorInfo): void {
+  const advice = 'hand over a memfd made by memfd_create with MFD_ALLOW_SEALING';
+  if (info.accessMode === 'path')
+    throw wrongDescriptor(fd, `was opened with O_PATH, which allows no reading: ${advice}`);
+  if (!info.regular || info.fileSystem !== TMPFS)
+    throw wrongDescriptor(fd, `is ${kindOf(info)}, not a memfd: ${advice}`);
+  if (info.accessMode === 'w')
+    throw wrongDescriptor(fd, 'is open for writing only: hand over one that can be read');
+}
+
+function kindOf(info: DescriptorInfo): string {
+  const name = KIND_BY_FILE_SYSTEM.get(info.fileSystem);
+  if (name !== undefined) return name;
+  const type = `file system type 0x${info.fileSystem.toString(16)}`;
+  return info.regular ? `a file of ${type}` : `not a regular file (${type})`;
+}
+
+function wrongDescriptor(fd: number, what: string): SealaneError {
+  return new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', `descriptor ${fd} ${what}`);
+}
+
+function readInfo(scratch: Float64Array): DescriptorInfo {
+  const at = (index: number): number => scratch[index] as number;
+  return {
+    size: at(0),
+    fileSystem: at(1),
+    seals: at(2),
+    accessMode: ACCESS_MODES[at(3)] ?? 'path',
+    regular: at(4) === 1,
+    device: joinWords(at(5), at(6)),
+    inode: joinWords(at(7), at(8)),
+    allocatedBytes: at(9),
+  };
+}
+
+/** A 64-bit number from its two halves: a number while it is exact. */
+function joinWords(high: number, low: number): number | bigint {
+  return high < 0x200000 ? high * 0x100000000 + low : (BigInt(high) << 32n) | BigInt(low);
+}

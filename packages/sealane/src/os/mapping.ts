@@ -1,0 +1,119 @@
+/**
+ * A range of a file in the memory of this process, mmap(2), as an ArrayBuffer. Owns the addresses. They are given back
+ * only when nothing in JavaScript or Node.js can hold them any more; native/mapping.c says when that is.
+ * Trusts its caller that the file can't shrink: it is sealed, or it is this process's own.
+ */
+import { constants } from 'node:buffer';
+import { closedError, SealaneError } from '../base/errors.js';
+import { addon, type NativeHandle } from '../native/addon.js';
+import { Memfd } from './memfd.js';
+import { systemError } from './system-error.js';
+
+/** Mapped memory. A view that is used after close() is an empty view. */
+export class Mapping implements Disposable {
+  /** Length of the range in bytes. */
+  readonly length: number;
+  #handle: NativeHandle | undefined;
+  #closed = false;
+  #buffer: ArrayBuffer | undefined;
+  #bytes: Uint8Array | undefined;
+
+  private constructor(length: number, handle: NativeHandle | undefined) {
+    this.length = length;
+    this.#handle = handle;
+  }
+
+  /**
+   * Maps `length` bytes from `offset` (any offset) so that reads share the file's pages and a write lands on a private
+   * copy. `populate` reads all pages in before it returns. Borrows the descriptor for the call.
+   * Throws ERR_SEALANE_EXHAUSTED (no memory or no mapping left) or ERR_SEALANE_SYSTEM.
+   */
+  static private(fd: number, offset: number, length: number, options: { populate?: boolean } = {}): Mapping {
+    if (length === 0) return new Mapping(0, undefined);
+    try {
+      return new Mapping(length, addon().mapPrivate(fd, offset, length, options.populate === true));
+    } catch (error) {
+      throw systemError(error, `mapping ${length} bytes at ${offset} of descriptor ${fd}`);
+    }
+  }
+
+  /** Maps `length` bytes from `offset` (any offset) so that writes reach the file. Otherwise as {@link Mapping.private}. */
+  static shared(fd: number, offset: number, length: number): Mapping {
+    if (length === 0) return new Mapping(0, undefined);
+    try {
+      return new Mapping(length, addon().mapShared(fd, offset, length));
+    } catch (error) {
+      throw systemError(error, `mapping ${length} bytes at ${offset} of descriptor ${fd}`);
+    }
+  }
+
+  /**
+   * Makes a memfd of `size` bytes (1 at least), maps it shared, and has the kernel allocate all its pages, all on another
+   * thread. The caller owns both results.
+   */
+  static async sharedPopulated(name: string, size: number): Promise<{ memfd: Memfd; mapping: Mapping }> {
+    try {
+      const [fd, handle] = await addon().mapPopulated(name, size);
+      return { memfd: Memfd.take(fd), mapping: new Mapping(size, handle) };
+    } catch (error) {
+      throw systemError(error, `making and populating a memfd of ${size} bytes`);
+    }
+  }
+
+  /** Whether close() was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * The memory, made an ArrayBuffer on first use. Throws ERR_SEALANE_CLOSED, ERR_SEALANE_LIMIT_EXCEEDED when this Node.js
+   * allows no ArrayBuffer of that length, ERR_SEALANE_UNSUPPORTED_PLATFORM when it allows none over foreign memory.
+   */
+  get buffer(): ArrayBuffer {
+    if (this.#closed) throw closedError('the mapping');
+    this.#buffer ??= this.#makeBuffer();
+    return this.#buffer;
+  }
+
+  /** All of it as one view, always the same object. Throws as {@link Mapping.buffer}. */
+  get bytes(): Uint8Array {
+    if (this.#closed) throw closedError('the mapping');
+    this.#bytes ??= new Uint8Array(this.buffer);
+    return this.#bytes;
+  }
+
+  /**
+   * Ends the mapping: every view is empty from now on, and a shared mapping no longer keeps its memfd from being sealed.
+   * A read or write by Node.js that is still in flight fails with EFAULT; it never sees other memory. Idempotent.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const handle = this.#handle;
+    const buffer = this.#buffer;
+    this.#handle = undefined;
+    this.#buffer = undefined;
+    this.#bytes = undefined;
+    if (handle !== undefined) addon().mappingClose(handle, buffer);
+  }
+
+  /** Same as close(). */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #makeBuffer(): ArrayBuffer {
+    if (this.#handle === undefined) return new ArrayBuffer(0);
+    if (this.length > constants.MAX_LENGTH) {
+      const message = `${this.length} bytes don't fit one ArrayBuffer: this Node.js allows ${constants.MAX_LENGTH}; map parts`;
+      throw new SealaneError('ERR_SEALANE_LIMIT_EXCEEDED', message);
+    }
+    const buffer = addon().mappingBuffer(this.#handle);
+    if (buffer === undefined) {
+      const message =
+        'this runtime allows no ArrayBuffer over foreign memory (Electron?): run Sealane under Node.js';
+      throw new SealaneError('ERR_SEALANE_UNSUPPORTED_PLATFORM', message);
+    }
+    return buffer;
+  }
+}

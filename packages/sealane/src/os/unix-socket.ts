@@ -1,0 +1,212 @@
+/**
+ * Unix sockets of type SOCK_SEQPACKET: packets with descriptors, never blocking, no event loop in here. Owns its
+ * descriptor. Of the peer it trusts only what the kernel says: its credentials, and that packets keep their bounds.
+ */
+import { closedError, invalidArgument, SealaneError } from '../base/errors.js';
+import { addon } from '../native/addon.js';
+import { closeDescriptor } from './descriptor.js';
+import { isNativeError, systemError } from './system-error.js';
+
+/** Longest path of a socket in bytes: sun_path without its final zero. */
+export const MAX_SOCKET_PATH_BYTES = 107;
+
+/** Who was at the other end when the connection was made, SO_PEERCRED. The kernel says so, not the peer. */
+export interface PeerCredentials {
+  /** Process id, or 0 when the process is outside this pid namespace. */
+  readonly pid: number;
+  /** Effective user id, or the overflow id (65534) when this user namespace does not map it. */
+  readonly uid: number;
+  /** Effective group id. */
+  readonly gid: number;
+}
+
+/** A packet that was received. */
+export interface Packet {
+  /** Bytes of the packet that are in the buffer. */
+  bytes: number;
+  /** The descriptors that came along; the receiver owns them. */
+  descriptors: number[];
+  /** Whether descriptors were dropped: more than fit, or no free descriptor here. */
+  descriptorsLost: boolean;
+  /** Whether the packet was longer than the buffer; the rest is gone. */
+  truncated: boolean;
+}
+
+const SEND_RESULTS = ['sent', 'full', 'in-flight'] as const;
+
+/** A listening or connected socket. Every method throws ERR_SEALANE_CLOSED once closed. */
+export class UnixSocket implements Disposable {
+  /** The peer's identity at connect or accept; of a listening socket, this process's own. */
+  readonly peer: PeerCredentials;
+  #fd: number;
+
+  private constructor(fd: number, peer: PeerCredentials) {
+    this.#fd = fd;
+    this.peer = peer;
+  }
+
+  /**
+   * Connects to the socket at `path`. Undefined: its backlog is full, try again. Throws ERR_SEALANE_SYSTEM (errnoName
+   * ENOENT: no such socket; ECONNREFUSED: nobody listens there), ERR_SEALANE_INVALID_ARGUMENT for a path that is too long.
+   */
+  static connect(path: string): UnixSocket | undefined {
+    checkPath(path);
+    try {
+      const fd = addon().socketConnect(path);
+      return fd === -1 ? undefined : new UnixSocket(fd, readPeer(0));
+    } catch (error) {
+      throw systemError(error, `connecting to ${path}`);
+    }
+  }
+
+  /**
+   * Makes a socket file at `path` with mode 0600 and listens. `backlog` is how many connections may wait to be accepted.
+   * Nobody unlinks the file: that is the caller's. Throws ERR_SEALANE_SYSTEM (EADDRINUSE: the path exists),
+   * ERR_SEALANE_INVALID_ARGUMENT for a path of more than 107 bytes.
+   */
+  static listen(path: string, backlog: number): UnixSocket {
+    checkPath(path);
+    try {
+      const native = addon();
+      const fd = native.socketListen(path, backlog);
+      return new UnixSocket(fd, {
+        pid: process.pid,
+        uid: process.geteuid?.() ?? -1,
+        gid: process.getegid?.() ?? -1,
+      });
+    } catch (error) {
+      throw systemError(error, `listening at ${path}`);
+    }
+  }
+
+  /** Two sockets that are connected with each other. */
+  static pair(): [UnixSocket, UnixSocket] {
+    const native = addon();
+    try {
+      native.socketPair();
+    } catch (error) {
+      throw systemError(error, 'making a pair of sockets');
+    }
+    const [first, second] = native.scratch as unknown as [number, number];
+    const peer = readPeer(2);
+    return [new UnixSocket(first, peer), new UnixSocket(second, peer)];
+  }
+
+  /** Takes a connected SOCK_SEQPACKET descriptor; it is closed when this throws. */
+  static take(fd: number): UnixSocket {
+    const native = addon();
+    native.own(fd);
+    try {
+      native.socketPeer(fd);
+      return new UnixSocket(fd, readPeer(0));
+    } catch (error) {
+      closeDescriptor(fd);
+      throw systemError(error, `taking descriptor ${fd} as a socket`);
+    }
+  }
+
+  /** The descriptor, which stays this object's. Throws ERR_SEALANE_CLOSED. */
+  get fd(): number {
+    if (this.#fd === -1) throw closedError('the socket');
+    return this.#fd;
+  }
+
+  /** Whether close() was called. */
+  get closed(): boolean {
+    return this.#fd === -1;
+  }
+
+  /**
+   * Accepts a connection. Undefined: none waits. Throws ERR_SEALANE_EXHAUSTED when no descriptor is left; the connection
+   * keeps waiting.
+   */
+  accept(): UnixSocket | undefined {
+    try {
+      const fd = addon().socketAccept(this.fd);
+      return fd === -1 ? undefined : new UnixSocket(fd, readPeer(0));
+    } catch (error) {
+      throw systemError(error, 'accepting a connection');
+    }
+  }
+
+  /**
+   * Sends one packet of at least one byte, with at most 5 descriptors, which are borrowed. `full`: the peer's queue has no
+   * room, wait until writable. `in-flight`: this user has too many descriptors under way, wait until somebody receives
+   * some. Throws ERR_SEALANE_CONNECTION_LOST when the peer is gone, ERR_SEALANE_SYSTEM (EMSGSIZE: the packet is too large).
+   */
+  send(bytes: Uint8Array, descriptors?: readonly number[]): 'sent' | 'full' | 'in-flight' {
+    try {
+      return SEND_RESULTS[addon().socketSend(this.fd, bytes, descriptors)] as 'sent' | 'full' | 'in-flight';
+    } catch (error) {
+      const lost = isNativeError(error, 'EPIPE') || isNativeError(error, 'ECONNRESET');
+      const code = lost ? 'ERR_SEALANE_CONNECTION_LOST' : 'ERR_SEALANE_SYSTEM';
+      throw systemError(error, `sending ${bytes.length} bytes`, code);
+    }
+  }
+
+  /**
+   * Receives one packet. `empty`: none is there. `end`: the peer closed, shut down or reset the connection. The caller
+   * owns the descriptors of the packet, also of one that is truncated.
+   */
+  receive(into: Uint8Array): Packet | 'empty' | 'end' {
+    const native = addon();
+    let bytes: number;
+    try {
+      bytes = native.socketReceive(this.fd, into);
+    } catch (error) {
+      throw systemError(error, 'receiving a packet');
+    }
+    if (bytes === -1) return 'empty';
+    return bytes === 0 ? 'end' : readPacket(bytes, native.scratch);
+  }
+
+  /** Ends the connection in both directions; the peer sees the end, and what it sent before can still be received. */
+  shutdown(): void {
+    try {
+      addon().socketShutdown(this.fd);
+    } catch (error) {
+      throw systemError(error, 'shutting down a connection');
+    }
+  }
+
+  /** Closes the descriptor. Idempotent. */
+  close(): void {
+    const fd = this.#fd;
+    if (fd === -1) return;
+    this.#fd = -1;
+    closeDescriptor(fd);
+  }
+
+  /** Same as close(). */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function checkPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes > MAX_SOCKET_PATH_BYTES) {
+    throw invalidArgument(
+      'path',
+      `have at most ${MAX_SOCKET_PATH_BYTES} bytes, the kernel's limit for a socket (it has ${bytes})`,
+      path,
+    );
+  }
+}
+
+function readPeer(index: number): PeerCredentials {
+  const { scratch } = addon();
+  return {
+    pid: scratch[index] as number,
+    uid: scratch[index + 1] as number,
+    gid: scratch[index + 2] as number,
+  };
+}
+
+function readPacket(bytes: number, scratch: Float64Array): Packet {
+  const flags = scratch[0] as number;
+  const count = scratch[1] as number;
+  const descriptors: number[] = [];
+  for (let i = 0; i < count; i++) descriptors.push(scratch[2 + i] as number);
+  return { bytes, descriptors, descriptorsLost: (flags & 1) !== 0, truncated: (flags & 2) !== 0 };
+}

@@ -1,0 +1,101 @@
+// The folders are the architecture: imports run downward only, and this test is what keeps it so.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const source = join(root, 'packages', 'sealane', 'src');
+
+/** What each folder of the library may import beside itself. A folder that is not named here may not exist. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  native: ['base'],
+  os: ['base', 'native'],
+  shm: ['base', 'native', 'os'],
+  wire: ['base'],
+  link: ['base', 'os', 'wire'],
+  blobs: ['base', 'os', 'wire', 'link'],
+  services: ['base', 'os', 'shm', 'wire', 'link'],
+  windows: ['base', 'os'],
+  io: ['base', 'os'],
+  buffers: ['base', 'os', 'shm', 'wire', 'link', 'services'],
+  broker: ['base', 'os', 'wire', 'link'],
+};
+
+const ADDON_LOADER = 'native/addon.ts';
+
+interface Import {
+  readonly file: string;
+  readonly specifier: string;
+}
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true })
+    .map(String)
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name));
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, 'utf8');
+  const statements = text.matchAll(/^\s*(?:import|export)\b[^'"]*?\bfrom\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm);
+  return [...statements].map((match) => ({ file, specifier: match[1] ?? match[2] ?? '' }));
+}
+
+function folderOf(path: string): string {
+  const parts = relative(source, path).split('/');
+  return parts.length === 1 ? '' : (parts[0] ?? '');
+}
+
+const libraryImports = sourceFiles(source).flatMap(importsOf);
+
+test('every folder of the library has its place in the order', () => {
+  const folders = new Set(sourceFiles(source).map(folderOf));
+  const unknown = [...folders].filter((folder) => folder !== '' && !(folder in MAY_IMPORT));
+  assert.deepEqual(unknown, []);
+});
+
+test('the library imports downward only', () => {
+  assert.ok(libraryImports.length > 50, 'the test must see the imports');
+  const wrong = libraryImports
+    .filter(({ specifier }) => specifier.startsWith('.'))
+    .filter(({ file, specifier }) => !isAllowed(folderOf(file), folderOf(join(dirname(file), specifier))));
+  assert.deepEqual(wrong.map(describe), []);
+});
+
+test('the library has no runtime dependency', () => {
+  const wrong = libraryImports
+    .filter(({ file }) => !file.endsWith('.test.ts'))
+    .filter(({ specifier }) => !specifier.startsWith('.') && !specifier.startsWith('node:'));
+  assert.deepEqual(wrong.map(describe), []);
+  const manifest = JSON.parse(readFileSync(join(root, 'packages', 'sealane', 'package.json'), 'utf8'));
+  assert.deepEqual({ ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies }, {});
+});
+
+test('only one file loads the addon', () => {
+  const loaders = sourceFiles(source).filter((file) => /\bprocess\.dlopen\b|\.node['"`]/.test(readFileSync(file, 'utf8')));
+  assert.deepEqual(
+    loaders.map((file) => relative(source, file)).filter((file) => !file.endsWith('.test.ts')),
+    [ADDON_LOADER],
+  );
+});
+
+test('the command uses the public and the internal face of the library, nothing below', () => {
+  const allowed = new Set(['sealane', 'sealane/internal', 'commander']);
+  const wrong = sourceFiles(join(root, 'packages', 'cli', 'src'))
+    .flatMap(importsOf)
+    .filter(({ specifier }) => !specifier.startsWith('.') && !specifier.startsWith('node:') && !allowed.has(specifier));
+  assert.deepEqual(wrong.map(describe), []);
+});
+
+/** The files at the top, index.ts and internal.ts, may import everything and be imported by nobody. */
+function isAllowed(from: string, to: string): boolean {
+  if (from === '' || from === to) return true;
+  return MAY_IMPORT[from]?.includes(to) ?? false;
+}
+
+function describe({ file, specifier }: Import): string {
+  return `${relative(root, file)} imports ${specifier}`;
+}
