@@ -17,7 +17,9 @@ function run(title, program, args, options = {}) {
   const output = `${result.stdout ?? ''}${result.stderr ?? ''}`;
   if (result.error !== undefined || result.status !== 0) {
     process.stderr.write(output);
-    process.stderr.write(`setup: ${title} failed: ${result.error?.message ?? `exit status ${result.status}`}\n`);
+    process.stderr.write(
+      `setup: ${title} failed: ${result.error?.message ?? `exit status ${result.status}`}\n`,
+    );
     process.exit(result.status || 1);
   }
   return output;
@@ -40,7 +42,9 @@ function installDependencies() {
 function checkPlatform() {
   const [major] = process.versions.node.split('.').map(Number);
   if (process.platform === 'linux' && major >= 20) return;
-  process.stderr.write(`setup: Sealane needs Linux and Node.js 20 or later; this is ${process.platform}, ${process.version}\n`);
+  process.stderr.write(
+    `setup: Sealane needs Linux and Node.js 20 or later; this is ${process.platform}, ${process.version}\n`,
+  );
   process.exit(1);
 }
 

@@ -38,7 +38,11 @@ function sanitizerEnvironment() {
 
 const folders = sanitizers
   ? [['packages/sealane/dist', 'packages/sealane/src']]
-  : [['packages/sealane/dist', 'packages/sealane/src'], ['packages/cli/dist', 'packages/cli/src'], ['test/dist', 'test']];
+  : [
+      ['packages/sealane/dist', 'packages/sealane/src'],
+      ['packages/cli/dist', 'packages/cli/src'],
+      ['test/dist', 'test'],
+    ];
 const files = folders
   .flatMap(([folder, source]) => testFiles(folder, source))
   .filter((file) => selected.length === 0 || selected.some((part) => relative(root, file).includes(part)));

@@ -40,7 +40,9 @@ function sourceFiles(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8');
-  const statements = text.matchAll(/^\s*(?:import|export)\b[^'"]*?\bfrom\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm);
+  const statements = text.matchAll(
+    /^\s*(?:import|export)\b[^'"]*?\bfrom\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm,
+  );
   return [...statements].map((match) => ({ file, specifier: match[1] ?? match[2] ?? '' }));
 }
 
@@ -71,11 +73,16 @@ test('the library has no runtime dependency', () => {
     .filter(({ specifier }) => !specifier.startsWith('.') && !specifier.startsWith('node:'));
   assert.deepEqual(wrong.map(describe), []);
   const manifest = JSON.parse(readFileSync(join(root, 'packages', 'sealane', 'package.json'), 'utf8'));
-  assert.deepEqual({ ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies }, {});
+  assert.deepEqual(
+    { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies },
+    {},
+  );
 });
 
 test('only one file loads the addon', () => {
-  const loaders = sourceFiles(source).filter((file) => /\bprocess\.dlopen\b|\.node['"`]/.test(readFileSync(file, 'utf8')));
+  const loaders = sourceFiles(source).filter((file) =>
+    /\bprocess\.dlopen\b|\.node['"`]/.test(readFileSync(file, 'utf8')),
+  );
   assert.deepEqual(
     loaders.map((file) => relative(source, file)).filter((file) => !file.endsWith('.test.ts')),
     [ADDON_LOADER],
@@ -86,7 +93,10 @@ test('the command uses the public and the internal face of the library, nothing 
   const allowed = new Set(['sealane', 'sealane/internal', 'commander']);
   const wrong = sourceFiles(join(root, 'packages', 'cli', 'src'))
     .flatMap(importsOf)
-    .filter(({ specifier }) => !specifier.startsWith('.') && !specifier.startsWith('node:') && !allowed.has(specifier));
+    .filter(
+      ({ specifier }) =>
+        !specifier.startsWith('.') && !specifier.startsWith('node:') && !allowed.has(specifier),
+    );
   assert.deepEqual(wrong.map(describe), []);
 });
 

@@ -12,7 +12,10 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const MAX_LINES = 400;
 const MAX_TEST_LINES = 700;
 
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
   .split('\n')
   .filter((file) => file !== '' && existsSync(join(root, file)));
 const sources = files.filter((file) => /\.(ts|mjs|c|h)$/.test(file));
@@ -31,22 +34,36 @@ test('the test sees the sources', () => {
 
 test('every source file opens with what it is', () => {
   const opened = sources.filter((file) => !/(^|\/)index\.ts$/.test(file));
-  assert.deepEqual(offenders(opened, (text) => !/^(#!.*\n)?\s*(\/\*|\/\/)/.test(text)), []);
+  assert.deepEqual(
+    offenders(opened, (text) => !/^(#!.*\n)?\s*(\/\*|\/\/)/.test(text)),
+    [],
+  );
 });
 
 test('no source file is longer than a reader can hold', () => {
   const limit = (file: string) => (file.includes('.test.') ? MAX_TEST_LINES : MAX_LINES);
-  assert.deepEqual(offenders(sources, (text, file) => text.split('\n').length > limit(file)), []);
+  assert.deepEqual(
+    offenders(sources, (text, file) => text.split('\n').length > limit(file)),
+    [],
+  );
 });
 
 test('nothing unfinished lands', () => {
-  const marks = new RegExp(['TO', 'DO|FIX', 'ME|XX', 'X|HA', 'CK'].join('').replace(/^/, '\\b(').replace(/$/, ')\\b'));
-  assert.deepEqual(offenders(sources, (text) => marks.test(text)), []);
+  const marks = new RegExp(
+    ['TO', 'DO|FIX', 'ME|XX', 'X|HA', 'CK'].join('').replace(/^/, '\\b(').replace(/$/, ')\\b'),
+  );
+  assert.deepEqual(
+    offenders(sources, (text) => marks.test(text)),
+    [],
+  );
 });
 
 test('no check of the compiler or the linter is switched off', () => {
   const switches = new RegExp(['@ts-', '(ignore|nocheck|expect-error)|biome-', 'ignore'].join(''));
-  assert.deepEqual(offenders(sources, (text) => switches.test(text)), []);
+  assert.deepEqual(
+    offenders(sources, (text) => switches.test(text)),
+    [],
+  );
 });
 
 test('the lock file names no registry host', () => {
@@ -55,5 +72,8 @@ test('the lock file names no registry host', () => {
 
 test('no binary is tracked', () => {
   const text = /\.(ts|mjs|c|h|json|md|svg|toml|yml)$|(^|\/)(LICENSE|NOTICE|run|\.[a-z]+)$/;
-  assert.deepEqual(files.filter((file) => !text.test(file)), []);
+  assert.deepEqual(
+    files.filter((file) => !text.test(file)),
+    [],
+  );
 });

@@ -1,7 +1,8 @@
-// A broker in a process of its own, on the broker's core, with a socket in a directory that only this run uses.
+// A broker in a process of its own, by default on the broker's core, with a socket in a directory that only this run uses.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Place } from '../harness/pinning.js';
 import { Station } from '../harness/station.js';
 
 /** What the broker's process occupies; bytes. */
@@ -23,13 +24,19 @@ export class BrokerStation implements AsyncDisposable {
     this.socket = socket;
   }
 
-  static async start(): Promise<BrokerStation> {
+  static async start({ place = 'broker' }: { place?: Place } = {}): Promise<BrokerStation> {
     const directory = mkdtempSync(join(tmpdir(), 'sealane-bench-'));
     const socket = join(directory, 'broker.sock');
     const module = new URL('./broker-role.js', import.meta.url);
-    const station = Station.start(module, { place: 'broker', nodeFlags: ['--expose-gc'] });
-    await station.call('start', { socket });
-    return new BrokerStation(station, directory, socket);
+    const station = Station.start(module, { place, nodeFlags: ['--expose-gc'] });
+    const broker = new BrokerStation(station, directory, socket);
+    try {
+      await station.call('start', { socket });
+      return broker;
+    } catch (error) {
+      await broker[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   get pid(): number {

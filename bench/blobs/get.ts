@@ -39,7 +39,13 @@ async function publishObjects(socket: string): Promise<Objects> {
   };
 }
 
-async function flat(id: string, access: Access, client: Station, objects: Objects, context: Context): Promise<Row> {
+async function flat(
+  id: string,
+  access: Access,
+  client: Station,
+  objects: Objects,
+  context: Context,
+): Promise<Row> {
   const side = (name: string, object: number): Side => ({
     name,
     run: () => client.call<number[]>('get', { id: object, count: GETS_A_BATCH, access }),
@@ -117,7 +123,8 @@ async function run(context: Context): Promise<Row[]> {
   const rows: Row[] = [];
   await using client = Station.start(new URL('./get-role.js', import.meta.url), { place: 'client' });
   await client.call('open', { socket: broker.socket });
-  if (context.wants('blobs.get.flat')) rows.push(await flat('blobs.get.flat', 'bytes', client, objects, context));
+  if (context.wants('blobs.get.flat'))
+    rows.push(await flat('blobs.get.flat', 'bytes', client, objects, context));
   if (context.wants('blobs.get.flat.view'))
     rows.push(await flat('blobs.get.flat.view', 'view', client, objects, context));
   if (context.wants('blobs.get.read')) rows.push(await readAll(client, objects, context));

@@ -43,7 +43,8 @@ async function compare(which: Case, client: Station, peer: Peer, context: Contex
   };
   const theirs: Side = {
     name: 'theirs',
-    run: async () => (await peer.ask(`put ${which.size} ${which.count}`)).map((nanoseconds) => nanoseconds / 1000),
+    run: async () =>
+      (await peer.ask(`put ${which.size} ${which.count}`)).map((nanoseconds) => nanoseconds / 1000),
   };
   const result = await interleave([ours, theirs], {
     rounds: context.quick ? which.quickRounds : which.rounds,

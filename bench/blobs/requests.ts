@@ -1,6 +1,6 @@
 // Requests a second that the broker answers. The load comes from a C program that sends packets which this program
 // encoded beforehand, so that the broker is what limits: it has a core of its own, the generator the other one.
-import { Peer, buildPeers } from '../harness/peers.js';
+import { buildPeers, Peer } from '../harness/peers.js';
 import { makeRow, type Row } from '../harness/row.js';
 import { Station } from '../harness/station.js';
 import { median } from '../harness/statistics.js';
@@ -28,7 +28,12 @@ function packetsFor(mix: Mix, packets: RequestPackets): string[] {
 }
 
 /** Requests a second. */
-async function rate(socket: string, connections: number, load: readonly string[], quick: boolean): Promise<number> {
+async function rate(
+  socket: string,
+  connections: number,
+  load: readonly string[],
+  quick: boolean,
+): Promise<number> {
   await using peer = Peer.start('request_load', [socket, connections, ...load], 'client');
   const duration = quick ? 150 : 500;
   const rates: number[] = [];

@@ -38,7 +38,7 @@ export class Station implements AsyncDisposable {
     this.#child = child;
     child.on('message', (reply: Reply) => this.#settle(reply));
     this.#ended = new Promise((resolve) => {
-      child.once('close', (code, signal) => {
+      child.once('exit', (code, signal) => {
         this.#failAll(new Error(`${name} ended early (exit code ${code}, signal ${signal})`));
         resolve();
       });

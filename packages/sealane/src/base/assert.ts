@@ -3,5 +3,6 @@ import { SealaneError } from './errors.js';
 
 /** Throws ERR_SEALANE_INTERNAL unless the condition holds: whatever fails here is a bug of ours. */
 export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new SealaneError('ERR_SEALANE_INTERNAL', `assertion failed: ${message} (please report this)`);
+  if (!condition)
+    throw new SealaneError('ERR_SEALANE_INTERNAL', `assertion failed: ${message} (please report this)`);
 }

@@ -2,7 +2,12 @@
 import { invalidArgument } from './errors.js';
 
 /** Throws unless `value` is an integer from `min` to `max`, both included. */
-export function checkInteger(name: string, value: unknown, min: number, max: number): asserts value is number {
+export function checkInteger(
+  name: string,
+  value: unknown,
+  min: number,
+  max: number,
+): asserts value is number {
   if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
     throw invalidArgument(name, `be an integer from ${min} to ${max}`, value);
   }
@@ -13,12 +18,14 @@ export function checkText(name: string, value: unknown, min: number, max: number
   if (typeof value !== 'string') throw invalidArgument(name, 'be a string', value);
   if (!isWellFormed(value)) throw invalidArgument(name, 'be well-formed Unicode (no lone surrogates)', value);
   const bytes = Buffer.byteLength(value, 'utf8');
-  if (bytes < min || bytes > max) throw invalidArgument(name, `have ${min} to ${max} bytes in UTF-8 (it has ${bytes})`, value);
+  if (bytes < min || bytes > max)
+    throw invalidArgument(name, `have ${min} to ${max} bytes in UTF-8 (it has ${bytes})`, value);
 }
 
 /** Throws unless `value` is an AbortSignal or undefined. */
 export function checkSignal(name: string, value: unknown): asserts value is AbortSignal | undefined {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw invalidArgument(name, 'be an AbortSignal', value);
+  if (value !== undefined && !(value instanceof AbortSignal))
+    throw invalidArgument(name, 'be an AbortSignal', value);
 }
 
 /** As String.prototype.isWellFormed, which the types of ES2023 lack. */

@@ -3,20 +3,24 @@
  * Owns the descriptor and its mappings. Trusts nobody: the seals are checked before the first byte is mapped.
  */
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { checkInteger, checkSignal } from '../base/check.js';
 import { closedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { copyRange } from '../os/copy.js';
-import { closeDescriptor, type DescriptorInfo, duplicate, inspect, requireBlobDescriptor } from '../os/descriptor.js';
+import {
+  closeDescriptor,
+  type DescriptorInfo,
+  duplicate,
+  inspect,
+  requireBlobDescriptor,
+} from '../os/descriptor.js';
 import { offerDescriptor, takeDescriptor } from '../os/handoff.js';
-import { Mapping } from '../os/mapping.js';
 import type { Mappable } from '../os/mappable.js';
+import { Mapping } from '../os/mapping.js';
 import { Memfd } from '../os/memfd.js';
 import { sha256OfDescriptor } from '../os/sha256.js';
+import { type HasDescriptor, hasDescriptor, openFile } from './files.js';
 import { type BlobInfo, DIGEST_PREFIX } from './info.js';
-import type { HasDescriptor } from './source.js';
 
 /** What a worker opens a blob from: plain data that survives postMessage. Good for one {@link openBlob}. */
 export interface BlobToken {
@@ -167,12 +171,17 @@ export class Blob implements Mappable, Disposable {
    * beginning. Resolves with the bytes written. Throws ERR_SEALANE_SYSTEM (a full disk, say) and ERR_SEALANE_ABORTED.
    */
   async copyTo(file: string | URL | HasDescriptor, options: TransferOptions = {}): Promise<number> {
-    const source = duplicate(this.#open().fd);
-    using held = Memfd.take(source);
-    if (typeof file === 'object' && 'fd' in file) return this.#copyTo(held.fd, file.fd, options);
-    if (typeof file !== 'string' && !(file instanceof URL)) throw invalidArgument('file', 'be a path, a URL, or have a descriptor', file);
-    await using handle = await open(file instanceof URL ? fileURLToPath(file) : file, 'w');
-    return await this.#copyTo(held.fd, handle.fd, options);
+    using held = Memfd.take(duplicate(this.#open().fd));
+    if (hasDescriptor(file)) return await this.#copyTo(held.fd, file.fd, options);
+    if (typeof file !== 'string' && !(file instanceof URL)) {
+      throw invalidArgument('file', 'be a path, a URL, or have a descriptor', file);
+    }
+    const handle = await openFile(file, 'w');
+    try {
+      return await this.#copyTo(held.fd, handle.fd, options);
+    } finally {
+      await handle.close();
+    }
   }
 
   /** The SHA-256 of the content, as `sha256:HEX`; computed off the event loop when it is not known yet, then remembered. */
@@ -231,7 +240,10 @@ export class Blob implements Mappable, Disposable {
   async #copyTo(from: number, to: number, options: TransferOptions): Promise<number> {
     checkSignal('signal', options.signal);
     if (!inspect(to).regular) {
-      throw new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', `descriptor ${to} is no regular file; pipe blob.stream() into it`);
+      throw new SealaneError(
+        'ERR_SEALANE_WRONG_DESCRIPTOR',
+        `descriptor ${to} is no regular file; pipe blob.stream() into it`,
+      );
     }
     const { onProgress } = options;
     const report = onProgress === undefined ? undefined : (bytes: number) => onProgress(bytes, this.size);
@@ -250,7 +262,10 @@ export function openBlob(token: BlobToken): Blob {
   const descriptor = takeDescriptor(token.key);
   if (descriptor === undefined) {
     const why = 'it was opened before, comes from another process, or its thread has ended';
-    throw new SealaneError('ERR_SEALANE_BAD_TOKEN', `no blob waits under this token: ${why}; make one token an opener`);
+    throw new SealaneError(
+      'ERR_SEALANE_BAD_TOKEN',
+      `no blob waits under this token: ${why}; make one token an opener`,
+    );
   }
   return new Blob(descriptor, token.info);
 }
@@ -266,5 +281,8 @@ function checkOrClose(descriptor: number, size: number): DescriptorInfo {
 
 function requireMultiple(what: string, value: number, width: number): void {
   if (value % width === 0) return;
-  throw new SealaneError('ERR_SEALANE_MISALIGNED', `${what} is ${value}, not a multiple of the element size ${width}`);
+  throw new SealaneError(
+    'ERR_SEALANE_MISALIGNED',
+    `${what} is ${value}, not a multiple of the element size ${width}`,
+  );
 }

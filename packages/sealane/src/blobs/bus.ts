@@ -12,9 +12,10 @@ import type { Blob } from './blob.js';
 import { type ConnectOptions, type ConnectSettings, openConnection, toConnectSettings } from './connect.js';
 import type { AnswerTo, Connection } from './connection.js';
 import { Draft, type DraftPool, takeMemory } from './draft.js';
+import type { HasDescriptor } from './files.js';
 import { type BlobInfo, toBlobInfo } from './info.js';
 import { type PutOptions, type PutSettings, toPutSettings } from './put-options.js';
-import { type HasDescriptor, type PutSource, sealSmall, sealSource } from './source.js';
+import { type PutSource, sealSmall, sealSource } from './source.js';
 import { type Target, toSelector } from './target.js';
 import { toBlob, Watch, type WatchOptions } from './watch.js';
 
@@ -105,7 +106,8 @@ export class Bus implements AsyncDisposable {
    */
   async adopt(memfd: HasDescriptor, options: PutOptions = {}): Promise<BlobInfo> {
     const settings = toPutSettings(options);
-    if (typeof memfd !== 'object' || memfd === null) throw invalidArgument('memfd', 'have a descriptor `fd`', memfd);
+    if (typeof memfd !== 'object' || memfd === null)
+      throw invalidArgument('memfd', 'have a descriptor `fd`', memfd);
     const { size } = requireBlobDescriptor(memfd.fd);
     return await this.#putSealed(memfd, size, settings, options.signal);
   }
@@ -181,7 +183,11 @@ export class Bus implements AsyncDisposable {
 
   /** Figures of the broker. */
   async status(): Promise<BrokerStatus> {
-    const { type: _type, requestId: _requestId, ...status } = (await this.#use().ask({ type: 'status' })).answer;
+    const {
+      type: _type,
+      requestId: _requestId,
+      ...status
+    } = (await this.#use().ask({ type: 'status' })).answer;
     return status;
   }
 

@@ -41,7 +41,8 @@ export function toConnectSettings(options: ConnectOptions): ConnectSettings {
   if (jobId !== undefined) checkText('jobId', jobId, 1, MAX_JOB_BYTES);
   checkInteger('timeoutMs', timeoutMs, 1, 2_147_483_647);
   checkSignal('signal', signal);
-  if (!Array.isArray(trustedUsers)) throw invalidArgument('trustedUsers', 'be an array of user ids', trustedUsers);
+  if (!Array.isArray(trustedUsers))
+    throw invalidArgument('trustedUsers', 'be an array of user ids', trustedUsers);
   for (const uid of trustedUsers) checkInteger('a user of trustedUsers', uid, 0, 0xffff_fffe);
   return { socket, jobId, timeoutMs, signal, trustedUsers };
 }
@@ -72,7 +73,8 @@ function tryConnect(path: string): UnixSocket | undefined {
   try {
     return UnixSocket.connect(path);
   } catch (cause) {
-    if (!isSealaneError(cause) || (cause.errnoName !== 'ENOENT' && cause.errnoName !== 'ECONNREFUSED')) throw cause;
+    if (!isSealaneError(cause) || (cause.errnoName !== 'ENOENT' && cause.errnoName !== 'ECONNREFUSED'))
+      throw cause;
     const start = 'start one with `sealane broker` or Broker.start()';
     throw new SealaneError('ERR_SEALANE_NO_BROKER', `no broker at ${path}; ${start}`, { cause });
   }
@@ -91,7 +93,11 @@ function checkPeer(socket: UnixSocket, settings: ConnectSettings): void {
 }
 
 /** Greets within the time limit: closing the connection is what ends a greeting that takes too long. */
-async function greet(socket: UnixSocket, settings: ConnectSettings, timeout: AbortSignal): Promise<Connection> {
+async function greet(
+  socket: UnixSocket,
+  settings: ConnectSettings,
+  timeout: AbortSignal,
+): Promise<Connection> {
   const signal = settings.signal === undefined ? timeout : AbortSignal.any([timeout, settings.signal]);
   return await Connection.greet(socket, settings.jobId, signal).catch((error) => {
     throwIfOver(settings, timeout);

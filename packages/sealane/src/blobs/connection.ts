@@ -41,8 +41,12 @@ export interface Reply<T extends Answer['type'] = Answer['type']> {
 
 interface Pending {
   readonly type: Question['type'];
+  /** Waits for others at the broker, perhaps forever: it does not count against the broker's limit of unanswered requests. */
+  readonly parked: boolean;
   resolve(reply: Reply): void;
   reject(error: SealaneError): void;
+  /** Takes the listener off the caller's signal, which may outlive this request by far. */
+  forget?(): void;
 }
 
 /** Answers taken in one turn of the event loop: enough to keep up, few enough to let timers run. */
@@ -53,9 +57,11 @@ export class Connection {
   readonly #pending = new Map<number, Pending>();
   /** Watches that live: their numbers may not be used for other requests. */
   readonly #watches = new Set<number>();
-  readonly #waiting: Array<() => void> = [];
+  readonly #waiting = new Set<() => void>();
   #nextRequestId = 1;
   #maxOutstanding = 1;
+  /** Pending requests that are not parked. */
+  #outstanding = 0;
   #failure: SealaneError | undefined;
   #limits: BrokerLimits | undefined;
 
@@ -71,7 +77,11 @@ export class Connection {
   }
 
   /** Takes a connected socket and greets the broker. Throws what the broker answers, or ERR_SEALANE_CONNECTION_LOST. */
-  static async greet(socket: UnixSocket, jobId: string | undefined, signal: AbortSignal): Promise<Connection> {
+  static async greet(
+    socket: UnixSocket,
+    jobId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Connection> {
     const connection = new Connection(socket);
     try {
       const hello = { type: 'hello' as const, minVersion: PROTOCOL_VERSION, maxVersion: PROTOCOL_VERSION };
@@ -89,7 +99,8 @@ export class Connection {
 
   /** What the broker said of its limits in the greeting. */
   get limits(): BrokerLimits {
-    if (this.#limits === undefined) throw new SealaneError('ERR_SEALANE_INTERNAL', 'limits are known after the greeting');
+    if (this.#limits === undefined)
+      throw new SealaneError('ERR_SEALANE_INTERNAL', 'limits are known after the greeting');
     return this.#limits;
   }
 
@@ -99,15 +110,23 @@ export class Connection {
   }
 
   /**
-   * Asks, and resolves with the answer. `descriptor` is borrowed until this returns (it is sent or duplicated by then).
+   * Asks, and resolves with the answer. `descriptor` is borrowed until the promise settles.
    * When `signal` fires the promise is rejected at once with ERR_SEALANE_ABORTED; a late answer is thrown away and its
    * descriptor closed; a wait at the broker is cancelled.
    */
-  async ask<Q extends Question>(question: Q, descriptor?: number, signal?: AbortSignal): Promise<Reply<Q['type']>> {
-    while (this.#pending.size >= this.#maxOutstanding && this.#failure === undefined) await this.#room();
+  async ask<Q extends Question>(
+    question: Q,
+    descriptor?: number,
+    signal?: AbortSignal,
+  ): Promise<Reply<Q['type']>> {
+    while (this.#full && !isParked(question)) await this.#room(question, signal);
     if (this.#failure !== undefined) throw this.#failure;
-    if (signal?.aborted) throw abortedError(`the request ${question.type}`, signal);
+    throwIfAborted(question, signal);
     return (await this.#askNow(question, descriptor, signal)) as Reply<Q['type']>;
+  }
+
+  get #full(): boolean {
+    return this.#outstanding >= this.#maxOutstanding && this.#failure === undefined;
   }
 
   /** Gives up everything that is pending with `reason` and closes. Idempotent. */
@@ -122,8 +141,12 @@ export class Connection {
     if (question.type === 'cancel') this.#watches.delete(question.target);
     const message = encodeRequest({ ...question, requestId } as Request);
     return new Promise((resolve, reject) => {
-      const pending: Pending = { type: question.type, resolve, reject };
-      this.#pending.set(requestId, signal === undefined ? pending : this.#abortable(requestId, pending, signal));
+      const pending: Pending = { type: question.type, parked: isParked(question), resolve, reject };
+      if (!pending.parked) this.#outstanding++;
+      this.#pending.set(
+        requestId,
+        signal === undefined ? pending : this.#abortable(requestId, pending, signal),
+      );
       if (this.#pending.size === 1) this.#link.ref();
       try {
         this.#link.send(message, descriptor === undefined ? [] : [descriptor]);
@@ -135,24 +158,30 @@ export class Connection {
   }
 
   /** The broker stops reading us at its limit of unanswered requests: wait here until an answer makes room. */
-  #room(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  async #room(question: Question, signal: AbortSignal | undefined): Promise<void> {
+    throwIfAborted(question, signal);
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal?.addEventListener('abort', wake);
+    });
+    throwIfAborted(question, signal);
   }
 
   /** Wraps a pending request so that the signal rejects it, and what comes later is thrown away. */
   #abortable(requestId: number, pending: Pending, signal: AbortSignal): Pending {
     const onAbort = () => {
-      this.#pending.set(requestId, { type: pending.type, resolve: discard, reject: () => {} });
-      if (pending.type === 'get') this.ask({ type: 'cancel', target: requestId }).catch(() => {});
+      this.#pending.set(requestId, { ...pending, resolve: discard, reject: () => {} });
+      if (pending.type === 'get' && pending.parked)
+        this.ask({ type: 'cancel', target: requestId }).catch(() => {});
       pending.reject(abortedError(`the request ${pending.type}`, signal));
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    const forget = () => signal.removeEventListener('abort', onAbort);
-    return {
-      type: pending.type,
-      resolve: (reply) => (forget(), pending.resolve(reply)),
-      reject: (error) => (forget(), pending.reject(error)),
-    };
+    return { ...pending, forget: () => signal.removeEventListener('abort', onAbort) };
   }
 
   #takeRequestId(): number {
@@ -169,8 +198,11 @@ export class Connection {
   #settle(requestId: number): Pending | undefined {
     const pending = this.#pending.get(requestId);
     this.#pending.delete(requestId);
+    pending?.forget?.();
+    if (pending?.parked === false) this.#outstanding--;
     if (this.#pending.size === 0) this.#link.unref();
-    this.#waiting.shift()?.();
+    const [first] = this.#waiting;
+    first?.();
     return pending;
   }
 
@@ -188,8 +220,10 @@ export class Connection {
   #dispatch(response: Response, descriptors: number[]): void {
     const expected = this.#pending.get(response.requestId)?.type;
     const asked = response.type === 'error' ? response.request : response.type;
-    if (expected !== asked) throw protocolError(`the broker answered ${asked} where ${expected ?? 'nothing'} was asked`);
-    if (descriptors.length > responseDescriptors(response.type)) throw protocolError('the broker sent surplus descriptors');
+    if (expected !== asked)
+      throw protocolError(`the broker answered ${asked} where ${expected ?? 'nothing'} was asked`);
+    if (descriptors.length > responseDescriptors(response.type))
+      throw protocolError('the broker sent surplus descriptors');
     const pending = this.#settle(response.requestId);
     if (response.type === 'error') pending?.reject(refusal(response));
     else pending?.resolve({ answer: response, descriptor: descriptors.pop() });
@@ -200,9 +234,20 @@ export class Connection {
     this.#failure = reason;
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    for (const request of pending) request.reject(reason);
-    for (const start of this.#waiting.splice(0)) start();
+    for (const request of pending) {
+      request.forget?.();
+      request.reject(reason);
+    }
+    for (const wake of [...this.#waiting]) wake();
   }
+}
+
+function isParked(question: Question): boolean {
+  return question.type === 'next' || (question.type === 'get' && question.wait);
+}
+
+function throwIfAborted(question: Question, signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(`the request ${question.type}`, signal);
 }
 
 /** What becomes of an answer that nobody waits for any more. */
@@ -211,7 +256,10 @@ function discard(reply: Reply): void {
 }
 
 function refusal(response: Extract<Response, { type: 'error' }>): SealaneError {
-  return new SealaneError(statusToCode(response.status), `the broker refused ${response.request}: ${response.text}`);
+  return new SealaneError(
+    statusToCode(response.status),
+    `the broker refused ${response.request}: ${response.text}`,
+  );
 }
 
 function protocolError(message: string): SealaneError {
@@ -221,7 +269,11 @@ function protocolError(message: string): SealaneError {
 function connectionLost(cause: SealaneError | undefined): SealaneError {
   const because = cause === undefined ? 'the broker closed it or died' : cause.message;
   const hint = 'call reconnect() once the broker is back';
-  return new SealaneError('ERR_SEALANE_CONNECTION_LOST', `the connection to the broker is lost: ${because}; ${hint}`, {
-    cause,
-  });
+  return new SealaneError(
+    'ERR_SEALANE_CONNECTION_LOST',
+    `the connection to the broker is lost: ${because}; ${hint}`,
+    {
+      cause,
+    },
+  );
 }

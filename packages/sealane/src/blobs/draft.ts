@@ -192,7 +192,10 @@ export class DraftPool implements Disposable {
 export function takeMemory(size: number, pool: DraftPool | undefined, maxBytes: number): DraftMemory {
   checkInteger('size', size, 0, Number.MAX_SAFE_INTEGER);
   if (size > maxBytes) {
-    throw new SealaneError('ERR_SEALANE_LIMIT_EXCEEDED', `a draft of ${size} bytes is over the broker's limit of ${maxBytes} an object`);
+    throw new SealaneError(
+      'ERR_SEALANE_LIMIT_EXCEEDED',
+      `a draft of ${size} bytes is over the broker's limit of ${maxBytes} an object`,
+    );
   }
   return pool?.take(size) ?? makeMemory(size);
 }

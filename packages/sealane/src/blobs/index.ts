@@ -2,8 +2,9 @@ export { Blob, type BlobToken, openBlob, type TransferOptions, type TypedArrayCo
 export { type BrokerStatus, Bus, connect, type GetOptions, type ListOptions } from './bus.js';
 export type { ConnectOptions } from './connect.js';
 export { Draft, DraftPool, type DraftPoolOptions, type DraftPutOptions } from './draft.js';
+export type { HasDescriptor } from './files.js';
 export type { BlobInfo } from './info.js';
 export type { PutOptions } from './put-options.js';
-export type { HasDescriptor, PutSource } from './source.js';
+export type { PutSource } from './source.js';
 export type { Target } from './target.js';
 export { Watch, type WatchOptions } from './watch.js';

@@ -68,7 +68,8 @@ function checkAllowed(allow: readonly string[]): string[] {
 }
 
 function checkMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-  if (typeof metadata !== 'object' || metadata === null) throw invalidArgument('metadata', 'be an object', metadata);
+  if (typeof metadata !== 'object' || metadata === null)
+    throw invalidArgument('metadata', 'be an object', metadata);
   const entries = Object.entries(metadata);
   let bytes = 0;
   for (const [key, value] of entries) {

@@ -2,19 +2,13 @@
  * Turns whatever a caller puts into a sealed memfd: bytes, files, descriptors, streams.
  * Owns the memfd until it hands it over; borrows descriptors; closes files that it opened itself.
  */
-import { open } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { abortedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { INLINE_COPY_BYTES } from '../base/limits.js';
 import { copyRange } from '../os/copy.js';
 import { BLOB_SEALS, duplicate, inspect } from '../os/descriptor.js';
 import { Memfd } from '../os/memfd.js';
-
-/** Something with an open descriptor: a FileHandle, a Memfd, or `{ fd }`. It is borrowed, never closed. */
-export interface HasDescriptor {
-  readonly fd: number;
-}
+import { fileError, type HasDescriptor, hasDescriptor, openFile } from './files.js';
 
 /**
  * What can be put: bytes, the path of a file (a string or a `file:` URL), an open descriptor (a regular file is read from its
@@ -73,7 +67,11 @@ async function fill(memfd: Memfd, source: PutSource, options: FillOptions): Prom
   if (typeof source === 'string' || source instanceof URL) return fillFromFile(memfd, source, options);
   if (isAsyncIterable(source)) return fillFromChunks(memfd, source, options);
   if (hasDescriptor(source)) return fillFromDescriptor(memfd, source.fd, options);
-  throw invalidArgument('source', 'be bytes, a path, a URL, an open descriptor, or an async iterable of chunks', source);
+  throw invalidArgument(
+    'source',
+    'be bytes, a path, a URL, an open descriptor, or an async iterable of chunks',
+    source,
+  );
 }
 
 async function fillFromBytes(memfd: Memfd, bytes: Uint8Array, options: FillOptions): Promise<void> {
@@ -84,20 +82,11 @@ async function fillFromBytes(memfd: Memfd, bytes: Uint8Array, options: FillOptio
 }
 
 async function fillFromFile(memfd: Memfd, path: string | URL, options: FillOptions): Promise<void> {
-  const file = await openFile(path);
+  const file = await openFile(path, 'r');
   try {
     await fillFromDescriptor(memfd, file.fd, options);
   } finally {
     await file.close();
-  }
-}
-
-async function openFile(path: string | URL) {
-  const name = path instanceof URL ? fileURLToPath(path) : path;
-  try {
-    return await open(name, 'r');
-  } catch (cause) {
-    throw systemError(`can't open ${JSON.stringify(name)}`, cause);
   }
 }
 
@@ -113,8 +102,17 @@ async function fillFromDescriptor(memfd: Memfd, fd: number, options: FillOptions
 }
 
 /** Reads a descriptor that is no regular file until it ends. The caller's descriptor stays open. */
-function readChunks(fd: number): AsyncIterable<Uint8Array> {
-  return createReadStream('', { fd: duplicate(fd), autoClose: true, highWaterMark: STREAM_CHUNK_BYTES });
+async function* readChunks(fd: number): AsyncGenerator<Uint8Array> {
+  const stream = createReadStream('', {
+    fd: duplicate(fd),
+    autoClose: true,
+    highWaterMark: STREAM_CHUNK_BYTES,
+  });
+  try {
+    yield* stream;
+  } catch (cause) {
+    throw fileError(`can't read descriptor ${fd}`, cause);
+  }
 }
 
 async function fillFromChunks(
@@ -126,7 +124,8 @@ async function fillFromChunks(
   for await (const chunk of chunks) {
     throwIfAborted(options.signal);
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : asBytes(chunk);
-    if (bytes === undefined) throw invalidArgument('a chunk of the source', 'be a Uint8Array or a string', chunk);
+    if (bytes === undefined)
+      throw invalidArgument('a chunk of the source', 'be a Uint8Array or a string', chunk);
     checkSize(size + bytes.length, options.maxBytes);
     if (bytes.length > INLINE_CHUNK_BYTES) await memfd.writeAsync(bytes, size);
     else memfd.write(bytes, size);
@@ -157,19 +156,4 @@ function asBytes(source: unknown): Uint8Array | undefined {
 
 function isAsyncIterable(source: unknown): source is AsyncIterable<Uint8Array | string> {
   return typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
-}
-
-function hasDescriptor(source: unknown): source is HasDescriptor {
-  return typeof source === 'object' && source !== null && 'fd' in source;
-}
-
-/** A SealaneError for a failure that Node.js reports. */
-function systemError(what: string, cause: unknown): SealaneError {
-  const { message, code, errno, syscall } = cause as NodeJS.ErrnoException;
-  return new SealaneError('ERR_SEALANE_SYSTEM', `${what}: ${message}`, {
-    cause,
-    ...(errno === undefined ? {} : { errno: Math.abs(errno) }),
-    ...(code === undefined ? {} : { errnoName: code }),
-    ...(syscall === undefined ? {} : { syscall }),
-  });
 }

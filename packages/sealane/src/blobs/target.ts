@@ -10,7 +10,12 @@ import { DIGEST_PREFIX } from './info.js';
  * digest (a string `sha256:` and 64 hexadecimal digits). The object forms leave no doubt: `{ name: 'sha256:...' }` is a name.
  * A {@link BlobInfo} or a Blob is `{ id }`.
  */
-export type Target = number | string | { readonly id: number } | { readonly name: string } | { readonly digest: string };
+export type Target =
+  | number
+  | string
+  | { readonly id: number }
+  | { readonly name: string }
+  | { readonly digest: string };
 
 const DIGEST_PATTERN = /^(?:sha256:)?([0-9a-f]{64})$/i;
 

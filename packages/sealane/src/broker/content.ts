@@ -3,10 +3,13 @@
  * Counts its references; with the last one its host gives up the descriptor and the quota. Never maps the bytes.
  */
 import { assert } from '../base/assert.js';
+import type { StoredObject } from './object.js';
 
 export class Content {
   /** SHA-256 of the bytes as 64 hex digits, once it was computed. The seals make it true forever. */
   digest: string | undefined;
+  /** The object that was put with it. Others share the content only once its digest is known. */
+  firstObject: StoredObject | undefined;
   #references = 1;
 
   /**

@@ -13,6 +13,10 @@ export interface ObjectDraft {
   readonly allowed: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly ttlMs: number | undefined;
+  /** An upper bound of what the description takes in a message. */
+  readonly infoBytes: number;
+  /** What the record is charged as: an estimate of the memory that it takes, in bytes. */
+  readonly recordBytes: number;
 }
 
 /** Above so many allowed jobs a set answers who is among them; below, comparing is as quick and takes no memory. */
@@ -24,6 +28,8 @@ export class StoredObject {
   readonly allowed: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly expiresAtMs: number | undefined;
+  readonly infoBytes: number;
+  readonly recordBytes: number;
   /** No longer in the store: nobody finds it any more. */
   dropped = false;
   readonly #audience: ReadonlySet<string> | undefined;
@@ -35,8 +41,6 @@ export class StoredObject {
     readonly content: Content,
     draft: ObjectDraft,
     readonly createdAtMs: number,
-    /** What this object was charged as, for the refund. */
-    readonly recordBytes: number,
     private readonly onGone: (object: StoredObject) => void,
   ) {
     this.name = draft.name;
@@ -44,6 +48,8 @@ export class StoredObject {
     this.allowed = draft.allowed;
     this.metadata = draft.metadata;
     this.expiresAtMs = draft.ttlMs === undefined ? undefined : createdAtMs + draft.ttlMs;
+    this.infoBytes = draft.infoBytes;
+    this.recordBytes = draft.recordBytes;
     this.#audience = draft.allowed.length > AUDIENCE_SET_JOBS ? new Set(draft.allowed) : undefined;
   }
 

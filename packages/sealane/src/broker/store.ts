@@ -71,22 +71,24 @@ export class Store {
     return held;
   }
 
-  /** Notes the digest of a content, and makes it and its objects findable by it. Notes it once. */
-  setDigest(content: Content, digest: string, objects: Iterable<StoredObject>): void {
+  /** Notes the digest of a content, once, and makes it and its object findable by it. The caller holds a reference. */
+  setDigest(content: Content, digest: string): void {
     content.digest = digest;
     const shelf = this.#shelf(content.uid);
     if (!shelf.contents.has(digest)) shelf.contents.set(digest, content);
-    for (const object of objects) if (!object.dropped) index(shelf.digests, digest, object);
+    const object = content.firstObject;
+    if (object !== undefined && !object.dropped) index(shelf.digests, digest, object);
   }
 
   /**
-   * Adds an object. Takes the caller's reference to `content`, and what was charged for it: one object and `recordBytes`,
-   * which are refunded when the object is gone.
+   * Adds an object. Takes the caller's reference to `content`, and what was charged for it: one object and its
+   * `recordBytes`, which are refunded when the object is gone.
    */
-  insert(content: Content, draft: ObjectDraft, recordBytes: number): StoredObject {
+  insert(content: Content, draft: ObjectDraft): StoredObject {
     const shelf = this.#shelf(content.uid);
     this.#lastId++;
-    const object = new StoredObject(this.#lastId, content, draft, Date.now(), recordBytes, (gone) => this.#onObjectGone(gone));
+    const object = new StoredObject(this.#lastId, content, draft, Date.now(), (gone) => this.#onObjectGone(gone));
+    content.firstObject ??= object;
     this.#count++;
     shelf.byId.set(object.id, object);
     shelf.ordered.add(object);

@@ -35,10 +35,13 @@ export function attach(packet: Uint8Array, descriptors: number[], maxMessageByte
 }
 
 function readBody(packet: Uint8Array, body: Memfd, maxMessageBytes: number): Uint8Array {
-  if (packet.length !== HEADER_BYTES) throw protocolError(`a detached message has a packet of ${packet.length} bytes`);
+  if (packet.length !== HEADER_BYTES)
+    throw protocolError(`a detached message has a packet of ${packet.length} bytes`);
   const bodyBytes = new DataView(packet.buffer, packet.byteOffset).getUint32(0, true);
   if (HEADER_BYTES + bodyBytes > maxMessageBytes) {
-    throw protocolError(`a message of ${HEADER_BYTES + bodyBytes} bytes is over the limit of ${maxMessageBytes}`);
+    throw protocolError(
+      `a message of ${HEADER_BYTES + bodyBytes} bytes is over the limit of ${maxMessageBytes}`,
+    );
   }
   requireBlobDescriptor(body.fd, bodyBytes);
   const message = new Uint8Array(HEADER_BYTES + bodyBytes);

@@ -124,7 +124,10 @@ export class Link implements Disposable {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
     this.#drain();
-    if (this.#queue.length === 0) return this.close();
+    if (this.#queue.length === 0) {
+      this.close();
+      return;
+    }
     this.#endTimer = setTimeout(() => this.close(), END_GRACE_MS);
     this.#updateInterest();
   }
@@ -178,7 +181,10 @@ export class Link implements Disposable {
 
   /** The peer is gone, but its last words may still be there to be read: an error answer, for example. */
   #failSend(error: SealaneError): void {
-    if (this.#ending) return this.close();
+    if (this.#ending) {
+      this.close();
+      return;
+    }
     queueMicrotask(() => {
       if (!this.#closed) this.#onReadable();
       this.close(error);
@@ -189,7 +195,10 @@ export class Link implements Disposable {
     for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
       const outcome = this.#trySend(head.message, head.descriptors);
       if (outcome === 'broken' || this.#closed) return;
-      if (outcome !== 'sent') return this.#waitToSend(outcome);
+      if (outcome !== 'sent') {
+        this.#waitToSend(outcome);
+        return;
+      }
       this.#queue.shift();
       closeAll(head.descriptors);
     }
@@ -198,12 +207,13 @@ export class Link implements Disposable {
   }
 
   #waitToSend(reason: 'full' | 'in-flight'): void {
-    if (reason === 'full') return this.#updateInterest();
-    this.#retryTimer ??= setTimeout(() => {
-      this.#retryTimer = undefined;
-      if (!this.#closed) this.#flush();
-    }, IN_FLIGHT_RETRY_MS);
+    if (reason === 'in-flight') this.#retryTimer ??= setTimeout(() => this.#retry(), IN_FLIGHT_RETRY_MS);
     this.#updateInterest();
+  }
+
+  #retry(): void {
+    this.#retryTimer = undefined;
+    if (!this.#closed) this.#flush();
   }
 
   #updateInterest(): void {
@@ -214,11 +224,12 @@ export class Link implements Disposable {
 
   #onReady(readable: boolean, writable: boolean): void {
     if (writable && !this.#closed) this.#flush();
-    if (readable && !this.#closed) this.#onReadable();
+    if (!readable || this.#closed) return;
+    if (this.#ending) this.#drain();
+    else this.#onReadable();
   }
 
   #onReadable(): void {
-    if (this.#ending) return this.#drain();
     for (let count = 0; count < this.#options.messagesPerTurn; count++) {
       if (this.#closed || this.#paused || this.#ending) return;
       const packet = this.#receive();
@@ -271,5 +282,7 @@ function tooLarge(): SealaneError {
 
 function asSealaneError(error: unknown): SealaneError {
   if (error instanceof SealaneError) return error;
-  return new SealaneError('ERR_SEALANE_INTERNAL', `unexpected failure of a connection: ${String(error)}`, { cause: error });
+  return new SealaneError('ERR_SEALANE_INTERNAL', `unexpected failure of a connection: ${String(error)}`, {
+    cause: error,
+  });
 }

@@ -2,7 +2,7 @@
  * Unix sockets of type SOCK_SEQPACKET: packets with descriptors, never blocking, no event loop in here. Owns its
  * descriptor. Of the peer it trusts only what the kernel says: its credentials, and that packets keep their bounds.
  */
-import { closedError, invalidArgument, SealaneError } from '../base/errors.js';
+import { closedError, invalidArgument } from '../base/errors.js';
 import { addon } from '../native/addon.js';
 import { closeDescriptor } from './descriptor.js';
 import { isNativeError, systemError } from './system-error.js';

@@ -1,8 +1,9 @@
 /** A broker's limits as a group of fields. Owns their widths and least values. Trusts nothing that is decoded. */
 import type { FieldReader } from './field-reader.js';
 import type { FieldWriter } from './field-writer.js';
-import { type BrokerLimits, MIN_PACKET_BYTES, TAGS } from './messages.js';
+import type { BrokerLimits } from './messages.js';
 import type { Mutable } from './mutable.js';
+import { MIN_PACKET_BYTES, TAGS } from './numbers.js';
 
 /** In the order in which they are written. */
 const LIMITS: readonly { readonly name: keyof BrokerLimits; readonly bits: 32 | 64; readonly min: number }[] =

@@ -3,7 +3,7 @@
  * again at once. Trusts nothing: each length is checked against what is there before it is used.
  */
 import { isUtf8 } from 'node:buffer';
-import { FIELD_HEADER_BYTES, TAG_NAMES } from './messages.js';
+import { FIELD_HEADER_BYTES, TAG_NAMES } from './numbers.js';
 import { protocolError } from './protocol-error.js';
 
 /** Texts up to this length are looked through here for whether they are ASCII. */

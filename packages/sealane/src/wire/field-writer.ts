@@ -7,7 +7,7 @@ import { checkInteger, checkText } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES } from '../base/limits.js';
 import { writeHeader } from './header.js';
-import { FIELD_HEADER_BYTES, HEADER_BYTES, TAG_NAMES } from './messages.js';
+import { FIELD_HEADER_BYTES, HEADER_BYTES, TAG_NAMES } from './numbers.js';
 
 /** Most messages are far smaller; a writer that had to grow beyond this is not kept. */
 const KEPT_BYTES = 65_536;

@@ -7,7 +7,8 @@
  * Owns its layout and checks. Trusts nothing: every value comes from a peer.
  */
 import { MAX_MESSAGE_BYTES } from '../base/limits.js';
-import { FLAG_DETACHED, HEADER_BYTES, type Header } from './messages.js';
+import type { Header } from './messages.js';
+import { FLAG_DETACHED, HEADER_BYTES } from './numbers.js';
 import { protocolError } from './protocol-error.js';
 
 const BODY_BYTES_AT = 0;

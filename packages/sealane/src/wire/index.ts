@@ -1,6 +1,7 @@
 /** The native protocol: everything that the layers above may use of it. */
 export { decodeHeader } from './header.js';
 export * from './messages.js';
+export * from './numbers.js';
 export { NamePattern } from './pattern.js';
 export { decodeRequest, encodeRequest } from './requests.js';
 export { decodeResponse, encodeRefusal, encodeResponse } from './responses.js';

@@ -3,7 +3,7 @@ import { invalidArgument } from '../base/errors.js';
 import { MAX_METADATA_BYTES, MAX_METADATA_ENTRIES } from '../base/limits.js';
 import type { FieldReader } from './field-reader.js';
 import type { FieldWriter } from './field-writer.js';
-import { MAX_METADATA_KEY_BYTES, TAGS } from './messages.js';
+import { MAX_METADATA_KEY_BYTES, TAGS } from './numbers.js';
 
 /** The metadata of most objects: none. Shared, hence frozen. */
 export const NO_METADATA: Readonly<Record<string, string>> = Object.freeze(Object.create(null));

@@ -3,9 +3,10 @@ import { invalidArgument } from '../base/errors.js';
 import { MAX_JOB_BYTES, MAX_NAME_BYTES } from '../base/limits.js';
 import type { FieldReader } from './field-reader.js';
 import type { FieldWriter } from './field-writer.js';
-import { type ObjectInfo, TAGS } from './messages.js';
+import type { ObjectInfo } from './messages.js';
 import { MetadataReader, NO_METADATA, writeMetadata } from './metadata.js';
 import type { Mutable } from './mutable.js';
+import { TAGS } from './numbers.js';
 
 export function writeAllowed(writer: FieldWriter, allowed: readonly string[]): void {
   if (!Array.isArray(allowed)) throw invalidArgument('allowed', 'be an array', allowed);

@@ -7,27 +7,23 @@ import { MAX_JOB_BYTES, MAX_NAME_BYTES, MAX_PATTERN_BYTES, MAX_TTL_MS } from '..
 import { FieldReader } from './field-reader.js';
 import { encodeMessage, type FieldWriter } from './field-writer.js';
 import { decodeHeader } from './header.js';
-import {
-  type CancelRequest,
-  type DropRequest,
-  type GetRequest,
-  HEADER_BYTES,
-  type HelloRequest,
-  type ListRequest,
-  MIN_PACKET_BYTES,
-  type NextRequest,
-  type PutRequest,
-  REQUEST_NAMES,
-  REQUEST_TYPES,
-  type Request,
-  type Selector,
-  type StatRequest,
-  type StatusRequest,
-  TAGS,
-  type WatchRequest,
+import type {
+  CancelRequest,
+  DropRequest,
+  GetRequest,
+  HelloRequest,
+  ListRequest,
+  NextRequest,
+  PutRequest,
+  Request,
+  Selector,
+  StatRequest,
+  StatusRequest,
+  WatchRequest,
 } from './messages.js';
 import { MetadataReader, NO_METADATA, writeMetadata } from './metadata.js';
 import type { Mutable } from './mutable.js';
+import { HEADER_BYTES, MIN_PACKET_BYTES, REQUEST_NAMES, REQUEST_TYPES, TAGS } from './numbers.js';
 import { writeAllowed } from './object-info.js';
 import { protocolError } from './protocol-error.js';
 import { readSelector, requireSelector, writeSelector } from './selector.js';

@@ -8,29 +8,31 @@ import { readLimits, writeLimits } from './broker-limits.js';
 import { FieldReader } from './field-reader.js';
 import { encodeMessage, type FieldWriter } from './field-writer.js';
 import { decodeHeader } from './header.js';
+import type {
+  BrokerLimits,
+  DoneResponse,
+  ErrorResponse,
+  Header,
+  HelloResponse,
+  ListResponse,
+  ObjectInfo,
+  ObjectResponse,
+  Response,
+  StatusResponse,
+} from './messages.js';
+import type { Mutable } from './mutable.js';
 import {
-  type BrokerLimits,
-  type DoneResponse,
-  type ErrorResponse,
   type ErrorStatus,
   HEADER_BYTES,
-  type Header,
-  type HelloResponse,
-  type ListResponse,
   MAX_ERROR_TEXT_BYTES,
   MAX_VERSION_TEXT_BYTES,
-  type ObjectInfo,
-  type ObjectResponse,
   REQUEST_NAMES,
   REQUEST_TYPES,
   RESPONSE_BIT,
   type RequestType,
-  type Response,
   STATUS,
-  type StatusResponse,
   TAGS,
-} from './messages.js';
-import type { Mutable } from './mutable.js';
+} from './numbers.js';
 import { readObject, writeObject } from './object-info.js';
 import { protocolError } from './protocol-error.js';
 import { isErrorStatus } from './status.js';

@@ -3,7 +3,8 @@ import { invalidArgument } from '../base/errors.js';
 import { MAX_NAME_BYTES } from '../base/limits.js';
 import type { FieldReader } from './field-reader.js';
 import type { FieldWriter } from './field-writer.js';
-import { type Selector, TAGS } from './messages.js';
+import type { Selector } from './messages.js';
+import { TAGS } from './numbers.js';
 import { protocolError } from './protocol-error.js';
 
 export function writeSelector(writer: FieldWriter, selector: Selector): void {

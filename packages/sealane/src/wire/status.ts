@@ -1,6 +1,6 @@
 /** Status numbers of the protocol and error codes of the library: what each becomes on the other side. */
 import type { SealaneErrorCode } from '../base/errors.js';
-import { type ErrorStatus, STATUS } from './messages.js';
+import { type ErrorStatus, STATUS } from './numbers.js';
 
 /** By status. A request that the broker could not read is our own or the broker's mistake: a matter of the protocol. */
 const CODES: Readonly<Record<ErrorStatus, SealaneErrorCode>> = {

@@ -1,0 +1,9 @@
+// A consumer that gets each payload as one message over the IPC channel of child_process.
+import { Pass } from '../pass.js';
+import { READY } from './children.js';
+
+process.on('message', (payload: Uint8Array) => {
+  process.send?.(new Pass().take(payload));
+});
+process.once('disconnect', () => process.exit(0));
+process.send?.(READY);

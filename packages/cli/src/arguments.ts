@@ -1,0 +1,99 @@
+/**
+ * Values of options and arguments: text from the command line in, checked values out.
+ * Every refusal says `invalid --option: VALUE`, and what would fit.
+ */
+import type { Target } from 'sealane';
+import { usageError } from './failure.js';
+import { parseDuration, parseSize } from './terminal/units.js';
+
+/** A parser for the value of one option, as commander calls it. */
+export type OptionParser<T> = (text: string, previous: T | undefined) => T;
+
+/** A whole number from `min`. */
+export function count(option: string, min: number): OptionParser<number> {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return checked(option, text, Number.isSafeInteger(value) && value >= min ? value : undefined, `a whole number from ${min}`);
+  };
+}
+
+/** A size in bytes from 1. */
+export function size(option: string): OptionParser<number> {
+  return (text) => {
+    const bytes = parseSize(text);
+    return checked(option, text, bytes !== undefined && bytes >= 1 ? bytes : undefined, 'a size such as 1048576, 512KiB, 64MiB or 2GB');
+  };
+}
+
+/** A time in milliseconds from 1. */
+export function duration(option: string): OptionParser<number> {
+  return (text) => {
+    const ms = parseDuration(text);
+    return checked(option, text, ms !== undefined && ms >= 1 ? ms : undefined, 'a time with its unit, such as 500ms, 10s, 5m, 2h or 7d');
+  };
+}
+
+/** An option that may be given several times: all its values. */
+export function collect<T>(parse: OptionParser<T>): OptionParser<T[]> {
+  return (text, previous) => [...(previous ?? []), parse(text, undefined)];
+}
+
+/** Text that is not empty. */
+export function text(option: string): OptionParser<string> {
+  return (value) => checked(option, value, value === '' ? undefined : value, 'some text');
+}
+
+/** `key=value` pairs, collected. The value may contain `=` and may be empty; a key may stand once. */
+export function metadata(option: string): OptionParser<Record<string, string>> {
+  return (pair, previous = {}) => {
+    const split = pair.indexOf('=');
+    const key = pair.slice(0, Math.max(0, split));
+    if (split < 1) throw invalid(option, pair, 'KEY=VALUE');
+    if (Object.hasOwn(previous, key)) throw invalid(option, pair, `each key once; ${key} was given before`);
+    // No prototype: a key such as __proto__ is data like any other.
+    return Object.assign(Object.create(null), previous, { [key]: pair.slice(split + 1) });
+  };
+}
+
+function checked<T>(option: string, text: string, value: T | undefined, expected: string): T {
+  if (value === undefined) throw invalid(option, text, expected);
+  return value;
+}
+
+function invalid(option: string, text: string, expected: string) {
+  return usageError(`invalid ${option}: ${text}`, `it takes ${expected}`);
+}
+
+/** The options that say what kind of target an argument is. */
+export interface TargetOptions {
+  id?: boolean | undefined;
+  name?: boolean | undefined;
+  digest?: boolean | undefined;
+}
+
+const DIGITS = /^[0-9]+$/;
+const DIGEST = /^sha256:[0-9a-f]{64}$/i;
+const BARE_DIGEST = /^(?:sha256:)?[0-9a-f]{64}$/i;
+
+/** Which object an argument means: digits are an id, `sha256:` and 64 hexadecimal digits a digest, all else a name. */
+export function parseTarget(argument: string, options: TargetOptions = {}): Target {
+  if ([options.id, options.name, options.digest].filter(Boolean).length > 1) {
+    throw usageError('--id, --name and --digest exclude each other', 'give at most one of them');
+  }
+  if (options.id || (!options.name && !options.digest && DIGITS.test(argument))) return { id: parseId(argument) };
+  if (options.digest) return { digest: parseDigest(argument) };
+  if (!options.name && DIGEST.test(argument)) return { digest: argument.toLowerCase() };
+  if (argument === '') throw usageError('the target is empty', 'give an id, a name or sha256:DIGEST');
+  return { name: argument };
+}
+
+function parseId(argument: string): number {
+  const id = DIGITS.test(argument) ? Number(argument) : 0;
+  if (Number.isSafeInteger(id) && id >= 1) return id;
+  throw usageError(`invalid id: ${argument}`, 'ids are whole numbers from 1; for an object named so, add --name');
+}
+
+function parseDigest(argument: string): string {
+  if (BARE_DIGEST.test(argument)) return `sha256:${argument.slice(-64).toLowerCase()}`;
+  throw usageError(`invalid digest: ${argument}`, 'a digest is sha256: and 64 hexadecimal digits');
+}

@@ -1,0 +1,39 @@
+/** `sealane broker`: a broker in the foreground. Owns it from its start to the signal that ends it. */
+import { Broker, type BrokerOptions } from 'sealane';
+import { BROKER_LIMITS, type BrokerLimitName, propertyOf } from '../broker-limits.js';
+import { Interrupt } from '../interrupt.js';
+import { escapeText } from '../terminal/escape.js';
+import type { Terminal } from '../terminal/terminal.js';
+
+export interface BrokerCommandOptions {
+  socket?: string;
+  /** Additional admitted user ids. */
+  user?: number[];
+  /** The limits, under the names that commander gives them. */
+  [limit: string]: unknown;
+}
+
+/** Serves until the first SIGINT or SIGTERM. One line says where, once clients can connect. */
+export async function runBroker(options: BrokerCommandOptions, terminal: Terminal): Promise<void> {
+  using interrupt = new Interrupt();
+  await using broker = await Broker.start(toBrokerOptions(options));
+  announce(broker.socket, terminal);
+  await interrupt.wait();
+}
+
+function announce(socket: string, terminal: Terminal): void {
+  const { out } = terminal;
+  if (terminal.json) return terminal.writeJson({ event: 'serving', socket, pid: process.pid });
+  if (!out.terminal) return out.line(escapeText(socket));
+  out.line(`serving on ${out.style.bold(escapeText(socket))} ${out.style.dim('(Ctrl-C stops it)')}`);
+}
+
+function toBrokerOptions(options: BrokerCommandOptions): BrokerOptions {
+  const limits: Partial<Record<BrokerLimitName, number>> = {};
+  for (const { flag, option } of BROKER_LIMITS) {
+    const value = options[propertyOf(flag)];
+    if (typeof value === 'number') limits[option] = value;
+  }
+  const place = options.socket === undefined ? {} : { socket: options.socket };
+  return { ...limits, ...place, ...(options.user === undefined ? {} : { users: options.user }) };
+}

@@ -1,0 +1,71 @@
+/** What the commands that talk to a broker share: connecting, waiting, and how an object is shown. */
+import { type BlobInfo, type Bus, connect, isSealaneError } from 'sealane';
+import { Interrupt } from '../interrupt.js';
+import { field, listField } from '../terminal/escape.js';
+import type { Column } from '../terminal/table.js';
+import { formatAge, formatBytes } from '../terminal/units.js';
+
+/** Options of every command that connects. */
+export interface BusOptions {
+  socket?: string | undefined;
+  jobId?: string | undefined;
+}
+
+/** Runs `work` with a connected bus, which is closed on every path. SIGINT and SIGTERM abort `interrupt.signal`. */
+export async function withBus<T>(
+  { socket, jobId }: BusOptions,
+  work: (bus: Bus, interrupt: Interrupt) => Promise<T>,
+): Promise<T> {
+  using interrupt = new Interrupt();
+  const { signal } = interrupt;
+  const place = socket === undefined ? {} : { socket };
+  const job = jobId === undefined ? {} : { jobId };
+  await using bus = await connect({ ...place, ...job, signal });
+  return await work(bus, interrupt);
+}
+
+/** An object as JSON: what the library tells, times as ISO 8601. */
+export function toJson(info: BlobInfo): Record<string, unknown> {
+  return { ...info, createdAt: info.createdAt.toISOString(), expiresAt: info.expiresAt?.toISOString() };
+}
+
+/** An object as one tab-separated line. The fields and their order are those of memfdbus's list. */
+export function toLine(info: BlobInfo): string {
+  const owner = `owner=${field(info.owner)}`;
+  const allowed = `allowed=${listField(info.allowed)}`;
+  return [info.id, owner, allowed, info.size, field(info.digest), field(info.name)].join('\t');
+}
+
+/** The columns of a table of objects; {@link toRow} makes its rows. */
+export const OBJECT_COLUMNS: readonly Column[] = [
+  { title: 'ID', align: 'right' },
+  { title: 'SIZE', align: 'right' },
+  { title: 'AGE', align: 'right' },
+  { title: 'EXPIRES', align: 'right', optional: true },
+  { title: 'OWNER', optional: true },
+  { title: 'ALLOWED', optional: true },
+  { title: 'DIGEST', optional: true },
+  { title: 'NAME', flexible: true },
+];
+
+/** Hexadecimal digits of a digest that a table shows: enough to tell objects apart; `stat` shows all. */
+const TABLE_DIGEST_DIGITS = 12;
+
+/** An object as a row of a table, at the time `nowMs`. */
+export function toRow(info: BlobInfo, nowMs: number): string[] {
+  return [
+    String(info.id),
+    formatBytes(info.size),
+    formatAge(nowMs - info.createdAt.getTime()),
+    info.expiresAt === undefined ? '' : `in ${formatAge(info.expiresAt.getTime() - nowMs)}`,
+    info.owner === undefined ? '' : field(info.owner),
+    info.allowed.length === 0 ? '' : listField(info.allowed),
+    info.digest?.slice(0, 'sha256:'.length + TABLE_DIGEST_DIGITS) ?? '',
+    field(info.name),
+  ];
+}
+
+/** Whether a wait ended because its time was over. */
+export function endedBy(error: unknown, timeout: AbortSignal | undefined): boolean {
+  return timeout?.aborted === true && isSealaneError(error, 'ERR_SEALANE_ABORTED');
+}

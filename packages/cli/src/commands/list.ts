@@ -1,0 +1,35 @@
+/** `sealane list`: the objects that a job may see. */
+import type { BlobInfo } from 'sealane';
+import { renderTable } from '../terminal/table.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { OBJECT_COLUMNS, type BusOptions, toJson, toLine, toRow, withBus } from './bus.js';
+
+export interface ListOptions extends BusOptions {
+  digests?: boolean;
+}
+
+/** Prints a table on a terminal, a line for each object elsewhere, JSON Lines when asked. */
+export async function runList(pattern: string | undefined, options: ListOptions, terminal: Terminal): Promise<void> {
+  await withBus(options, async (bus, interrupt) => {
+    interrupt.release();
+    const selection = pattern === undefined ? {} : { pattern };
+    const objects = bus.list({ ...selection, digests: options.digests === true });
+    if (!terminal.json && terminal.out.terminal) return await printTable(objects, pattern, terminal);
+    for await (const info of objects) {
+      if (terminal.json) terminal.writeJson(toJson(info));
+      else terminal.out.line(toLine(info));
+    }
+  });
+}
+
+async function printTable(objects: AsyncIterable<BlobInfo>, pattern: string | undefined, terminal: Terminal): Promise<void> {
+  const rows: string[][] = [];
+  const nowMs = Date.now();
+  for await (const info of objects) rows.push(toRow(info, nowMs));
+  if (rows.length > 0) {
+    for (const line of renderTable(OBJECT_COLUMNS, rows, terminal.out.layout)) terminal.out.line(line);
+    return;
+  }
+  const none = pattern === undefined ? 'no objects; `sealane put FILE` publishes one' : 'no object matches';
+  terminal.err.line(terminal.err.style.dim(none));
+}

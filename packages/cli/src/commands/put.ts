@@ -1,0 +1,76 @@
+/** `sealane put`: publishes a file or standard input. Owns nothing for longer than the copy takes. */
+import { basename } from 'node:path';
+import { stat } from 'node:fs/promises';
+import type { PutOptions, PutSource } from 'sealane';
+import { CommandError, usageError } from '../failure.js';
+import { EXIT } from '../exit-codes.js';
+import { Progress } from '../terminal/progress.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { type BusOptions, toJson, withBus } from './bus.js';
+
+export interface PutCommandOptions extends BusOptions {
+  /** false: `--no-name`. */
+  name?: string | false;
+  contentAddressed?: boolean;
+  digest?: string;
+  allowJob?: string[];
+  /** Milliseconds. */
+  ttl?: number;
+  meta?: Record<string, string>;
+}
+
+const STANDARD_INPUT = '-';
+
+/** Prints the id of the new object. */
+export async function runPut(file: string | undefined, options: PutCommandOptions, terminal: Terminal): Promise<void> {
+  const path = await checkSource(file);
+  const label = path ?? 'standard input';
+  const info = await withBus(options, async (bus, { signal }) => {
+    using progress = new Progress(terminal.err, label);
+    const onProgress = (bytes: number, total: number | undefined) => progress.update(bytes, total);
+    const source: PutSource = path ?? openStandardInput(signal);
+    return await bus.put(source, { ...toPutOptions(path, options), signal, onProgress });
+  });
+  if (terminal.json) terminal.writeJson(toJson(info));
+  else terminal.out.line(String(info.id));
+}
+
+/** The path of the file; undefined for standard input. Checked before the broker is asked for anything. */
+async function checkSource(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined && process.stdin.isTTY) {
+    throw usageError('nothing to put', 'give a FILE, or - to type it in');
+  }
+  if (file === undefined || file === STANDARD_INPUT) return undefined;
+  if (file === '') throw usageError('the file name is empty', 'give a FILE, or - for standard input');
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    throw new CommandError(error.code ?? 'ERR_SEALANE_SYSTEM', EXIT.failure, `can't read ${file}: ${reasonOf(error)}`, 'check the path');
+  });
+  if (!found.isDirectory()) return file;
+  const hint = `pack it first: \`tar -c ${file} | sealane put - --name NAME\``;
+  throw new CommandError('EISDIR', EXIT.failure, `${file} is a directory`, hint);
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  return error.code === 'ENOENT' ? 'no such file' : (error.code ?? error.message);
+}
+
+/** Standard input as a stream that an interruption ends at once, also while nothing arrives. */
+function openStandardInput(signal: AbortSignal): AsyncIterable<Uint8Array> {
+  signal.addEventListener('abort', () => process.stdin.destroy(signal.reason as Error), { once: true });
+  return process.stdin;
+}
+
+function toPutOptions(path: string | undefined, options: PutCommandOptions): PutOptions {
+  const fallback = path === undefined ? undefined : basename(path);
+  const name = options.name === false ? undefined : (options.name ?? fallback);
+  const owner = options.jobId ?? (process.env.SEALANE_JOB_ID || undefined);
+  return {
+    contentAddressed: options.contentAddressed === true,
+    allow: options.allowJob ?? [],
+    metadata: options.meta ?? {},
+    ...(name === undefined ? {} : { name }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(options.digest === undefined ? {} : { digest: options.digest }),
+    ...(options.ttl === undefined ? {} : { ttlMs: options.ttl }),
+  };
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/**
+ * The `sealane` command: runs one command and turns its end into an exit code.
+ * Loads commander and the option tables only; each command loads its own module, and with it the library, when it runs.
+ */
+import { CommanderError } from 'commander';
+import { EXIT } from './exit-codes.js';
+import { describeFailure, findInterruption, reportFailure, usageError } from './failure.js';
+import { createProgram } from './program.js';
+import { Terminal } from './terminal/terminal.js';
+
+/** Runs the command line and returns the exit code. */
+async function run(words: readonly string[]): Promise<number> {
+  const flags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
+  const terminal = new Terminal({ json: flags.includes('--json'), colour: !flags.includes('--no-color') });
+  const program = createProgram(terminal);
+  try {
+    await program.parseAsync(words, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.ok;
+  } catch (error) {
+    return fail(terminal, error, program.opts<{ socket?: string }>().socket);
+  } finally {
+    await terminal.out.flush();
+  }
+}
+
+function fail(terminal: Terminal, error: unknown, socket: string | undefined): number {
+  const interruption = findInterruption(error);
+  if (interruption !== undefined) return interruption.exitCode;
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  // The help that commander shows when no command is given has been printed already.
+  if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
+  const cause = error instanceof CommanderError ? fromCommander(error) : error;
+  const failure = describeFailure(cause, { socket });
+  reportFailure(terminal, failure);
+  if (process.env.NODE_DEBUG?.includes('sealane')) console.error(error);
+  return failure.exitCode;
+}
+
+function fromCommander(error: CommanderError) {
+  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  return usageError(message, 'see `sealane --help`, or `sealane COMMAND --help`');
+}
+
+/** A reader that went away, as `head` does, is no error: there is nobody left to tell. */
+function endQuietlyOnBrokenPipe(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    throw error;
+  });
+}
+
+endQuietlyOnBrokenPipe(process.stdout);
+endQuietlyOnBrokenPipe(process.stderr);
+// An explicit end: standard input that nobody reads to its end must not keep the process.
+process.exit(await run(process.argv.slice(2)));

@@ -1,0 +1,192 @@
+/**
+ * The command line as a tree of commands, options and help texts.
+ * Owns no behaviour: each action loads its module and calls it. Nothing here may load the library.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, type Help, Option } from 'commander';
+import { collect, count, duration, metadata, size, text } from './arguments.js';
+import { BROKER_LIMITS } from './broker-limits.js';
+import { EXIT_CODE_TABLE } from './exit-codes.js';
+import type { Terminal } from './terminal/terminal.js';
+
+/** A function of src/commands: the command's own arguments, all options, and where to print. */
+type Run<A extends unknown[], O> = (...parameters: [...A, O, Terminal]) => Promise<void>;
+
+const TARGET_HELP = 'an id (digits), a name, or sha256:DIGEST';
+
+/** The whole command line. Parsing throws CommanderError or CommandError; it never ends the process. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('sealane')
+    .description('Share data between the processes of this machine without copying it.')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .option('--socket <path>', 'socket of the broker (default: $SEALANE_SOCKET, else broker.sock in the runtime directory)', text('--socket'))
+    .option('--json', 'print JSON: one document, or one object a line for list and watch; errors too')
+    .option('--no-color', 'print without colour (so do NO_COLOR and pipes; FORCE_COLOR forces it)')
+    .addHelpText('after', () => closingHelp(terminal))
+    .exitOverride();
+  configure(program, terminal);
+  addBroker(program, terminal);
+  addPut(program, terminal);
+  addGet(program, terminal);
+  addLookups(program, terminal);
+  addWatch(program, terminal);
+  addTools(program, terminal);
+  return program;
+}
+
+function readVersion(): string {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}
+
+function configure(program: Command, { out, err }: Terminal): void {
+  program.configureOutput({
+    // Errors are thrown and printed by main, in the form of all other errors.
+    outputError: () => undefined,
+    getOutHasColors: () => out.style.bold('x') !== 'x',
+    getErrHasColors: () => err.style.bold('x') !== 'x',
+  });
+  const style: Partial<Help> = {
+    showGlobalOptions: true,
+    styleTitle: (title) => out.style.bold(title),
+    styleCommandText: (name) => out.style.cyan(name),
+    styleOptionText: (option) => out.style.cyan(option),
+  };
+  program.configureHelp(style);
+}
+
+function closingHelp({ out }: Terminal): string {
+  const codes = EXIT_CODE_TABLE.map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}`);
+  return [
+    '',
+    out.style.bold('Exit codes:'),
+    ...codes,
+    '',
+    out.style.bold('Output:'),
+    '  A terminal gets tables, a pipe gets one tab-separated line for each object:',
+    '    ID  owner=JOB|-  allowed=JOB,JOB|-  SIZE  DIGEST|-  NAME|-',
+    '  Control characters in names are C escapes, so that each line is one object (`printf %b` undoes them).',
+    '',
+    out.style.bold('Example:'),
+    '  sealane broker &',
+    '  sealane put model.bin            # prints the id',
+    '  sealane get model.bin -o copy.bin',
+  ].join('\n');
+}
+
+/** Wires an action to a function of a module that is loaded only now. */
+function runs<A extends unknown[], O>(command: Command, terminal: Terminal, load: () => Promise<Run<A, O>>): Command {
+  return command.action(async (...parameters: unknown[]) => {
+    // Commander appends the options and the command; the options of the program are wanted too.
+    const own = parameters.slice(0, -2) as A;
+    const run = await load();
+    await run(...own, command.optsWithGlobals() as O, terminal);
+  });
+}
+
+function jobOption(purpose: string): Option {
+  return new Option('--job-id <job>', `${purpose} (default: $SEALANE_JOB_ID)`).argParser(text('--job-id'));
+}
+
+function addBroker(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('broker')
+    .description('Serve objects to the processes of this user until SIGINT or SIGTERM. Prints the socket when it serves.')
+    .option('--user <uid>', 'admit this user id too (may be repeated)', collect(count('--user', 0)));
+  for (const { flag, kind, help } of BROKER_LIMITS) {
+    const parse = { count: count(flag, 1), size: size(flag), duration: duration(flag) }[kind];
+    command.addOption(new Option(`${flag} <${kind}>`, help).argParser(parse).helpGroup('Limits:'));
+  }
+  command.addHelpText('after', '\nSizes: 1048576, 512KiB, 64MiB, 2GiB (64M is 64MiB, 64MB is decimal). Times: 500ms, 10s, 5m.');
+  runs(command, terminal, async () => (await import('./commands/broker.js')).runBroker);
+}
+
+function addPut(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('put')
+    .description('Publish a file or standard input as an immutable object. Prints its id.')
+    .argument('[file]', 'the file, or - for standard input')
+    .option('--name <name>', "name of the object (default: the file's base name; none for standard input)", text('--name'))
+    .option('--no-name', 'publish without a name')
+    .option('--content-addressed', 'let the broker verify the digest and keep equal contents once')
+    .option('--digest <digest>', 'refuse the content unless it has this digest (sha256:...)', text('--digest'))
+    .addOption(jobOption('job that owns the object'))
+    .option('--allow-job <job>', 'job that may get it too, but not drop it (may be repeated)', collect(text('--allow-job')))
+    .option('--ttl <time>', 'drop it after this time: 500ms, 10s, 5m, 2h, 7d', duration('--ttl'))
+    .option('--meta <key=value>', 'attach a small fact (may be repeated)', metadata('--meta'));
+  runs(command, terminal, async () => (await import('./commands/put.js')).runPut);
+}
+
+function addGet(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('get')
+    .description('Write the bytes of an object to standard output or to a file.')
+    .argument('<target>', TARGET_HELP)
+    .option('-o, --output <file>', 'write to this file, which appears complete or not at all; - is standard output')
+    .option('--wait', 'wait until there is an object of this name')
+    .option('--timeout <time>', 'give up waiting after this time', duration('--timeout'));
+  addTargetOptions(command).addOption(jobOption('job on whose behalf to look'));
+  runs(command, terminal, async () => (await import('./commands/get.js')).runGet);
+}
+
+function addTargetOptions(command: Command): Command {
+  return command
+    .option('--id', 'the target is an id')
+    .option('--name', 'the target is a name, even if it looks like an id or a digest')
+    .option('--digest', 'the target is a digest, with or without sha256:');
+}
+
+function addLookups(program: Command, terminal: Terminal): void {
+  const list = program
+    .command('list')
+    .description('List the objects that this job may see, oldest first.')
+    .argument('[pattern]', 'only names that match: * stands for any characters, \\* for an asterisk')
+    .option('--digests', 'have the broker compute digests that it does not know yet')
+    .addOption(jobOption('job on whose behalf to look'));
+  runs(list, terminal, async () => (await import('./commands/list.js')).runList);
+  const stat = program
+    .command('stat')
+    .description('Show what is known about an object.')
+    .argument('<target>', TARGET_HELP)
+    .option('--digest', 'have the broker compute the digest if it does not know it yet')
+    .option('--id', 'the target is an id')
+    .option('--name', 'the target is a name, even if it looks like an id or a digest')
+    .addOption(jobOption('job on whose behalf to look'));
+  runs(stat, terminal, async () => (await import('./commands/stat.js')).runStat);
+  const drop = program
+    .command('drop')
+    .description('Drop an object: it is found no more; who holds it keeps it. Prints the dropped id.')
+    .argument('<target>', `${TARGET_HELP}; a name drops its newest object`);
+  addTargetOptions(drop).addOption(jobOption('job on whose behalf to drop'));
+  runs(drop, terminal, async () => (await import('./commands/drop.js')).runDrop);
+}
+
+function addWatch(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('watch')
+    .description('Print a line for each new object whose name matches, until interrupted.')
+    .argument('<pattern>', 'a name; * stands for any characters, \\* for an asterisk')
+    .option('--every', 'print each version; without it a slow reader skips to the newest')
+    .option('--no-existing', 'leave out what is there already')
+    .option('--literal', 'take the pattern as a name, asterisks and all')
+    .option('--count <number>', 'end after this many lines', count('--count', 1))
+    .addOption(jobOption('job on whose behalf to watch'));
+  runs(command, terminal, async () => (await import('./commands/watch.js')).runWatch);
+}
+
+function addTools(program: Command, terminal: Terminal): void {
+  const demo = program
+    .command('demo')
+    .description('Deliver real files to several processes, verify every byte, and compare with sockets and messages.')
+    .argument('[files...]', 'files to deliver (default: the Node.js executable)')
+    .addOption(new Option('--consumers <number>', 'receiving processes').default(3).argParser(count('--consumers', 1)))
+    .option('--quick', 'one round instead of three')
+    .option('--svg <file>', 'write the bar plot as SVG too', text('--svg'));
+  runs(demo, terminal, async () => (await import('./commands/demo.js')).runDemo);
+  const doctor = program
+    .command('doctor')
+    .description('Show what this machine supports, what follows from it, and what to do about it.');
+  runs(doctor, terminal, async () => (await import('./commands/doctor.js')).runDoctor);
+}

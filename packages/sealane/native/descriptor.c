@@ -1,0 +1,92 @@
+/*
+ * Descriptors as such: what they are, duplicates, their end, and the record of those that objects own.
+ */
+#include "seam.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Access modes as JavaScript numbers them. */
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_BOTH, ACCESS_PATH };
+
+int seam_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
+
+/* statx and not fstat: fstat of newer glibc versions is a symbol that older ones lack. */
+bool seam_stat(int fd, struct statx *status) {
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_BASIC_STATS, status) == 0;
+}
+
+static enum access access_mode(int flags) {
+    if (flags & O_PATH) return ACCESS_PATH;
+    int mode = flags & O_ACCMODE;
+    return mode == O_RDONLY ? ACCESS_READ : mode == O_WRONLY ? ACCESS_WRITE : ACCESS_BOTH;
+}
+
+static void describe(double *out, const struct statx *status, const struct statfs *system, int seals, int flags) {
+    out[0] = (double)status->stx_size;
+    out[1] = (double)((uint64_t)system->f_type & UINT32_MAX);
+    out[2] = seals;
+    out[3] = access_mode(flags);
+    out[4] = S_ISREG(status->stx_mode);
+    out[5] = status->stx_dev_major;
+    out[6] = status->stx_dev_minor;
+    out[7] = (double)(status->stx_ino >> 32);
+    out[8] = (double)(status->stx_ino & UINT32_MAX);
+    out[9] = (double)status->stx_blocks * 512;
+}
+
+static napi_value inspect(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    struct statx status;
+    struct statfs system;
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    if (!seam_stat(fd, &status)) return seam_throw(env, errno, "statx");
+    if (fstatfs(fd, &system) == -1) return seam_throw(env, errno, "fstatfs");
+    int flags = fcntl(fd, F_GETFL);
+    if (flags == -1) return seam_throw(env, errno, "fcntl");
+    int seals = fcntl(fd, F_GET_SEALS);
+    describe(call.seam->scratch, &status, &system, seals, flags);
+    return NULL;
+}
+
+static napi_value duplicate(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    int copy = seam_duplicate(fd);
+    return copy == -1 ? seam_throw(env, errno, "fcntl") : seam_number(env, copy);
+}
+
+/* Linux closes the descriptor also when close(2) fails with EINTR or EIO; trying again could close somebody else's. */
+static napi_value close_call(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    seam_disown(call.seam, fd);
+    return seam_number(env, close(fd) == -1 ? errno : 0);
+}
+
+static napi_value own(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    /* Also keeps the record small: it grows with the highest descriptor. */
+    if (fcntl(fd, F_GETFD) == -1) return seam_throw(env, errno, "fcntl");
+    seam_own(call.seam, fd);
+    return NULL;
+}
+
+static napi_value disown(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    seam_disown(call.seam, fd);
+    return NULL;
+}
+
+const struct seam_entry descriptor_entries[] = {
+    {"inspect", inspect}, {"duplicate", duplicate}, {"close", close_call}, {"own", own}, {"disown", disown}, {NULL, NULL},
+};

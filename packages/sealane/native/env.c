@@ -1,0 +1,69 @@
+/*
+ * What one environment (a thread of Node.js with its own JavaScript) owns: the scratch numbers, and the record of
+ * descriptors that its objects hold, which are closed at its end: a terminated worker runs no JavaScript that could.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "seam.h"
+
+static void env_end(void *data) {
+    struct seam_env *seam = data;
+    for (size_t i = 0; i < seam->owned_bytes * 8; i++) {
+        if (seam->owned[i / 8] & (1u << (i % 8))) close((int)i);
+    }
+    free(seam->owned);
+    seam->owned = NULL;
+    seam->owned_bytes = 0;
+    handoff_env_end(seam);
+    seam->ended = true;
+    seam_env_release(seam);
+}
+
+/* The ArrayBuffer belongs to the addon's exports, which live as long as the environment. */
+static bool make_scratch(napi_env env, napi_value exports, double **scratch) {
+    napi_value buffer, array;
+    napi_ref pin;
+    void *data = NULL;
+    return napi_create_arraybuffer(env, SEAM_SCRATCH * sizeof(double), &data, &buffer) == napi_ok &&
+           napi_create_typedarray(env, napi_float64_array, SEAM_SCRATCH, buffer, 0, &array) == napi_ok &&
+           napi_create_reference(env, array, 1, &pin) == napi_ok &&
+           napi_set_named_property(env, exports, "scratch", array) == napi_ok && (*scratch = data, true);
+}
+
+struct seam_env *seam_env_new(napi_env env, napi_value exports) {
+    struct seam_env *seam = calloc(1, sizeof *seam);
+    if (seam == NULL) return NULL;
+    seam->references = 1;
+    if (make_scratch(env, exports, &seam->scratch) && napi_add_env_cleanup_hook(env, env_end, seam) == napi_ok) return seam;
+    free(seam);
+    return NULL;
+}
+
+void seam_env_retain(struct seam_env *seam) { seam->references++; }
+
+void seam_env_release(struct seam_env *seam) {
+    if (--seam->references == 0) free(seam);
+}
+
+static bool make_room(struct seam_env *seam, int fd) {
+    size_t bytes = (size_t)fd / 8 + 1;
+    if (bytes <= seam->owned_bytes) return true;
+    size_t wanted = bytes * 2;
+    uint8_t *owned = realloc(seam->owned, wanted);
+    if (owned == NULL) return false;
+    memset(owned + seam->owned_bytes, 0, wanted - seam->owned_bytes);
+    seam->owned = owned;
+    seam->owned_bytes = wanted;
+    return true;
+}
+
+/* Without memory for the record the descriptor is not on it: it is closed by its object, only not by the end of a worker. */
+void seam_own(struct seam_env *seam, int fd) {
+    if (!seam->ended && make_room(seam, fd)) seam->owned[fd / 8] |= (uint8_t)(1u << (fd % 8));
+}
+
+void seam_disown(struct seam_env *seam, int fd) {
+    if ((size_t)fd / 8 < seam->owned_bytes) seam->owned[fd / 8] &= (uint8_t)~(1u << (fd % 8));
+}

@@ -1,0 +1,61 @@
+/**
+ * Which users are admitted. Owns the rule; trusts only what the kernel says of a peer (SO_PEERCRED), never what it says itself.
+ */
+import { readFileSync } from 'node:fs';
+import { assert } from '../base/assert.js';
+import { SealaneError } from '../base/errors.js';
+import type { PeerCredentials } from '../os/unix-socket.js';
+
+/** What the kernel shows for a user that this user namespace does not map (kernel.overflowuid). */
+const OVERFLOW_UID = 65_534;
+
+/** A user namespace that maps so many users maps all of them: then 65534 is the real user nobody. */
+const ALL_USERS = 4_294_967_295;
+
+export class Admission {
+  readonly #users: ReadonlySet<number>;
+  readonly #overflowIsReal: boolean;
+
+  /** Admits `ownUid` and `users`. `overflowIsReal`: uid 65534 names one user here, not everyone who is not mapped. */
+  constructor(
+    readonly ownUid: number,
+    users: readonly number[],
+    overflowIsReal: boolean,
+  ) {
+    this.#users = new Set(users);
+    this.#overflowIsReal = overflowIsReal;
+  }
+
+  /** Admits the user of this process, and `users`. */
+  static ofThisProcess(users: readonly number[]): Admission {
+    const uid = process.geteuid?.();
+    assert(uid !== undefined, 'there is no effective user id on this platform');
+    return new Admission(uid, users, mapsAllUsers());
+  }
+
+  /** The error for a peer that is not admitted; undefined for one that is. */
+  refusal(peer: PeerCredentials): SealaneError | undefined {
+    if (peer.uid === OVERFLOW_UID && !(this.ownUid === OVERFLOW_UID && this.#overflowIsReal)) {
+      return untrusted(`your user is not known in the broker's user namespace (the kernel shows it as ${OVERFLOW_UID})`);
+    }
+    if (peer.uid === this.ownUid) return undefined;
+    if (!this.#users.has(peer.uid)) {
+      return untrusted(`user ${peer.uid} is not admitted by this broker; its owner can admit it with the option users`);
+    }
+    if (peer.pid === 0) return untrusted("your process is not known in the broker's process namespace (the kernel shows it as 0)");
+    return undefined;
+  }
+}
+
+function untrusted(text: string): SealaneError {
+  return new SealaneError('ERR_SEALANE_UNTRUSTED_PEER', text);
+}
+
+function mapsAllUsers(): boolean {
+  try {
+    const ranges = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n');
+    return ranges.some((range) => Number(range.trim().split(/\s+/)[2]) >= ALL_USERS);
+  } catch {
+    return false;
+  }
+}

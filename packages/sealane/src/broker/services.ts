@@ -1,0 +1,23 @@
+/**
+ * What the parts of one broker share: settings, store, and the schedulers. Assembled in broker.ts.
+ */
+import type { StatusResponse } from '../wire/index.js';
+import type { Backlogs } from './backlog.js';
+import type { Closer } from './closer.js';
+import type { DigestScheduler } from './digests.js';
+import type { BrokerSettings } from './options.js';
+import type { Quota } from './quota.js';
+import type { WaitRoom } from './waiters.js';
+
+/** How a broker is: counts, limits, and which process it is. */
+export type BrokerStatus = Omit<StatusResponse, 'type' | 'requestId'>;
+
+export interface Services extends WaitRoom {
+  readonly settings: BrokerSettings;
+  readonly quota: Quota;
+  readonly closer: Closer;
+  readonly digests: DigestScheduler;
+  readonly backlogs: Backlogs;
+  /** The state of the whole broker, or of one user's part of it. */
+  status(uid?: number): BrokerStatus;
+}

@@ -1,0 +1,297 @@
+/**
+ * What waits for objects: a parked get, and the three kinds of watches. Each is asked for its next object and answers when
+ * there is one, so nothing piles up for a slow consumer: the two kinds that skip to the newest keep one number, and the one
+ * that yields every version keeps a bounded queue.
+ * Each owns its entry in the index (watches.ts); the queue owns a hold on each of its objects. Both end with close().
+ */
+import { assert } from '../base/assert.js';
+import { SealaneError } from '../base/errors.js';
+import type { NamePattern } from '../wire/index.js';
+import { type Caller, maySee } from './access.js';
+import type { StoredObject } from './object.js';
+import { isNewest, matches, Scan } from './scan.js';
+import type { Store } from './store.js';
+import type { Waiter, Watches } from './watches.js';
+import { type Budget, DELIVERY_UNITS, type FairWork } from './work.js';
+
+/** What waiters need of the broker. */
+export interface WaitRoom {
+  readonly store: Store;
+  readonly watches: Watches;
+  readonly work: FairWork;
+}
+
+/** Who is told. Called at most once for each time the waiter was asked. */
+export interface Asker {
+  /** The object is borrowed for the call. */
+  deliver(object: StoredObject): void;
+  fail(error: unknown): void;
+}
+
+/** A watch, as its session knows it. */
+export interface Watch {
+  /** Asks for the next object: `asker` is told now or later. Nobody else may be waiting. */
+  ask(asker: Asker): void;
+  /** Stops waiting, if someone does: the asker is not told any more. */
+  unask(): void;
+  readonly asked: boolean;
+  /** Ends the watch; idempotent. */
+  close(): void;
+}
+
+/** A get that waits for a name: told once. */
+export class ParkedGet implements Waiter {
+  readonly bornAfterId: number;
+
+  constructor(
+    private readonly room: WaitRoom,
+    private readonly caller: Caller,
+    private readonly name: string,
+    private readonly asker: Asker,
+  ) {
+    this.bornAfterId = room.store.lastId;
+    room.watches.add(caller.uid, name, this);
+  }
+
+  offer(_object: StoredObject, budget: Budget): void {
+    const newest = this.room.store.newest(this.caller, this.name);
+    if (newest === undefined) return;
+    budget.units -= DELIVERY_UNITS;
+    this.close();
+    this.asker.deliver(newest);
+  }
+
+  close(): void {
+    this.room.watches.remove(this.caller.uid, this.name, this);
+  }
+}
+
+/** What all watches have: an entry in the index, and one asker at most. */
+abstract class WatchBase implements Waiter, Watch {
+  readonly bornAfterId: number;
+  #asker: Asker | undefined;
+  #closed = false;
+
+  constructor(
+    protected readonly room: WaitRoom,
+    protected readonly caller: Caller,
+    /** The name to wait for; undefined: names of a pattern. */
+    private readonly name: string | undefined,
+  ) {
+    this.bornAfterId = room.store.lastId;
+    room.watches.add(caller.uid, name, this);
+  }
+
+  get asked(): boolean {
+    return this.#asker !== undefined;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  ask(asker: Asker): void {
+    assert(this.#asker === undefined, 'a watch was asked twice');
+    this.#asker = asker;
+    this.onAsked();
+  }
+
+  unask(): void {
+    this.#asker = undefined;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#asker = undefined;
+    this.leave();
+  }
+
+  abstract offer(object: StoredObject, budget: Budget): void;
+  protected abstract onAsked(): void;
+
+  /** Is told of no further object. */
+  protected leave(): void {
+    this.room.watches.remove(this.caller.uid, this.name, this);
+  }
+
+  protected deliver(object: StoredObject): void {
+    const asker = this.#asker;
+    this.#asker = undefined;
+    asker?.deliver(object);
+  }
+
+  protected fail(error: unknown): void {
+    const asker = this.#asker;
+    this.#asker = undefined;
+    asker?.fail(error);
+  }
+}
+
+/** Yields the newest version of one name, and skips those that came in between. */
+export class NewestOfName extends WatchBase {
+  #lastId: number;
+
+  constructor(
+    room: WaitRoom,
+    caller: Caller,
+    private readonly watchedName: string,
+    existing: boolean,
+  ) {
+    super(room, caller, watchedName);
+    this.#lastId = existing ? 0 : room.store.lastId;
+  }
+
+  offer(_object: StoredObject, budget: Budget): void {
+    if (this.asked && this.#tryDeliver()) budget.units -= DELIVERY_UNITS;
+  }
+
+  protected onAsked(): void {
+    this.#tryDeliver();
+  }
+
+  #tryDeliver(): boolean {
+    const newest = this.room.store.newest(this.caller, this.watchedName);
+    if (newest === undefined || newest.id <= this.#lastId) return false;
+    this.#lastId = newest.id;
+    this.deliver(newest);
+    return true;
+  }
+}
+
+/** Yields the newest version of each name that matches, in the order of ids, and skips those that came in between. */
+export class NewestOfPattern extends WatchBase {
+  readonly #scan: Scan;
+
+  constructor(
+    room: WaitRoom,
+    caller: Caller,
+    private readonly pattern: NamePattern,
+    existing: boolean,
+  ) {
+    super(room, caller, undefined);
+    const from = existing ? 0 : room.store.lastId;
+    this.#scan = new Scan(this, room, caller.uid, from, (object, budget) => this.#take(object, budget));
+  }
+
+  /** The scan finds it by itself; its position need only be behind the object. */
+  offer(): void {
+    if (this.asked) this.#scan.start();
+  }
+
+  protected onAsked(): void {
+    this.#scan.start();
+  }
+
+  #take(object: StoredObject, budget: Budget): void {
+    if (!matches(this.pattern, object, this.caller, budget)) return;
+    if (!isNewest(object, this.room.store, this.caller)) return;
+    budget.units -= DELIVERY_UNITS;
+    this.deliver(object);
+  }
+
+  scanFailed(error: unknown): void {
+    this.fail(error);
+  }
+}
+
+/**
+ * Yields every version that is put, also if it is dropped before its turn, and before them the newest of each name that is
+ * there already (of a pattern: when the scan meets it; one that is replaced before that is skipped). Versions wait in
+ * a queue; a consumer that falls behind by more than the queue holds loses the watch.
+ */
+export class EveryVersion extends WatchBase {
+  readonly #scan: Scan | undefined;
+  readonly #queue: StoredObject[] = [];
+  #overrun = false;
+
+  constructor(
+    room: WaitRoom,
+    caller: Caller,
+    private readonly pattern: NamePattern | string,
+    existing: boolean,
+    private readonly maxBacklog: number,
+  ) {
+    super(room, caller, typeof pattern === 'string' ? pattern : undefined);
+    if (!existing) return;
+    if (typeof pattern === 'string') this.#enqueue(room.store.newest(caller, pattern));
+    else this.#scan = new Scan(this, room, caller.uid, 0, (object, budget) => this.#take(object, budget), this.bornAfterId);
+  }
+
+  offer(object: StoredObject, budget: Budget): void {
+    if (this.#overrun || !this.#matches(object, budget)) return;
+    if (this.#queue.length >= this.maxBacklog) return this.#endByOverrun();
+    this.#enqueue(object);
+    if (this.asked && this.#scanned) {
+      budget.units -= DELIVERY_UNITS;
+      this.#deliverQueued();
+    }
+  }
+
+  override close(): void {
+    super.close();
+    this.#clearQueue();
+  }
+
+  scanFailed(error: unknown): void {
+    this.fail(error);
+  }
+
+  /** The last of the objects that were there before has been looked at. */
+  scanFinished(): void {
+    if (this.asked) this.#deliverQueued();
+  }
+
+  protected onAsked(): void {
+    if (this.#overrun) this.fail(this.#overrunError());
+    else if (this.#scanned) this.#deliverQueued();
+    else this.#scan?.start();
+  }
+
+  get #scanned(): boolean {
+    return this.#scan === undefined || this.#scan.finished;
+  }
+
+  #matches(object: StoredObject, budget: Budget): boolean {
+    if (typeof this.pattern === 'string') return maySee(object, this.caller.job);
+    return matches(this.pattern, object, this.caller, budget);
+  }
+
+  #take(object: StoredObject, budget: Budget): void {
+    if (!this.#matches(object, budget) || !isNewest(object, this.room.store, this.caller)) return;
+    budget.units -= DELIVERY_UNITS;
+    this.deliver(object);
+  }
+
+  #enqueue(object: StoredObject | undefined): void {
+    if (object !== undefined) this.#queue.push(object.hold());
+  }
+
+  #deliverQueued(): void {
+    const object = this.#queue.shift();
+    if (object === undefined) return;
+    try {
+      this.deliver(object);
+    } finally {
+      object.release();
+    }
+  }
+
+  #endByOverrun(): void {
+    this.#overrun = true;
+    this.leave();
+    this.#clearQueue();
+    if (this.asked) this.fail(this.#overrunError());
+  }
+
+  #clearQueue(): void {
+    for (const object of this.#queue.splice(0)) object.release();
+  }
+
+  #overrunError(): SealaneError {
+    return new SealaneError(
+      'ERR_SEALANE_WATCH_OVERRUN',
+      `the consumer fell behind by more than ${this.maxBacklog} versions; watch again, consume faster, or watch without every`,
+    );
+  }
+}

@@ -1,0 +1,67 @@
+// Worker threads: blobs are handed over by message without a copy, and a thread that ends leaves nothing behind.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { openBlob } from 'sealane';
+import { countDescriptors, countMappings, patternBytes, TestBroker } from './bus.js';
+
+const script = join(dirname(fileURLToPath(import.meta.url)), 'processes', 'worker.js');
+
+async function ask(worker: Worker, message: unknown): Promise<unknown> {
+  const answer = once(worker, 'message');
+  worker.postMessage(message);
+  return (await answer)[0];
+}
+
+test('a worker opens a blob from a token, also after the blob that made it was closed', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  const worker = new Worker(script, { workerData: { mode: 'open' } });
+  const bytes = patternBytes(300_000);
+  const blob = await bus.get(await bus.put(bytes, { name: 'for the worker', metadata: { kind: 'test' } }));
+  const token = structuredClone(blob.token());
+  blob.close();
+  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  assert.deepEqual(await ask(worker, token), { name: 'for the worker', size: 300_000, kind: 'test', sum });
+  assert.deepEqual(await ask(worker, token), { error: 'ERR_SEALANE_BAD_TOKEN' });
+  await worker.terminate();
+});
+
+test('a token opens the same memory in its own thread too, once', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  using blob = await bus.get(await bus.put(patternBytes(10)));
+  const token = blob.token();
+  using opened = openBlob(token);
+  assert.deepEqual(opened.bytes, blob.bytes);
+  assert.throws(() => openBlob(token), { code: 'ERR_SEALANE_BAD_TOKEN' });
+  assert.throws(() => openBlob({ ...token, key: 'f'.repeat(32) }), { code: 'ERR_SEALANE_BAD_TOKEN' });
+  assert.throws(() => openBlob({ ...token, key: '/etc/passwd' }), { code: 'ERR_SEALANE_BAD_TOKEN' });
+});
+
+for (const mode of ['blobs', 'drafts', 'tokens', 'waiting', 'copying', 'everything']) {
+  test(`a worker that is terminated with open ${mode} leaves nothing behind`, async () => {
+    await using broker = await TestBroker.start();
+    const bus = await broker.connect();
+    await bus.put(patternBytes(1 << 20), { name: 'large' });
+    const cycle = async () => {
+      const worker = new Worker(script, { workerData: { mode, socket: broker.socket } });
+      assert.equal((await once(worker, 'message'))[0], 'holding');
+      await worker.terminate();
+      await bus.status();
+    };
+    // The first workers make the thread pool and V8 settle.
+    for (let count = 0; count < 3; count++) await cycle();
+    const descriptors = countDescriptors();
+    const mappings = countMappings();
+    for (let count = 0; count < 5; count++) await cycle();
+    assert.ok(
+      countDescriptors() <= descriptors,
+      `descriptors grew from ${descriptors} to ${countDescriptors()}`,
+    );
+    assert.ok(countMappings() <= mappings + 60, `mappings grew from ${mappings} to ${countMappings()}`);
+  });
+}
