@@ -232,9 +232,9 @@ export const refused = [
   ),
   refuse(
     'response',
-    'an error text over 1024 bytes',
-    response(3, 1, [field(15, '61'.repeat(1025))], { status: 2 }),
-    'a text has at most 1024 bytes',
+    'an error text over 1000 bytes',
+    response(3, 1, [field(15, '61'.repeat(1001))], { status: 2 }),
+    'a text has at most 1000 bytes',
     16,
   ),
 ];

@@ -141,8 +141,8 @@ export const responses = [
     },
   },
   {
-    name: 'error that ends a watch',
-    hex: response(7, 13, [field(15)], { status: 11 }),
-    message: { type: 'error', requestId: 13, request: 'watch', status: 11, text: '' },
+    name: 'error that answers the next of a watch that was overrun',
+    hex: response(8, 13, [field(15)], { status: 11 }),
+    message: { type: 'error', requestId: 13, request: 'next', status: 11, text: '' },
   },
 ];

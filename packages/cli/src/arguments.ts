@@ -13,7 +13,12 @@ export type OptionParser<T> = (text: string, previous: T | undefined) => T;
 export function count(option: string, min: number): OptionParser<number> {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    return checked(option, text, Number.isSafeInteger(value) && value >= min ? value : undefined, `a whole number from ${min}`);
+    return checked(
+      option,
+      text,
+      Number.isSafeInteger(value) && value >= min ? value : undefined,
+      `a whole number from ${min}`,
+    );
   };
 }
 
@@ -21,7 +26,12 @@ export function count(option: string, min: number): OptionParser<number> {
 export function size(option: string): OptionParser<number> {
   return (text) => {
     const bytes = parseSize(text);
-    return checked(option, text, bytes !== undefined && bytes >= 1 ? bytes : undefined, 'a size such as 1048576, 512KiB, 64MiB or 2GB');
+    return checked(
+      option,
+      text,
+      bytes !== undefined && bytes >= 1 ? bytes : undefined,
+      'a size such as 1048576, 512KiB, 64MiB or 2GB',
+    );
   };
 }
 
@@ -29,7 +39,12 @@ export function size(option: string): OptionParser<number> {
 export function duration(option: string): OptionParser<number> {
   return (text) => {
     const ms = parseDuration(text);
-    return checked(option, text, ms !== undefined && ms >= 1 ? ms : undefined, 'a time with its unit, such as 500ms, 10s, 5m, 2h or 7d');
+    return checked(
+      option,
+      text,
+      ms !== undefined && ms >= 1 ? ms : undefined,
+      'a time with its unit, such as 500ms, 10s, 5m, 2h or 7d',
+    );
   };
 }
 
@@ -80,7 +95,8 @@ export function parseTarget(argument: string, options: TargetOptions = {}): Targ
   if ([options.id, options.name, options.digest].filter(Boolean).length > 1) {
     throw usageError('--id, --name and --digest exclude each other', 'give at most one of them');
   }
-  if (options.id || (!options.name && !options.digest && DIGITS.test(argument))) return { id: parseId(argument) };
+  if (options.id || (!options.name && !options.digest && DIGITS.test(argument)))
+    return { id: parseId(argument) };
   if (options.digest) return { digest: parseDigest(argument) };
   if (!options.name && DIGEST.test(argument)) return { digest: argument.toLowerCase() };
   if (argument === '') throw usageError('the target is empty', 'give an id, a name or sha256:DIGEST');
@@ -90,7 +106,10 @@ export function parseTarget(argument: string, options: TargetOptions = {}): Targ
 function parseId(argument: string): number {
   const id = DIGITS.test(argument) ? Number(argument) : 0;
   if (Number.isSafeInteger(id) && id >= 1) return id;
-  throw usageError(`invalid id: ${argument}`, 'ids are whole numbers from 1; for an object named so, add --name');
+  throw usageError(
+    `invalid id: ${argument}`,
+    'ids are whole numbers from 1; for an object named so, add --name',
+  );
 }
 
 function parseDigest(argument: string): string {

@@ -66,11 +66,14 @@ const HINTS: Readonly<Record<string, Hint | undefined>> = {
   ERR_SEALANE_NO_BROKER: ({ socket }) => `start one with \`sealane broker${socketOption(socket)}\``,
   ERR_SEALANE_CONNECTION_LOST: ({ socket }) =>
     `see whether the broker still runs with \`sealane doctor${socketOption(socket)}\`, then try again`,
-  ERR_SEALANE_NOT_FOUND: ({ socket }) => `\`sealane list${socketOption(socket)}\` shows what this job may see`,
+  ERR_SEALANE_NOT_FOUND: ({ socket }) =>
+    `\`sealane list${socketOption(socket)}\` shows what this job may see`,
   ERR_SEALANE_ACCESS_DENIED: 'name the job that owns it with --job-id JOB or $SEALANE_JOB_ID',
-  ERR_SEALANE_LIMIT_EXCEEDED: 'drop objects, or start the broker with a higher limit (`sealane broker --help`)',
+  ERR_SEALANE_LIMIT_EXCEEDED:
+    'drop objects, or start the broker with a higher limit (`sealane broker --help`)',
   ERR_SEALANE_EXHAUSTED: 'drop objects or raise the limit that `sealane doctor` shows',
-  ERR_SEALANE_WATCH_OVERRUN: 'consume faster, watch without --every, or raise --max-watch-backlog of the broker',
+  ERR_SEALANE_WATCH_OVERRUN:
+    'consume faster, watch without --every, or raise --max-watch-backlog of the broker',
   ERR_SEALANE_BROKER_RUNNING: 'use that broker, or give this one another place with --socket PATH',
   ERR_SEALANE_UNTRUSTED_PEER: 'check --socket and $SEALANE_SOCKET: the broker there belongs to another user',
   ERR_SEALANE_UNSAFE_DIRECTORY: 'correct the directory, or choose another with $SEALANE_DIR or --socket PATH',
@@ -98,13 +101,12 @@ export function describeFailure(error: unknown, context: FailureContext = {}): F
   const name = typeof code === 'string' ? code : 'ERR_SEALANE_INTERNAL';
   const hint = HINTS[typeof errnoName === 'string' && HINTS[name] === undefined ? errnoName : name];
   const text = typeof hint === 'function' ? hint(context) : hint;
-  return failure(name, error.message, exitCodeOf(name), saysAlready(error.message, text) ? undefined : text);
+  return failure(name, withoutApiAdvice(error.message), exitCodeOf(name), text);
 }
 
-/** Whether a message of the library names the same command as the hint would. */
-function saysAlready(message: string, hint: string | undefined): boolean {
-  const command = /`(sealane \w+)/.exec(hint ?? '')?.[1];
-  return command !== undefined && message.includes(command);
+/** What the library advises to programmers is left out: the hint says it for the command line. */
+function withoutApiAdvice(message: string): string {
+  return message.replace(/; start one with `sealane broker` or .*$/, '');
 }
 
 function failure(code: string, message: string, exitCode: number, hint?: string): Failure {

@@ -27,10 +27,13 @@ export class Interrupt implements Disposable {
   }
 
   #handle(signal: NodeJS.Signals): void {
-    if (!this.signal.aborted) return this.#controller.abort(new Interruption(signal));
-    this.release();
-    // The default action, not process.exit: that would wait for threads that may be blocked in a read.
-    process.kill(process.pid, signal);
+    if (this.signal.aborted) {
+      this.release();
+      // The default action, not process.exit: that would wait for threads that may be blocked in a read.
+      process.kill(process.pid, signal);
+    } else {
+      this.#controller.abort(new Interruption(signal));
+    }
   }
 
   /**

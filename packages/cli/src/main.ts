@@ -5,9 +5,21 @@
  */
 import { CommanderError } from 'commander';
 import { EXIT } from './exit-codes.js';
-import { describeFailure, findInterruption, reportFailure, usageError } from './failure.js';
+import {
+  type CommandError,
+  describeFailure,
+  type FailureContext,
+  findInterruption,
+  reportFailure,
+  usageError,
+} from './failure.js';
 import { createProgram } from './program.js';
 import { Terminal } from './terminal/terminal.js';
+
+/** What a failure's next step depends on. */
+interface CommandContext extends FailureContext {
+  command: string | undefined;
+}
 
 /** Runs the command line and returns the exit code. */
 async function run(words: readonly string[]): Promise<number> {
@@ -18,28 +30,32 @@ async function run(words: readonly string[]): Promise<number> {
     await program.parseAsync(words, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.ok;
   } catch (error) {
-    return fail(terminal, error, program.opts<{ socket?: string }>().socket);
+    const command = program.commands.find((known) => flags.includes(known.name()))?.name();
+    return fail(terminal, error, { command, socket: program.opts<{ socket?: string }>().socket });
   } finally {
     await terminal.out.flush();
   }
 }
 
-function fail(terminal: Terminal, error: unknown, socket: string | undefined): number {
+function fail(terminal: Terminal, error: unknown, context: CommandContext): number {
   const interruption = findInterruption(error);
   if (interruption !== undefined) return interruption.exitCode;
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
   // The help that commander shows when no command is given has been printed already.
   if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
-  const cause = error instanceof CommanderError ? fromCommander(error) : error;
-  const failure = describeFailure(cause, { socket });
+  const cause = error instanceof CommanderError ? fromCommander(error, context.command) : error;
+  const failure = describeFailure(cause, context);
   reportFailure(terminal, failure);
   if (process.env.NODE_DEBUG?.includes('sealane')) console.error(error);
   return failure.exitCode;
 }
 
-function fromCommander(error: CommanderError) {
-  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-  return usageError(message, 'see `sealane --help`, or `sealane COMMAND --help`');
+function fromCommander(error: CommanderError, command: string | undefined): CommandError {
+  const message = error.message
+    .replace(/^error: /, '')
+    .replace(/\.$/, '')
+    .replaceAll('\n', ' ');
+  return usageError(message, `see \`sealane ${command === undefined ? '' : `${command} `}--help\``);
 }
 
 /** A reader that went away, as `head` does, is no error: there is nobody left to tell. */

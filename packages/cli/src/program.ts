@@ -20,8 +20,12 @@ export function createProgram(terminal: Terminal): Command {
     .description('Share data between the processes of this machine without copying it.')
     .version(readVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show the help of a command')
-    .option('--socket <path>', 'socket of the broker (default: $SEALANE_SOCKET, else broker.sock in the runtime directory)', text('--socket'))
+    .helpCommand('help [command]', 'Show the help of a command.')
+    .option(
+      '--socket <path>',
+      'socket of the broker (default: $SEALANE_SOCKET, else broker.sock in the runtime directory)',
+      text('--socket'),
+    )
     .option('--json', 'print JSON: one document, or one object a line for list and watch; errors too')
     .option('--no-color', 'print without colour (so do NO_COLOR and pipes; FORCE_COLOR forces it)')
     .addHelpText('after', () => closingHelp(terminal))
@@ -50,11 +54,17 @@ function configure(program: Command, { out, err }: Terminal): void {
   });
   const style: Partial<Help> = {
     showGlobalOptions: true,
+    visibleGlobalOptions: (command) => globalOptionsOf(command),
     styleTitle: (title) => out.style.bold(title),
     styleCommandText: (name) => out.style.cyan(name),
     styleOptionText: (option) => out.style.cyan(option),
   };
   program.configureHelp(style);
+}
+
+/** The version is the program's, not the command's. */
+function globalOptionsOf(command: Command): Option[] {
+  return (command.parent?.options ?? []).filter(({ long }) => long !== '--version');
 }
 
 function closingHelp({ out }: Terminal): string {
@@ -77,7 +87,11 @@ function closingHelp({ out }: Terminal): string {
 }
 
 /** Wires an action to a function of a module that is loaded only now. */
-function runs<A extends unknown[], O>(command: Command, terminal: Terminal, load: () => Promise<Run<A, O>>): Command {
+function runs<A extends unknown[], O>(
+  command: Command,
+  terminal: Terminal,
+  load: () => Promise<Run<A, O>>,
+): Command {
   return command.action(async (...parameters: unknown[]) => {
     // Commander appends the options and the command; the options of the program are wanted too.
     const own = parameters.slice(0, -2) as A;
@@ -93,13 +107,18 @@ function jobOption(purpose: string): Option {
 function addBroker(program: Command, terminal: Terminal): void {
   const command = program
     .command('broker')
-    .description('Serve objects to the processes of this user until SIGINT or SIGTERM. Prints the socket when it serves.')
+    .description(
+      'Serve objects to the processes of this user until SIGINT or SIGTERM. Prints the socket when it serves.',
+    )
     .option('--user <uid>', 'admit this user id too (may be repeated)', collect(count('--user', 0)));
   for (const { flag, kind, help } of BROKER_LIMITS) {
     const parse = { count: count(flag, 1), size: size(flag), duration: duration(flag) }[kind];
     command.addOption(new Option(`${flag} <${kind}>`, help).argParser(parse).helpGroup('Limits:'));
   }
-  command.addHelpText('after', '\nSizes: 1048576, 512KiB, 64MiB, 2GiB (64M is 64MiB, 64MB is decimal). Times: 500ms, 10s, 5m.');
+  command.addHelpText(
+    'after',
+    '\nSizes: 1048576, 512KiB, 64MiB, 2GiB (64M is 64MiB, 64MB is decimal). Times: 500ms, 10s, 5m.',
+  );
   runs(command, terminal, async () => (await import('./commands/broker.js')).runBroker);
 }
 
@@ -108,12 +127,24 @@ function addPut(program: Command, terminal: Terminal): void {
     .command('put')
     .description('Publish a file or standard input as an immutable object. Prints its id.')
     .argument('[file]', 'the file, or - for standard input')
-    .option('--name <name>', "name of the object (default: the file's base name; none for standard input)", text('--name'))
+    .option(
+      '--name <name>',
+      "name of the object (default: the file's base name; none for standard input)",
+      text('--name'),
+    )
     .option('--no-name', 'publish without a name')
     .option('--content-addressed', 'let the broker verify the digest and keep equal contents once')
-    .option('--digest <digest>', 'refuse the content unless it has this digest (sha256:...)', text('--digest'))
+    .option(
+      '--digest <digest>',
+      'refuse the content unless it has this digest (sha256:...)',
+      text('--digest'),
+    )
     .addOption(jobOption('job that owns the object'))
-    .option('--allow-job <job>', 'job that may get it too, but not drop it (may be repeated)', collect(text('--allow-job')))
+    .option(
+      '--allow-job <job>',
+      'job that may get it too, but not drop it (may be repeated)',
+      collect(text('--allow-job')),
+    )
     .option('--ttl <time>', 'drop it after this time: 500ms, 10s, 5m, 2h, 7d', duration('--ttl'))
     .option('--meta <key=value>', 'attach a small fact (may be repeated)', metadata('--meta'));
   runs(command, terminal, async () => (await import('./commands/put.js')).runPut);
@@ -124,7 +155,10 @@ function addGet(program: Command, terminal: Terminal): void {
     .command('get')
     .description('Write the bytes of an object to standard output or to a file.')
     .argument('<target>', TARGET_HELP)
-    .option('-o, --output <file>', 'write to this file, which appears complete or not at all; - is standard output')
+    .option(
+      '-o, --output <file>',
+      'write to this file, which appears complete or not at all; - is standard output',
+    )
     .option('--wait', 'wait until there is an object of this name')
     .option('--timeout <time>', 'give up waiting after this time', duration('--timeout'));
   addTargetOptions(command).addOption(jobOption('job on whose behalf to look'));
@@ -179,9 +213,13 @@ function addWatch(program: Command, terminal: Terminal): void {
 function addTools(program: Command, terminal: Terminal): void {
   const demo = program
     .command('demo')
-    .description('Deliver real files to several processes, verify every byte, and compare with sockets and messages.')
+    .description(
+      'Deliver real files to several processes, verify every byte, and compare with sockets and messages.',
+    )
     .argument('[files...]', 'files to deliver (default: the Node.js executable)')
-    .addOption(new Option('--consumers <number>', 'receiving processes').default(3).argParser(count('--consumers', 1)))
+    .addOption(
+      new Option('--consumers <number>', 'receiving processes').default(3).argParser(count('--consumers', 1)),
+    )
     .option('--quick', 'one round instead of three')
     .option('--svg <file>', 'write the bar plot as SVG too', text('--svg'));
   runs(demo, terminal, async () => (await import('./commands/demo.js')).runDemo);

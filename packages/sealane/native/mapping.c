@@ -1,77 +1,289 @@
 /*
- * mmap(2): a range of a file as an external ArrayBuffer. Owns the addresses of every mapping until nobody can hold them.
+ * A mapped range as an external ArrayBuffer. Owns the range until nobody can hold its addresses.
  *
  * An address must not be reused while anything may still read or write through it: Node.js hands raw addresses to system
  * calls and threads, and keeps only the ArrayBuffer object alive meanwhile. So closing detaches the ArrayBuffer (views in
- * JavaScript are empty) and puts inaccessible memory over the range (the file's pages are let go, calls in flight fail with
+ * JavaScript are empty) and puts inaccessible memory over the range (the file is let go, calls in flight fail with
  * EFAULT), and the range is unmapped only when three things came true:
  *   closed   the handle was closed, or collected;
  *   object   the ArrayBuffer object was collected, so nothing in flight uses its address;
  *   store    V8 freed the backing store, so nobody who took it over (buffer.transfer()) uses it either.
  * Ranges that wait like this lie side by side and merge, so they hardly count against vm.max_map_count.
+ *
+ * At the end of an environment Node.js says "store" although a buffer that was transferred may live on in another thread;
+ * then the addresses are kept for good.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "range.h"
 #include "seam.h"
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
-
-/* The kernel's limit for a name, and the room that seam_text needs. */
+/* The kernel's limit for a name of a memfd, and the room that seam_text needs. */
 #define NAME_CAPACITY (249 + 5)
 
 struct mapping {
     uint32_t kind;
-    /* Whole pages, and where in them the range begins that was asked for. */
-    uint8_t *base;
-    size_t span;
-    size_t inside;
+    struct range range;
     size_t length;
-    /* Weak: answers the ArrayBuffer as long as it was not collected. */
+    napi_env env;
+    /* Weak: answers the ArrayBuffer until it is collected. */
     napi_ref buffer;
+    /* There is an ArrayBuffer, so that `object_done` and `store_done` must come true. */
     bool made;
     bool closed;
+    /* close detached the ArrayBuffer: nobody took the store over. */
+    bool detached;
     bool object_done;
     bool store_done;
-    bool unmapped;
-    /* The handle was collected: the last use of this struct is near. */
+    /* The handle was collected: JavaScript can't call with it any more. */
     bool collected;
-    /* Another thread may hold the memory: its addresses are never given back. */
+    /* The range was given back, or is kept for good. */
+    bool ended;
+    /* Another thread may hold the memory. */
     bool kept;
-    /* Next in the list of ranges whose munmap failed. */
-    struct mapping *next;
+    /* Node.js failed to make an ArrayBuffer and may yet call on_store_freed: the struct is never freed. */
+    bool failed;
 };
 
+/* After every step of its life: gives back what can be given back. The mapping may be gone afterwards. */
+static void settle(struct mapping *mapping) {
+    bool unseen = !mapping->made || (mapping->object_done && mapping->store_done);
+    if (!mapping->ended && unseen && (mapping->closed || mapping->collected)) {
+        mapping->ended = true;
+        if (!mapping->kept) range_unmap(&mapping->range);
+    }
+    if (mapping->ended && mapping->collected && !mapping->failed) free(mapping);
+}
+
+static void on_handle_collected(napi_env env, void *data, void *hint) {
+    struct mapping *mapping = data;
+    (void)env;
+    (void)hint;
+    mapping->collected = true;
+    settle(mapping);
+}
+
+static void on_object_collected(napi_env env, void *data, void *hint) {
+    struct mapping *mapping = data;
+    (void)hint;
+    napi_delete_reference(env, mapping->buffer);
+    mapping->buffer = NULL;
+    mapping->object_done = true;
+    settle(mapping);
+}
+
+/* The ArrayBuffer if it was neither collected nor detached. */
+static napi_value live_buffer(napi_env env, struct mapping *mapping) {
+    napi_value buffer = NULL;
+    bool detached = true;
+    if (mapping->buffer == NULL || napi_get_reference_value(env, mapping->buffer, &buffer) != napi_ok || buffer == NULL) {
+        return NULL;
+    }
+    if (napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok) return NULL;
+    return detached ? NULL : buffer;
+}
+
 /*
- * munmap in the middle of merged ranges makes one mapping into two, and so can itself meet vm.max_map_count. What failed
- * is tried again when something else was unmapped.
+ * Hooks run in reverse order, so this comes before the one in which Node.js detaches the ArrayBuffer. If somebody else
+ * detached it, or it is gone and its store is not, another thread may have the memory.
  */
-static pthread_mutex_t failed_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct mapping *failed;
-
-static void end_unmapped(struct mapping *mapping) {
-    mapping->unmapped = true;
-    if (mapping->collected) free(mapping);
+static void on_env_end(void *data) {
+    struct mapping *mapping = data;
+    napi_env env = mapping->env;
+    napi_handle_scope scope;
+    if (mapping->detached || napi_open_handle_scope(env, &scope) != napi_ok) return;
+    mapping->kept = live_buffer(env, mapping) == NULL;
+    napi_close_handle_scope(env, scope);
 }
 
-static struct mapping *take_failed(void) {
-    pthread_mutex_lock(&failed_lock);
-    struct mapping *list = failed;
-    failed = NULL;
-    pthread_mutex_unlock(&failed_lock);
-    return list;
+static void on_store_freed(napi_env env, void *data, void *hint) {
+    struct mapping *mapping = hint;
+    (void)data;
+    mapping->store_done = true;
+    if (!mapping->made) return;
+    napi_remove_env_cleanup_hook(env, on_env_end, mapping);
+    settle(mapping);
 }
 
-static void add_failed(struct mapping *mapping) {
-    pthread_mutex_lock(&failed_lock);
-    mapping->next = failed;
-    failed = mapping;
-    pthread_mutex_unlock(&failed_lock);
+static struct mapping *new_mapping(napi_env env, size_t length) {
+    struct mapping *mapping = calloc(1, sizeof *mapping);
+    if (mapping == NULL) return NULL;
+    mapping->kind = SEAM_MAPPING;
+    mapping->env = env;
+    mapping->length = length;
+    return mapping;
 }
+
+static void free_new(struct mapping *mapping) {
+    if (mapping->range.base != NULL) range_unmap(&mapping->range);
+    free(mapping);
+}
+
+/* Bytes past the end of a file fault when they are touched. Other kinds of file know no end. */
+static bool check_end(struct seam_call *call, int fd, uint64_t offset, uint64_t length) {
+    struct statx status;
+    if (!seam_stat(fd, &status)) {
+        seam_throw(call->env, errno, "statx");
+        return false;
+    }
+    if (!S_ISREG(status.stx_mode) || (offset <= status.stx_size && length <= status.stx_size - offset)) return true;
+    seam_throw_type(call->env, "offset %llu and length %llu reach past the end of the file, which has %llu bytes",
+                    (unsigned long long)offset, (unsigned long long)length, (unsigned long long)status.stx_size);
+    return false;
+}
+
+static bool length_argument(struct seam_call *call, size_t index, uint64_t *length) {
+    if (!seam_integer(call, index, "length", SEAM_MAX_INTEGER, length)) return false;
+    if (*length > 0) return true;
+    seam_throw_type(call->env, "length must be 1 at least");
+    return false;
+}
+
+static napi_value map_file(struct seam_call *call, bool shared, bool populate) {
+    napi_env env = call->env;
+    int fd;
+    uint64_t offset, length;
+    if (!seam_fd(call, 0, &fd) || !seam_integer(call, 1, "offset", SEAM_MAX_INTEGER, &offset) ||
+        !length_argument(call, 2, &length) || !check_end(call, fd, offset, length)) {
+        return NULL;
+    }
+    struct mapping *mapping = new_mapping(env, length);
+    if (mapping == NULL) return seam_throw(env, ENOMEM, "malloc");
+    if (!range_map(&mapping->range, fd, offset, length, shared)) {
+        int error = errno;
+        free_new(mapping);
+        return seam_throw(env, error, "mmap");
+    }
+    if (populate) range_populate_read(&mapping->range);
+    napi_value handle = seam_handle(env, mapping, on_handle_collected);
+    if (handle != NULL) return handle;
+    free_new(mapping);
+    return seam_throw(env, ENOMEM, "malloc");
+}
+
+static napi_value map_private(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    bool populate;
+    if (!seam_begin(env, info, &call) || !seam_bool(&call, 3, "populate", &populate)) return NULL;
+    return map_file(&call, false, populate);
+}
+
+static napi_value map_shared(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    return seam_begin(env, info, &call) ? map_file(&call, true, false) : NULL;
+}
+
+struct populate_job {
+    struct seam_job job;
+    char name[NAME_CAPACITY];
+    int fd;
+    struct mapping *mapping;
+};
+
+static const char *make_populated(struct populate_job *self) {
+    struct mapping *mapping = self->mapping;
+    self->fd = seam_memfd(self->name);
+    if (self->fd == -1) return "memfd_create";
+    if (ftruncate(self->fd, (off_t)mapping->length) == -1) return "ftruncate";
+    if (!range_map(&mapping->range, self->fd, 0, mapping->length, true)) return "mmap";
+    return range_populate_write(&mapping->range) ? NULL : "madvise";
+}
+
+static void populate_execute(struct seam_job *job) {
+    job->syscall = make_populated((struct populate_job *)job);
+    if (job->syscall != NULL) job->error = errno;
+}
+
+/* Hands both over to JavaScript, or none. */
+static napi_value populate_result(napi_env env, struct seam_job *job) {
+    struct populate_job *self = (struct populate_job *)job;
+    napi_value pair;
+    if (napi_create_array_with_length(env, 2, &pair) != napi_ok) return NULL;
+    if (napi_set_element(env, pair, 0, seam_number(env, self->fd)) != napi_ok) return NULL;
+    napi_value handle = seam_handle(env, self->mapping, on_handle_collected);
+    if (handle == NULL) return NULL;
+    self->mapping = NULL;
+    seam_own(job->seam, self->fd);
+    self->fd = -1;
+    napi_set_element(env, pair, 1, handle);
+    return pair;
+}
+
+static void populate_dispose(struct seam_job *job) {
+    struct populate_job *self = (struct populate_job *)job;
+    if (self->mapping != NULL) free_new(self->mapping);
+    if (self->fd != -1) close(self->fd);
+    free(self);
+}
+
+static napi_value map_populated(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    uint64_t length;
+    struct populate_job *self = calloc(1, sizeof *self);
+    if (self == NULL) return seam_throw(env, ENOMEM, "malloc");
+    self->job = (struct seam_job){.execute = populate_execute, .result = populate_result, .dispose = populate_dispose};
+    self->fd = -1;
+    if (!seam_begin(env, info, &call) || !seam_text(&call, 0, "name", self->name, sizeof self->name) ||
+        !length_argument(&call, 1, &length)) {
+        free(self);
+        return NULL;
+    }
+    self->mapping = new_mapping(env, length);
+    if (self->mapping != NULL) return seam_job_start(&call, &self->job, NULL);
+    free(self);
+    return seam_throw(env, ENOMEM, "malloc");
+}
+
+static struct mapping *mapping_argument(struct seam_call *call) {
+    struct mapping *mapping = seam_object(call, 0, SEAM_MAPPING);
+    if (mapping == NULL || !mapping->closed) return mapping;
+    seam_throw_type(call->env, "the mapping is closed");
+    return NULL;
+}
+
+static napi_value mapping_buffer(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    if (!seam_begin(env, info, &call)) return NULL;
+    struct mapping *mapping = mapping_argument(&call);
+    if (mapping == NULL) return NULL;
+    if (mapping->made || mapping->failed) return seam_throw_type(env, "the mapping had its ArrayBuffer made before");
+    napi_value buffer;
+    uint8_t *data = mapping->range.base + mapping->range.inside;
+    napi_status status = napi_create_external_arraybuffer(env, data, mapping->length, on_store_freed, mapping, &buffer);
+    if (status == napi_no_external_buffers_allowed) return NULL;
+    /* A failure that is no exception yet is one of memory. */
+    mapping->failed = status != napi_ok;
+    if (mapping->failed) return seam_throw(env, ENOMEM, "napi_create_external_arraybuffer");
+    mapping->made = true;
+    napi_add_env_cleanup_hook(env, on_env_end, mapping);
+    if (napi_add_finalizer(env, buffer, mapping, on_object_collected, NULL, &mapping->buffer) == napi_ok) return buffer;
+    /* Then nobody says when the object is collected, and the range is never given back. */
+    mapping->kept = true;
+    return buffer;
+}
+
+static napi_value mapping_close(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    if (!seam_begin(env, info, &call)) return NULL;
+    struct mapping *mapping = mapping_argument(&call);
+    if (mapping == NULL) return NULL;
+    mapping->closed = true;
+    napi_value buffer = live_buffer(env, mapping);
+    if (buffer != NULL && napi_detach_arraybuffer(env, buffer) == napi_ok) {
+        mapping->detached = true;
+        range_cover(&mapping->range);
+    }
+    settle(mapping);
+    return NULL;
+}
+
+const struct seam_entry mapping_entries[] = {
+    {"mapPrivate", map_private},
+    {"mapShared", map_shared},
+    {"mapPopulated", map_populated},
+    {"mappingBuffer", mapping_buffer},
+    {"mappingClose", mapping_close},
+    {NULL, NULL},
+};

@@ -1,6 +1,6 @@
 /** `sealane broker`: a broker in the foreground. Owns it from its start to the signal that ends it. */
 import { Broker, type BrokerOptions } from 'sealane';
-import { BROKER_LIMITS, type BrokerLimitName, propertyOf } from '../broker-limits.js';
+import { BROKER_LIMITS, type BrokerLimitName } from '../broker-limits.js';
 import { Interrupt } from '../interrupt.js';
 import { escapeText } from '../terminal/escape.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -23,16 +23,16 @@ export async function runBroker(options: BrokerCommandOptions, terminal: Termina
 
 function announce(socket: string, terminal: Terminal): void {
   const { out } = terminal;
-  if (terminal.json) return terminal.writeJson({ event: 'serving', socket, pid: process.pid });
-  if (!out.terminal) return out.line(escapeText(socket));
-  out.line(`serving on ${out.style.bold(escapeText(socket))} ${out.style.dim('(Ctrl-C stops it)')}`);
+  if (terminal.json) terminal.writeJson({ event: 'serving', socket, pid: process.pid });
+  else if (!out.terminal) out.line(escapeText(socket));
+  else out.line(`serving on ${out.style.bold(escapeText(socket))} ${out.style.dim('(Ctrl-C stops it)')}`);
 }
 
 function toBrokerOptions(options: BrokerCommandOptions): BrokerOptions {
   const limits: Partial<Record<BrokerLimitName, number>> = {};
-  for (const { flag, option } of BROKER_LIMITS) {
-    const value = options[propertyOf(flag)];
-    if (typeof value === 'number') limits[option] = value;
+  for (const { name, property } of BROKER_LIMITS) {
+    const value = options[property];
+    if (typeof value === 'number') limits[name] = value;
   }
   const place = options.socket === undefined ? {} : { socket: options.socket };
   return { ...limits, ...place, ...(options.user === undefined ? {} : { users: options.user }) };

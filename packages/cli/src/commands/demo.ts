@@ -5,13 +5,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { usageError } from '../failure.js';
-import { EXIT } from '../exit-codes.js';
-import { Interrupt } from '../interrupt.js';
 import { type DemoReport, headline, plotsOf, renderReport, totalBytes, WAY_TITLES } from '../demo/report.js';
 import { runDemo as runWays } from '../demo/run.js';
 import { prepareShipments } from '../demo/shipments.js';
 import { renderSvg } from '../demo/svg.js';
+import { EXIT } from '../exit-codes.js';
+import { usageError } from '../failure.js';
+import { Interrupt } from '../interrupt.js';
 import { StatusLine } from '../terminal/progress.js';
 import type { Terminal } from '../terminal/terminal.js';
 
@@ -30,7 +30,10 @@ const MAX_DIRECTORY_BYTES = 70;
 /** Prints the report; the exit code says whether every digest was right. */
 export async function runDemo(paths: string[], options: DemoOptions, terminal: Terminal): Promise<void> {
   if (options.consumers > MAX_CONSUMERS) {
-    throw usageError(`invalid --consumers: ${options.consumers}`, `it takes a whole number from 1 to ${MAX_CONSUMERS}`);
+    throw usageError(
+      `invalid --consumers: ${options.consumers}`,
+      `it takes a whole number from 1 to ${MAX_CONSUMERS}`,
+    );
   }
   using interrupt = new Interrupt();
   const report = await deliver(paths, options, interrupt.signal, terminal);
@@ -39,7 +42,12 @@ export async function runDemo(paths: string[], options: DemoOptions, terminal: T
   if (report.results.some(({ figures }) => (figures?.wrong ?? 0) > 0)) process.exitCode = EXIT.badData;
 }
 
-async function deliver(paths: string[], options: DemoOptions, signal: AbortSignal, terminal: Terminal): Promise<DemoReport> {
+async function deliver(
+  paths: string[],
+  options: DemoOptions,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<DemoReport> {
   const rounds = options.quick ? 1 : FULL_ROUNDS;
   using status = new StatusLine(terminal.err, terminal.json);
   status.show('reading and hashing the files');
@@ -66,8 +74,9 @@ function privatePlace(): string {
 
 function print(report: DemoReport, terminal: Terminal): void {
   const { out } = terminal;
-  if (terminal.json) return terminal.writeJson(toJson(report));
-  for (const line of renderReport(report, { ...out.layout, unicode: out.unicode })) out.line(line);
+  const layout = { ...out.layout, unicode: out.unicode };
+  if (terminal.json) terminal.writeJson(toJson(report));
+  else for (const line of renderReport(report, layout)) out.line(line);
 }
 
 function toJson(report: DemoReport): Record<string, unknown> {

@@ -2,8 +2,8 @@
 import { pipeline } from 'node:stream/promises';
 import type { Blob, Bus, Target } from 'sealane';
 import { parseTarget, type TargetOptions } from '../arguments.js';
-import { CommandError, usageError } from '../failure.js';
 import { EXIT } from '../exit-codes.js';
+import { CommandError, usageError } from '../failure.js';
 import { jsonText } from '../terminal/escape.js';
 import { Progress } from '../terminal/progress.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -24,7 +24,8 @@ const MAX_TERMINAL_BYTES = 1_048_576;
 
 /** Writes the bytes. With `--json` the description goes to standard output, or to standard error when the bytes go there. */
 export async function runGet(argument: string, options: GetOptions, terminal: Terminal): Promise<void> {
-  if (options.timeout !== undefined && !options.wait) throw usageError('--timeout needs --wait', 'add --wait');
+  if (options.timeout !== undefined && !options.wait)
+    throw usageError('--timeout needs --wait', 'add --wait');
   const target = parseTarget(argument, options);
   await withBus(options, async (bus, interrupt) => {
     const { signal } = interrupt;
@@ -42,7 +43,12 @@ export async function runGet(argument: string, options: GetOptions, terminal: Te
   });
 }
 
-async function waitFor(bus: Bus, target: Target, timeoutMs: number | undefined, signal: AbortSignal): Promise<Blob> {
+async function waitFor(
+  bus: Bus,
+  target: Target,
+  timeoutMs: number | undefined,
+  signal: AbortSignal,
+): Promise<Blob> {
   if (typeof target !== 'object' || !('name' in target)) {
     throw usageError('--wait waits for a name', 'give a name; add --name if it looks like an id or a digest');
   }
@@ -53,7 +59,12 @@ async function waitFor(bus: Bus, target: Target, timeoutMs: number | undefined, 
   } catch (error) {
     if (!endedBy(error, timeout)) throw error;
     const message = `no object named ${target.name} appeared within ${formatDuration(timeoutMs ?? 0)}`;
-    throw new CommandError('ERR_SEALANE_TIMEOUT', EXIT.timeout, message, 'wait longer with --timeout, or watch with `sealane watch`');
+    throw new CommandError(
+      'ERR_SEALANE_TIMEOUT',
+      EXIT.timeout,
+      message,
+      'wait longer with --timeout, or watch with `sealane watch`',
+    );
   }
 }
 
@@ -71,8 +82,15 @@ async function writeToOutput(blob: Blob): Promise<void> {
 function refuseBinary(blob: Blob, argument: string): void {
   const large = blob.size > MAX_TERMINAL_BYTES;
   if (!large && isPlainText(blob.bytes)) return;
-  const what = large ? `${formatBytes(blob.size)} are too much for a terminal` : `${argument} is not plain text`;
-  throw new CommandError('ERR_SEALANE_CLI_TERMINAL', EXIT.failure, what, 'write it to a file with -o FILE, pipe it, or force it with -o -');
+  const what = large
+    ? `${formatBytes(blob.size)} are too much for a terminal`
+    : `${argument} is not plain text`;
+  throw new CommandError(
+    'ERR_SEALANE_CLI_TERMINAL',
+    EXIT.failure,
+    what,
+    'write it to a file with -o FILE, pipe it, or force it with -o -',
+  );
 }
 
 /** Whether these bytes are UTF-8 without control characters other than tabs and line ends. */

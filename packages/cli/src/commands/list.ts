@@ -2,14 +2,18 @@
 import type { BlobInfo } from 'sealane';
 import { renderTable } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { OBJECT_COLUMNS, type BusOptions, toJson, toLine, toRow, withBus } from './bus.js';
+import { type BusOptions, OBJECT_COLUMNS, toJson, toLine, toRow, withBus } from './bus.js';
 
 export interface ListOptions extends BusOptions {
   digests?: boolean;
 }
 
 /** Prints a table on a terminal, a line for each object elsewhere, JSON Lines when asked. */
-export async function runList(pattern: string | undefined, options: ListOptions, terminal: Terminal): Promise<void> {
+export async function runList(
+  pattern: string | undefined,
+  options: ListOptions,
+  terminal: Terminal,
+): Promise<void> {
   await withBus(options, async (bus, interrupt) => {
     interrupt.release();
     const selection = pattern === undefined ? {} : { pattern };
@@ -22,7 +26,11 @@ export async function runList(pattern: string | undefined, options: ListOptions,
   });
 }
 
-async function printTable(objects: AsyncIterable<BlobInfo>, pattern: string | undefined, terminal: Terminal): Promise<void> {
+async function printTable(
+  objects: AsyncIterable<BlobInfo>,
+  pattern: string | undefined,
+  terminal: Terminal,
+): Promise<void> {
   const rows: string[][] = [];
   const nowMs = Date.now();
   for await (const info of objects) rows.push(toRow(info, nowMs));

@@ -1,9 +1,10 @@
 /** `sealane put`: publishes a file or standard input. Owns nothing for longer than the copy takes. */
-import { basename } from 'node:path';
+
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { PutOptions, PutSource } from 'sealane';
-import { CommandError, usageError } from '../failure.js';
 import { EXIT } from '../exit-codes.js';
+import { CommandError, usageError } from '../failure.js';
 import { Progress } from '../terminal/progress.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type BusOptions, toJson, withBus } from './bus.js';
@@ -22,7 +23,11 @@ export interface PutCommandOptions extends BusOptions {
 const STANDARD_INPUT = '-';
 
 /** Prints the id of the new object. */
-export async function runPut(file: string | undefined, options: PutCommandOptions, terminal: Terminal): Promise<void> {
+export async function runPut(
+  file: string | undefined,
+  options: PutCommandOptions,
+  terminal: Terminal,
+): Promise<void> {
   const path = await checkSource(file);
   const label = path ?? 'standard input';
   const info = await withBus(options, async (bus, { signal }) => {
@@ -43,7 +48,12 @@ async function checkSource(file: string | undefined): Promise<string | undefined
   if (file === undefined || file === STANDARD_INPUT) return undefined;
   if (file === '') throw usageError('the file name is empty', 'give a FILE, or - for standard input');
   const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(error.code ?? 'ERR_SEALANE_SYSTEM', EXIT.failure, `can't read ${file}: ${reasonOf(error)}`, 'check the path');
+    throw new CommandError(
+      error.code ?? 'ERR_SEALANE_SYSTEM',
+      EXIT.failure,
+      `can't read ${file}: ${reasonOf(error)}`,
+      'check the path',
+    );
   });
   if (!found.isDirectory()) return file;
   const hint = `pack it first: \`tar -c ${file} | sealane put - --name NAME\``;

@@ -15,7 +15,9 @@ export interface StatOptions extends BusOptions, Pick<TargetOptions, 'id' | 'nam
 /** Prints one `key TAB value` line for each fact; on a terminal aligned, with sizes and ages for people. */
 export async function runStat(argument: string, options: StatOptions, terminal: Terminal): Promise<void> {
   const target = parseTarget(argument, { id: options.id, name: options.name });
-  const info = await withBus(options, (bus, { signal }) => bus.stat(target, { digest: options.digest === true, signal }));
+  const info = await withBus(options, (bus, { signal }) =>
+    bus.stat(target, { digest: options.digest === true, signal }),
+  );
   if (terminal.json) return terminal.writeJson(toJson(info));
   const { terminal: forPeople, style } = terminal.out;
   const facts = factsOf(info, forPeople ? Date.now() : undefined);
@@ -38,7 +40,13 @@ function factsOf(info: BlobInfo, nowMs: number | undefined): [key: string, value
     ...info.allowed.map((job): [string, string] => ['allowed', field(job)]),
     ['uid', String(info.uid)],
     ['created', about(info.createdAt.toISOString(), `${age(info.createdAt)} ago`)],
-    ['expires', info.expiresAt === undefined ? '-' : about(info.expiresAt.toISOString(), `in ${age(info.expiresAt)}`)],
-    ...Object.entries(info.metadata).map(([key, value]): [string, string] => [`meta.${field(key)}`, field(value)]),
+    [
+      'expires',
+      info.expiresAt === undefined ? '-' : about(info.expiresAt.toISOString(), `in ${age(info.expiresAt)}`),
+    ],
+    ...Object.entries(info.metadata).map(([key, value]): [string, string] => [
+      `meta.${field(key)}`,
+      field(value),
+    ]),
   ];
 }

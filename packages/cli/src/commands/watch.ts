@@ -1,6 +1,7 @@
 /** `sealane watch`: a line for each version of the names that match. */
 import type { BlobInfo } from 'sealane';
 import { field } from '../terminal/escape.js';
+import type { Style } from '../terminal/style.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { formatBytes } from '../terminal/units.js';
 import { type BusOptions, toJson, toLine, withBus } from './bus.js';
@@ -14,7 +15,11 @@ export interface WatchCommandOptions extends BusOptions {
 }
 
 /** Prints until `--count` is reached or a signal comes. */
-export async function runWatch(pattern: string, options: WatchCommandOptions, terminal: Terminal): Promise<void> {
+export async function runWatch(
+  pattern: string,
+  options: WatchCommandOptions,
+  terminal: Terminal,
+): Promise<void> {
   await withBus(options, async (bus, { signal }) => {
     const { every = false, existing, literal = false } = options;
     let left = options.count ?? Number.POSITIVE_INFINITY;
@@ -28,10 +33,13 @@ export async function runWatch(pattern: string, options: WatchCommandOptions, te
 }
 
 function print(info: BlobInfo, terminal: Terminal): void {
-  if (terminal.json) return terminal.writeJson(toJson(info));
   const { out } = terminal;
-  if (!out.terminal) return out.line(toLine(info));
-  const time = out.style.dim(info.createdAt.toTimeString().slice(0, 8));
-  const id = out.style.cyan(String(info.id).padStart(6));
-  out.line(`${time}  ${id}  ${formatBytes(info.size).padStart(9)}  ${field(info.name)}`);
+  if (terminal.json) terminal.writeJson(toJson(info));
+  else out.line(out.terminal ? toTerminalLine(info, out.style) : toLine(info));
+}
+
+function toTerminalLine(info: BlobInfo, style: Style): string {
+  const time = style.dim(info.createdAt.toTimeString().slice(0, 8));
+  const id = style.cyan(String(info.id).padStart(6));
+  return `${time}  ${id}  ${formatBytes(info.size).padStart(9)}  ${field(info.name)}`;
 }

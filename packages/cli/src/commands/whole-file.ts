@@ -16,12 +16,18 @@ type OnProgress = (bytes: number, total: number) => void;
 const DEFAULT_MODE = 0o666;
 
 /** Writes all bytes of the blob to `path`. An existing file keeps its mode; a symbolic link keeps pointing. */
-export async function writeFileWhole(path: string, blob: Blob, signal: AbortSignal, onProgress: OnProgress): Promise<void> {
+export async function writeFileWhole(
+  path: string,
+  blob: Blob,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+): Promise<void> {
   try {
     const existing = await statIfAny(path);
     if (existing?.isDirectory()) throw Object.assign(new Error('it is a directory'), { code: 'EISDIR' });
     if (existing !== undefined && !existing.isFile()) await writeDirectly(path, blob, signal);
-    else await replace(existing === undefined ? path : await realpath(path), existing, blob, signal, onProgress);
+    else
+      await replace(existing === undefined ? path : await realpath(path), existing, blob, signal, onProgress);
   } catch (error) {
     throw explain(path, error as NodeJS.ErrnoException);
   }
@@ -34,7 +40,10 @@ async function replace(
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<void> {
-  const aside = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomBytes(6).toString('hex')}.part`);
+  const aside = join(
+    dirname(path),
+    `.${basename(path).slice(0, 100)}.${randomBytes(6).toString('hex')}.part`,
+  );
   try {
     // Created exclusively: nobody can have laid a link in its way.
     await using file = await open(aside, 'wx', existing === undefined ? DEFAULT_MODE : 0o600);

@@ -18,11 +18,17 @@ export class ConsumerProcess implements AsyncDisposable {
   /** Starts a consumer. `signal` ends the waiting for its answers. */
   constructor(signal: AbortSignal) {
     // Advanced serialization, the faster of the two for bytes, is what the way `messages` measures.
-    this.#child = fork(ENTRY, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
+    this.#child = fork(ENTRY, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: [],
+    });
     this.#exited = once(this.#child, 'exit');
     this.#child.on('message', (message) => this.#take(message as FromConsumer));
     this.#child.on('error', (error) => this.#fail(error));
-    this.#child.on('exit', (code, by) => this.#fail(new Error(`a consumer process ended with ${by ?? code}`)));
+    this.#child.on('exit', (code, by) =>
+      this.#fail(new Error(`a consumer process ended with ${by ?? code}`)),
+    );
     const abort = () => this.#fail(signal.reason as Error);
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
@@ -57,9 +63,12 @@ export class ConsumerProcess implements AsyncDisposable {
   }
 
   #take(message: FromConsumer): void {
-    if (message.kind === 'failed') return this.#fail(new Error(`a consumer process failed: ${message.message}`));
-    this.#answers.set(message.kind, message);
-    this.#wake();
+    if (message.kind === 'failed') {
+      this.#fail(new Error(`a consumer process failed: ${message.message}`));
+    } else {
+      this.#answers.set(message.kind, message);
+      this.#wake();
+    }
   }
 
   #fail(error: Error): void {

@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Broker, type Bus, connect } from 'sealane';
 import type { ConsumerProcess } from './consumer-process.js';
-import { type Parcel, nowMs, type Way } from './protocol.js';
+import { nowMs, type Parcel, type Way } from './protocol.js';
 
 /** A file to deliver. */
 export interface Shipment extends Parcel {

@@ -20,7 +20,8 @@ export async function readMemory(pid: number | undefined): Promise<MemoryFigures
 
 /** The figures in the text of a smaps_rollup file. */
 export function parseMemory(text: string): MemoryFigures {
-  const bytesOf = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
+  const bytesOf = (key: string) =>
+    Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
   return {
     rssBytes: bytesOf('Rss'),
     pssBytes: bytesOf('Pss'),

@@ -31,7 +31,8 @@ async function prepareSealane(address: string, parcels: readonly Parcel[]): Prom
 
 function partsOf(size: number): [offset: number, length: number][] {
   const parts: [number, number][] = [];
-  for (let offset = 0; offset < size; offset += PART_BYTES) parts.push([offset, Math.min(PART_BYTES, size - offset)]);
+  for (let offset = 0; offset < size; offset += PART_BYTES)
+    parts.push([offset, Math.min(PART_BYTES, size - offset)]);
   return parts;
 }
 
@@ -55,7 +56,10 @@ async function prepareSocket(address: string, parcels: readonly Parcel[]): Promi
   const buffers = parcels.map(({ size }) => Buffer.allocUnsafeSlow(size));
   const filler = new Filler(buffers);
   // One buffer for all reads: what a program that cares about speed does with node:net.
-  const scratch = { buffer: Buffer.allocUnsafeSlow(READ_BYTES), callback: (count: number) => filler.take(scratch.buffer, count) };
+  const scratch = {
+    buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+    callback: (count: number) => filler.take(scratch.buffer, count),
+  };
   const socket: Socket = connectSocket({ path: address, onread: scratch });
   await once(socket, 'connect');
   return async () => {

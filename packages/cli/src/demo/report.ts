@@ -55,7 +55,9 @@ export function renderReport(report: DemoReport, layout: ReportLayout): string[]
     style.bold(headline(report)),
     '',
     ...renderTable(COLUMNS, rows, { ...layout, indent: INDENT.length }),
-    ...report.results.flatMap(({ way, skipped }) => (skipped ? [`${INDENT}${WAY_TITLES[way]} was left out: ${skipped}.`] : [])),
+    ...report.results.flatMap(({ way, skipped }) =>
+      skipped ? [`${INDENT}${WAY_TITLES[way]} was left out: ${skipped}.`] : [],
+    ),
     ...plots.flatMap((plot) => ['', ...renderPlot(plot, layout)]),
     '',
     ...legend(report).map((line) => style.dim(line)),
@@ -72,7 +74,10 @@ export function totalBytes({ files }: Pick<DemoReport, 'files'>): number {
 /** What was delivered to how many. */
 export function headline(report: DemoReport): string {
   const [first] = report.files;
-  const what = report.files.length === 1 && first !== undefined ? escapeText(first.path) : `${report.files.length} files`;
+  const what =
+    report.files.length === 1 && first !== undefined
+      ? escapeText(first.path)
+      : `${report.files.length} files`;
   const processes = report.consumers === 1 ? '1 process' : `${report.consumers} processes`;
   return `${what} (${formatBytes(totalBytes(report))}), delivered to ${processes}`;
 }
@@ -93,12 +98,21 @@ function rowOf({ way, figures }: WayResult, report: DemoReport): string[] {
 
 /** The two plots: time and memory. A way without the figure is left out of the plot. */
 export function plotsOf({ results }: DemoReport): Plot[] {
-  const plot = (title: string, pick: (figures: WayFigures) => number | undefined, format: (value: number) => string) => {
+  const plot = (
+    title: string,
+    pick: (figures: WayFigures) => number | undefined,
+    format: (value: number) => string,
+  ) => {
     const rows = results.flatMap(({ way, figures }) => {
       const value = figures === undefined ? undefined : pick(figures);
-      return value === undefined ? [] : [{ way, title: WAY_TITLES[way], value: Math.max(0, value), label: format(Math.max(0, value)) }];
+      return value === undefined
+        ? []
+        : [{ way, title: WAY_TITLES[way], value: Math.max(0, value), label: format(Math.max(0, value)) }];
     });
-    return { title, rows: rows.map((row) => ({ ...row, label: withRatio(row.label, row.value, rows[0]?.value) })) };
+    return {
+      title,
+      rows: rows.map((row) => ({ ...row, label: withRatio(row.label, row.value, rows[0]?.value) })),
+    };
   };
   return [
     plot('Time until every consumer had read every byte', (figures) => figures.readMs, formatDuration),
@@ -108,7 +122,9 @@ export function plotsOf({ results }: DemoReport): Plot[] {
 
 /** Figures are compared with the first way's. */
 function withRatio(label: string, value: number, first: number | undefined): string {
-  return first === undefined || first === 0 || value === first ? label : `${label} (${formatRatio(value, first)})`;
+  return first === undefined || first === 0 || value === first
+    ? label
+    : `${label} (${formatRatio(value, first)})`;
 }
 
 function renderPlot({ title, rows }: Plot, { style, unicode }: ReportLayout): string[] {
@@ -136,6 +152,9 @@ function conclusion({ results }: DemoReport): string[] {
   const figures = results.flatMap((result) => result.figures ?? []);
   const wrong = figures.reduce((sum, { wrong }) => sum + wrong, 0);
   const verified = figures.reduce((sum, { verified }) => sum + verified, 0);
-  if (wrong > 0) return [`VERIFICATION FAILED: ${wrong} of ${wrong + verified} SHA-256 digests differ from the files'.`];
-  return [`Verified: all ${verified} SHA-256 digests that the consumers computed from what they received are the files'.`];
+  if (wrong > 0)
+    return [`VERIFICATION FAILED: ${wrong} of ${wrong + verified} SHA-256 digests differ from the files'.`];
+  return [
+    `Verified: all ${verified} SHA-256 digests that the consumers computed from what they received are the files'.`,
+  ];
 }

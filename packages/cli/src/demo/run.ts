@@ -3,7 +3,7 @@
  * Owns the processes, sockets and the broker of a round, and has released them when the round ends, however it ends.
  */
 import { ConsumerProcess } from './consumer-process.js';
-import { openDelivery, type Delivery, type Shipment } from './deliveries.js';
+import { type Delivery, openDelivery, type Shipment } from './deliveries.js';
 import { gained, type MemoryFigures, readAvailableBytes, readMemory } from './memory.js';
 import { nowMs, type Way } from './protocol.js';
 
@@ -66,7 +66,9 @@ async function reasonToSkip(way: Way, { shipments, consumers }: DemoPlan): Promi
   const totalBytes = shipments.reduce((sum, { size }) => sum + size, 0);
   // A message exists up to three times for each consumer: serialized, as received pieces, and joined.
   const copies = 1 + consumers * (way === 'messages' ? 3 : 1);
-  return totalBytes * copies > (await readAvailableBytes()) ? `${copies} copies do not fit into free memory` : undefined;
+  return totalBytes * copies > (await readAvailableBytes())
+    ? `${copies} copies do not fit into free memory`
+    : undefined;
 }
 
 async function runRounds(way: Way, plan: DemoPlan): Promise<WayFigures> {
@@ -92,7 +94,12 @@ async function runRound(way: Way, plan: DemoPlan): Promise<WayFigures> {
   }
 }
 
-async function setUp(way: Way, delivery: Delivery, consumers: readonly ConsumerProcess[], plan: DemoPlan): Promise<void> {
+async function setUp(
+  way: Way,
+  delivery: Delivery,
+  consumers: readonly ConsumerProcess[],
+  plan: DemoPlan,
+): Promise<void> {
   const parcels = plan.shipments.map(({ name, size }) => ({ name, size }));
   for (const consumer of consumers) consumer.send({ kind: 'setup', way, address: delivery.address, parcels });
   await Promise.all(consumers.map((consumer) => consumer.answer('ready')));
@@ -115,7 +122,10 @@ function memoryOf(consumers: readonly ConsumerProcess[]): Promise<(MemoryFigures
 }
 
 /** Asks every consumer for its digests. Not part of what is timed. */
-async function verify(consumers: readonly ConsumerProcess[], { shipments }: DemoPlan): Promise<{ verified: number; wrong: number }> {
+async function verify(
+  consumers: readonly ConsumerProcess[],
+  { shipments }: DemoPlan,
+): Promise<{ verified: number; wrong: number }> {
   for (const consumer of consumers) consumer.send({ kind: 'verify' });
   const answers = await Promise.all(consumers.map((consumer) => consumer.answer('verified')));
   const right = answers.flatMap(({ digests }) => shipments.map(({ digest }, i) => digest === digests[i]));

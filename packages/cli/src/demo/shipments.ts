@@ -28,11 +28,21 @@ export async function prepareShipments(
 async function sizeOf(path: string): Promise<number> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'ENOENT' ? 'no such file' : (error.code ?? error.message);
-    throw new CommandError(error.code ?? 'ERR_SEALANE_SYSTEM', EXIT.failure, `can't read ${path}: ${reason}`, 'check the path');
+    throw new CommandError(
+      error.code ?? 'ERR_SEALANE_SYSTEM',
+      EXIT.failure,
+      `can't read ${path}: ${reason}`,
+      'check the path',
+    );
   });
   if (found.isFile() && found.size > 0) return found.size;
   const what = found.isFile() ? 'is empty' : 'is not a regular file';
-  throw new CommandError('ERR_SEALANE_CLI_SOURCE', EXIT.failure, `${path} ${what}`, 'give files with content, or none for the Node.js executable');
+  throw new CommandError(
+    'ERR_SEALANE_CLI_SOURCE',
+    EXIT.failure,
+    `${path} ${what}`,
+    'give files with content, or none for the Node.js executable',
+  );
 }
 
 async function digestOfFile(path: string, size: number, signal: AbortSignal): Promise<string> {

@@ -75,9 +75,9 @@ export class StatusLine implements Disposable {
   /** Shows `text` in place of what was shown before. */
   show(text: string): void {
     if (this.#silent) return;
-    if (!this.#screen.terminal) return this.#screen.line(text);
-    const short = shorten(text, this.#screen.columns - 1, '...');
-    this.#screen.write(CLEAR_LINE + this.#screen.style.dim(short));
+    const { terminal, columns, style } = this.#screen;
+    if (terminal) this.#screen.write(CLEAR_LINE + style.dim(shorten(text, columns - 1, '...')));
+    else this.#screen.line(text);
   }
 
   /** Removes the line from a terminal. */

@@ -30,12 +30,22 @@ const GAP = '  ';
 const MIN_FLEXIBLE_WIDTH = 8;
 
 /** The lines of a table, title first. */
-export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], layout: TableLayout): string[] {
+export function renderTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  layout: TableLayout,
+): string[] {
   const shown = columns.map((_, i) => i).filter((i) => !columns[i]?.optional || rows.some((row) => row[i]));
   const picked = shown.map((i) => columns[i] as Column);
   const cells = rows.map((row) => shown.map((i) => row[i] ?? ''));
   const widths = columnWidths(picked, cells, layout);
-  const title = line(picked, widths, layout, picked.map((column) => column.title), (padded) => layout.style.dim(padded));
+  const title = line(
+    picked,
+    widths,
+    layout,
+    picked.map((column) => column.title),
+    (padded) => layout.style.dim(padded),
+  );
   return [title, ...cells.map((row) => line(picked, widths, layout, row))];
 }
 
@@ -63,7 +73,8 @@ function line(
   const painted = columns.map((column, i) => {
     const text = shorten(cells[i] ?? '', widths[i] ?? 0, layout.ellipsis);
     // The last left-aligned cell gets no padding: trailing spaces wrap lines and soil what is copied.
-    const padded = i === last && column.align !== 'right' ? text : pad(text, widths[i] ?? 0, column.align ?? 'left');
+    const padded =
+      i === last && column.align !== 'right' ? text : pad(text, widths[i] ?? 0, column.align ?? 'left');
     return (paint ?? ((cell: string) => column.paint?.(cell, text) ?? cell))(padded);
   });
   return ' '.repeat(layout.indent ?? 0) + painted.join(GAP);

@@ -3,7 +3,7 @@
  * Owns the rules for both; commands never look at process.stdout themselves.
  */
 import { jsonText } from './escape.js';
-import { type Style, colourEnabled, createStyle, unicodeEnabled } from './style.js';
+import { colourEnabled, createStyle, type Style, unicodeEnabled } from './style.js';
 import type { TableLayout } from './table.js';
 
 /** The part of a writable stream that is used here. */

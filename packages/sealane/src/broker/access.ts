@@ -26,7 +26,11 @@ export function mayDrop(object: StoredObject, job: string | undefined): boolean 
  * Throws ERR_SEALANE_ACCESS_DENIED when a job names another job, and ERR_SEALANE_INVALID_ARGUMENT when jobs are allowed
  * to see what has no owner.
  */
-export function ownerOfPut(job: string | undefined, owner: string | undefined, allowed: readonly string[]): string | undefined {
+export function ownerOfPut(
+  job: string | undefined,
+  owner: string | undefined,
+  allowed: readonly string[],
+): string | undefined {
   if (job !== undefined && owner !== undefined && owner !== job) {
     throw new SealaneError(
       'ERR_SEALANE_ACCESS_DENIED',
@@ -35,7 +39,10 @@ export function ownerOfPut(job: string | undefined, owner: string | undefined, a
   }
   const result = owner ?? job;
   if (result === undefined && allowed.length > 0) {
-    throw new SealaneError('ERR_SEALANE_INVALID_ARGUMENT', 'allowed jobs need an owner job: all jobs see an object without owner');
+    throw new SealaneError(
+      'ERR_SEALANE_INVALID_ARGUMENT',
+      'allowed jobs need an owner job: all jobs see an object without owner',
+    );
   }
   return result;
 }

@@ -32,7 +32,10 @@ export class Backlogs {
 
   /** Notes an answer that was sent when `queued` answers of its client wait. */
   note(backlog: Backlog, queued: number, bytes: number, descriptors: number): void {
-    if (queued === 0) return this.clear(backlog);
+    if (queued === 0) {
+      this.clear(backlog);
+      return;
+    }
     backlog.bytes += bytes;
     backlog.descriptors += descriptors;
     this.#descriptors += descriptors;

@@ -158,7 +158,10 @@ export class DigestScheduler {
     const length = Math.min(STEP_BYTES, content.size - job.position);
     const count = length === 0 ? 0 : await hash.update(content.fd, job.position, length);
     if (count !== length) {
-      throw new SealaneError('ERR_SEALANE_INTERNAL', `a sealed memfd of ${content.size} bytes ended at ${job.position + count}`);
+      throw new SealaneError(
+        'ERR_SEALANE_INTERNAL',
+        `a sealed memfd of ${content.size} bytes ended at ${job.position + count}`,
+      );
     }
     job.position += count;
     if (job.position === content.size) this.onDigest(content, hash.finish());

@@ -36,13 +36,20 @@ export class Admission {
   /** The error for a peer that is not admitted; undefined for one that is. */
   refusal(peer: PeerCredentials): SealaneError | undefined {
     if (peer.uid === OVERFLOW_UID && !(this.ownUid === OVERFLOW_UID && this.#overflowIsReal)) {
-      return untrusted(`your user is not known in the broker's user namespace (the kernel shows it as ${OVERFLOW_UID})`);
+      return untrusted(
+        `your user is not known in the broker's user namespace (the kernel shows it as ${OVERFLOW_UID})`,
+      );
     }
     if (peer.uid === this.ownUid) return undefined;
     if (!this.#users.has(peer.uid)) {
-      return untrusted(`user ${peer.uid} is not admitted by this broker; its owner can admit it with the option users`);
+      return untrusted(
+        `user ${peer.uid} is not admitted by this broker; its owner can admit it with the option users`,
+      );
     }
-    if (peer.pid === 0) return untrusted("your process is not known in the broker's process namespace (the kernel shows it as 0)");
+    if (peer.pid === 0)
+      return untrusted(
+        "your process is not known in the broker's process namespace (the kernel shows it as 0)",
+      );
     return undefined;
   }
 }

@@ -100,7 +100,8 @@ const RANGES = {
  */
 export function settle(options: BrokerOptions, descriptorLimit = readDescriptorLimit()): BrokerSettings {
   checkGiven(options);
-  const maxConnections = options.maxConnections ?? Math.max(1, Math.min(1_024, Math.floor(descriptorLimit / 8)));
+  const maxConnections =
+    options.maxConnections ?? Math.max(1, Math.min(1_024, Math.floor(descriptorLimit / 8)));
   const maxObjects = options.maxObjects ?? defaultObjects(descriptorLimit, maxConnections);
   const maxBytes = options.maxBytes ?? availableMemory();
   const maxRecordBytes = options.maxRecordBytes ?? Math.floor(getHeapStatistics().heap_size_limit / 4);
@@ -145,12 +146,14 @@ export function limitsOf(settings: BrokerSettings): BrokerLimits {
 }
 
 function checkGiven(options: BrokerOptions): void {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'be an object', options);
+  if (typeof options !== 'object' || options === null)
+    throw invalidArgument('options', 'be an object', options);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     if (name === 'socket') checkSocket(value);
     else if (name === 'users') checkUsers(value);
-    else if (!isNumberOption(name)) throw invalidArgument('options', `have known options only; there is no ${name}`, value);
+    else if (!isNumberOption(name))
+      throw invalidArgument('options', `have known options only; there is no ${name}`, value);
     else checkInteger(`options.${name}`, value, RANGES[name][0], RANGES[name][1]);
   }
 }

@@ -24,10 +24,20 @@ export interface QuotaLimits {
 
 type Sums = Record<Resource, number>;
 
-const RULES: readonly { resource: Resource; total: keyof QuotaLimits; perUser: keyof QuotaLimits; what: string }[] = [
+const RULES: readonly {
+  resource: Resource;
+  total: keyof QuotaLimits;
+  perUser: keyof QuotaLimits;
+  what: string;
+}[] = [
   { resource: 'objects', total: 'maxObjects', perUser: 'maxObjectsPerUser', what: 'objects' },
   { resource: 'bytes', total: 'maxBytes', perUser: 'maxBytesPerUser', what: 'bytes of content' },
-  { resource: 'recordBytes', total: 'maxRecordBytes', perUser: 'maxRecordBytesPerUser', what: 'bytes of names and metadata' },
+  {
+    resource: 'recordBytes',
+    total: 'maxRecordBytes',
+    perUser: 'maxRecordBytesPerUser',
+    what: 'bytes of names and metadata',
+  },
 ];
 
 export class Quota {

@@ -1,7 +1,7 @@
 /**
  * What the parts of one broker share: settings, store, and the schedulers. Assembled in broker.ts.
  */
-import type { StatusResponse } from '../wire/index.js';
+import type { BrokerLimits, StatusResponse } from '../wire/index.js';
 import type { Backlogs } from './backlog.js';
 import type { Closer } from './closer.js';
 import type { DigestScheduler } from './digests.js';
@@ -14,10 +14,12 @@ export type BrokerStatus = Omit<StatusResponse, 'type' | 'requestId'>;
 
 export interface Services extends WaitRoom {
   readonly settings: BrokerSettings;
+  /** What clients are told of the settings. */
+  readonly limits: BrokerLimits;
   readonly quota: Quota;
   readonly closer: Closer;
   readonly digests: DigestScheduler;
   readonly backlogs: Backlogs;
-  /** The state of the whole broker, or of one user's part of it. */
-  status(uid?: number): BrokerStatus;
+  /** The state of the broker, as far as a user may see it. */
+  status(uid: number): BrokerStatus;
 }

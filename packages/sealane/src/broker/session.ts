@@ -1,5 +1,5 @@
 /**
- * One connection: its hello, its unanswered requests, its watches, and how it is read and ended.
+ * One connection: its hello, its unanswered requests and watches, how it is read, answered and ended.
  * Owns the link and everything that waits for this client; all of it ends with the connection.
  * Trusts the peer's credentials, which the kernel states, and nothing that the peer sends.
  */
@@ -9,7 +9,6 @@ import { Link, type LinkOptions } from '../link/index.js';
 import { closeDescriptor } from '../os/descriptor.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import {
-  codeToStatus,
   decodeHeader,
   decodeRequest,
   encodeRefusal,
@@ -17,56 +16,47 @@ import {
   type HelloRequest,
   PROTOCOL_VERSION,
   type Request,
-  type RequestType,
   type Response,
-  STATUS,
 } from '../wire/index.js';
-import type { Caller } from './access.js';
+import { toAnswer } from './answers.js';
 import type { Backlog, Stalled } from './backlog.js';
 import { DigestLane } from './digests.js';
 import { dispatch } from './dispatch.js';
-import { limitsOf } from './options.js';
+import { Outstanding, type Pending, type Ticket } from './outstanding.js';
 import type { Services } from './services.js';
-import type { Watch } from './waiters.js';
-
-/** What names a request in its answer. Kept instead of the request, which may have a long name. */
-export interface Ticket {
-  readonly requestId: number;
-  readonly type: RequestType;
-}
-
-/** An unanswered request. */
-export interface Pending {
-  /** Waits for others, perhaps forever; the rest is answered by and by. */
-  readonly parked: boolean;
-  /** Gives up: releases what the request holds, and nobody answers it. Absent: it can't be given up any more. */
-  readonly cancel?: () => void;
-}
+import { endWatch, type OpenWatch } from './watching.js';
 
 /** Messages of one connection in one turn of the event loop: some 0.2 ms of work. */
 const MESSAGES_PER_TURN = 16;
 
-/** How long a refused connection may take to ask and to read the answer, in milliseconds. It holds a place in a small lobby. */
+/**
+ * How long a connection that is refused may take to ask and to read the answer, in milliseconds. Closing earlier, while it
+ * sends, would reset it, and it could lose the answer.
+ */
 const REFUSAL_MS = 1_000;
 
+/** Not yet greeted, greeted, waiting to hear why it is refused, told so and only waiting for its end, gone. */
+type State = 'new' | 'open' | 'refused' | 'ending' | 'closed';
+
 export class Session implements Stalled {
-  readonly caller: Caller;
+  readonly uid: number;
+  /** The job that the client said it acts for. */
+  job: string | undefined;
   readonly lane: DigestLane;
-  readonly watches = new Map<number, Watch>();
+  readonly watches = new Map<number, OpenWatch>();
+  readonly outstanding: Outstanding;
+  /** Largest message that the client and the broker both take, in bytes. */
+  maxAnswerBytes: number;
   readonly #link: Link;
   readonly #linkOptions: LinkOptions;
-  readonly #pending = new Map<number, Pending>();
   readonly #backlog: Backlog = { bytes: 0, descriptors: 0 };
-  #parked = 0;
-  #job: string | undefined;
-  #state: 'hello' | 'open' | 'refused' | 'ending' | 'closed' = 'hello';
-  #refusal: SealaneError | undefined;
+  readonly #refusal: SealaneError | undefined;
+  #state: State = 'new';
   #deadline: NodeJS.Timeout | undefined;
-  #maxAnswerBytes: number;
   #paused = false;
 
   /**
-   * Takes the socket. With `refusal`, the connection only lives to hear it as the answer to its hello.
+   * Takes the socket. With `refusal`, the connection lives only to hear it in answer to its hello.
    * `onClosed` is called once, when the connection is gone.
    */
   constructor(
@@ -75,88 +65,61 @@ export class Session implements Stalled {
     refusal: SealaneError | undefined,
     private readonly onClosed: (session: Session) => void,
   ) {
-    const session = this;
-    this.caller = {
-      uid: socket.peer.uid,
-      get job() {
-        return session.#job;
-      },
-    };
-    this.lane = new DigestLane(socket.peer.uid);
-    this.#maxAnswerBytes = services.settings.maxMessageBytes;
-    if (refusal !== undefined) this.#state = 'refused';
+    const { settings } = services;
+    this.uid = socket.peer.uid;
+    this.lane = new DigestLane(this.uid);
+    this.outstanding = new Outstanding(settings.maxOutstanding);
+    this.maxAnswerBytes = settings.maxMessageBytes;
     this.#refusal = refusal;
-    this.#setDeadline(refusal === undefined ? services.settings.helloTimeoutMs : REFUSAL_MS);
+    if (refusal !== undefined) this.#state = 'refused';
     this.#linkOptions = {
       maxPacketBytes: MAX_PACKET_BYTES,
-      maxMessageBytes: services.settings.maxMessageBytes,
+      maxMessageBytes: settings.maxMessageBytes,
       messagesPerTurn: MESSAGES_PER_TURN,
       onMessage: (message, descriptors, lost) => this.#onMessage(message, descriptors, lost),
       onClose: () => this.#onClose(),
     };
     this.#link = new Link(socket, this.#linkOptions);
+    this.#closeAfter(refusal === undefined ? settings.helloTimeoutMs : REFUSAL_MS);
   }
 
-  /** Largest message that the client and the broker both take, in bytes. */
-  get maxAnswerBytes(): number {
-    return this.#maxAnswerBytes;
+  /** Keeps a request unanswered, until {@link reply} or {@link fail}. */
+  pend(pending: Pending): void {
+    this.outstanding.add(pending);
   }
 
-  /** Keeps a request unanswered until {@link reply} or {@link fail}. Throws ERR_SEALANE_LIMIT_EXCEEDED for one too many that waits. */
-  pend(ticket: Ticket, pending: Pending): void {
-    if (pending.parked) {
-      this.checkParking();
-      this.#parked++;
-    }
-    this.#pending.set(ticket.requestId, pending);
-  }
-
-  /** Throws ERR_SEALANE_LIMIT_EXCEEDED when no further request may wait for others. */
-  checkParking(): void {
-    const { maxOutstanding } = this.services.settings;
-    if (this.#parked < maxOutstanding) return;
-    throw new SealaneError(
-      'ERR_SEALANE_LIMIT_EXCEEDED',
-      `${maxOutstanding} requests of this connection wait already, the limit maxOutstanding; cancel some, or use another connection`,
-    );
-  }
-
-  /** Answers a request. Borrows the descriptor. An answer that can't be sent becomes an error answer. */
-  reply(ticket: Ticket, response: Response, descriptor?: number): void {
+  /** Answers a request. Borrows the descriptor. What can't be sent becomes an error answer. */
+  reply(response: Response, descriptor?: number): void {
     if (this.#state === 'closed') return;
-    this.#settle(ticket.requestId);
+    this.outstanding.settle(response.requestId);
     try {
       const message = encodeResponse(response);
-      if (message.length > this.#maxAnswerBytes) throw this.#answerTooLarge(message.length);
+      if (message.length > this.maxAnswerBytes) throw answerTooLarge(message.length, this.maxAnswerBytes);
       this.#send(message, descriptor === undefined ? [] : [descriptor]);
     } catch (error) {
-      this.fail(ticket, error);
+      const type = response.type === 'error' ? response.request : response.type;
+      this.fail({ requestId: response.requestId, type }, error);
     }
     this.#regulate();
   }
 
-  /** Answers a request with an error. Whatever it is, the connection lives on. */
+  /** Answers a request with an error, whatever that is. The connection lives on. */
   fail(ticket: Ticket, error: unknown): void {
     if (this.#state === 'closed') return;
-    this.#settle(ticket.requestId);
-    const { requestId, type: request } = ticket;
-    this.#send(encodeResponse({ type: 'error', requestId, request, ...toAnswer(error) }), []);
+    this.outstanding.settle(ticket.requestId);
+    const { status, text } = toAnswer(error);
+    const response: Response = {
+      type: 'error',
+      requestId: ticket.requestId,
+      request: ticket.type,
+      status,
+      text,
+    };
+    this.#sendLast(encodeResponse(response));
     this.#regulate();
   }
 
-  /** Gives up what `requestId` names, if it is still unanswered, and answers it as canceled. */
-  cancel(ticket: Ticket): void {
-    const pending = this.#pending.get(ticket.requestId);
-    if (pending?.cancel === undefined) return;
-    pending.cancel();
-    this.fail(ticket, canceled());
-  }
-
-  /** The types of unanswered requests are not kept; what can be cancelled knows itself. */
-  hasPending(requestId: number): boolean {
-    return this.#pending.has(requestId);
-  }
-
+  /** Whether it may be read again, after it had fallen behind with reading. */
   recover(): boolean {
     if (this.#link.queued === 0) this.services.backlogs.clear(this.#backlog);
     this.#regulate();
@@ -165,19 +128,19 @@ export class Session implements Stalled {
 
   /** Tells the client that the broker ends, and closes. */
   stop(): void {
-    for (const [requestId, pending] of [...this.#pending]) {
-      pending.cancel?.();
-      this.#settle(requestId);
-    }
+    this.#giveUp(new SealaneError('ERR_SEALANE_CLOSED', 'the broker is stopping'));
+    if (this.#state !== 'closed') this.#state = 'ending';
     this.#link.end();
-    this.#link.close();
   }
 
   #onMessage(message: Uint8Array, descriptors: number[], lost: boolean): void {
-    if (this.#state === 'ending' || this.#state === 'closed') return closeAll(descriptors);
+    if (this.#state === 'ending') {
+      closeAll(descriptors);
+      return;
+    }
     let request: Request;
     try {
-      request = this.#decode(message);
+      request = this.#read(message);
     } catch (error) {
       closeAll(descriptors);
       this.#refuse(message, error);
@@ -185,11 +148,137 @@ export class Session implements Stalled {
     }
     if (request.type === 'hello') {
       closeAll(descriptors);
-      this.#answerHello(request);
-      return;
+      this.#open(request);
+    } else {
+      dispatch(this, request, descriptors, lost);
     }
-    this.services.store.sweep();
-    dispatch(this, request, descriptors, lost);
     this.#regulate();
   }
+
+  /** Decodes a message. Throws what refuses the connection: the refusal, or something that the protocol does not allow. */
+  #read(message: Uint8Array): Request {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const max = this.services.settings.maxMessageBytes;
+    if (message.length > max)
+      throw protocolError(
+        `a message has ${message.length} bytes; at most ${max} are allowed (maxMessageBytes)`,
+      );
+    const request = decodeRequest(message);
+    if (this.#state === 'new' && request.type !== 'hello')
+      throw protocolError(`the first message is ${request.type}; it must be hello`);
+    if (this.#state === 'open' && request.type === 'hello') throw protocolError('a second hello came');
+    if (this.outstanding.get(request.requestId) !== undefined || this.watches.has(request.requestId)) {
+      throw protocolError(
+        `requestId ${request.requestId} is that of an unanswered request or a living watch`,
+      );
+    }
+    if (request.type === 'hello') checkVersion(request);
+    return request;
+  }
+
+  #open(request: HelloRequest): void {
+    clearTimeout(this.#deadline);
+    this.#state = 'open';
+    this.job = request.jobId;
+    this.maxAnswerBytes = Math.min(request.maxMessageBytes, this.services.settings.maxMessageBytes);
+    // The link looks at it whenever it sends.
+    this.#linkOptions.maxPacketBytes = Math.min(request.maxPacketBytes, MAX_PACKET_BYTES);
+    const { limits } = this.services;
+    const { requestId } = request;
+    this.reply({ type: 'hello', requestId, version: PROTOCOL_VERSION, brokerPid: process.pid, limits });
+  }
+
+  /** Answers the message that ends the connection, if its header can be read, and hears nothing more. */
+  #refuse(message: Uint8Array, error: unknown): void {
+    this.#state = 'ending';
+    this.#giveUp(
+      new SealaneError(
+        'ERR_SEALANE_CLOSED',
+        'the connection sent something that the protocol does not allow',
+      ),
+    );
+    try {
+      const { status, text } = toAnswer(error);
+      this.#sendLast(encodeRefusal(decodeHeader(message), status, text));
+    } catch {
+      this.#link.end();
+      return;
+    }
+    this.#closeAfter(REFUSAL_MS);
+  }
+
+  #send(message: Uint8Array, descriptors: readonly number[]): void {
+    this.#link.send(message, descriptors);
+    this.services.backlogs.note(this.#backlog, this.#link.queued, message.length, descriptors.length);
+  }
+
+  /** Sends an error answer; where not even that can be sent, the connection is closed: its client must not wait for ever. */
+  #sendLast(message: Uint8Array): void {
+    try {
+      this.#send(message, []);
+    } catch {
+      this.#link.close();
+    }
+  }
+
+  /**
+   * Reads on, or not: no further while `maxOutstanding` answers are due or wait to be read, or too much waits. What is parked
+   * alone never stops the reading, because the request that ends it could not be read then.
+   */
+  #regulate(): void {
+    if (this.#state !== 'open') return;
+    const { queued } = this.#link;
+    const due = this.outstanding.busy + queued;
+    const full = due > 0 && this.outstanding.size + queued >= this.outstanding.max;
+    const pause = full || this.services.backlogs.isOver(this.#backlog);
+    if (pause && queued > 0) this.services.backlogs.stall(this);
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) this.#link.pause();
+    else this.#link.resume();
+  }
+
+  #closeAfter(milliseconds: number): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#link.end(), milliseconds);
+  }
+
+  /** Ends everything that waits for this client, and answers it. */
+  #giveUp(error: SealaneError): void {
+    for (const ticket of this.outstanding.cancelAll()) this.fail(ticket, error);
+    for (const id of [...this.watches.keys()]) endWatch(this, id);
+  }
+
+  #onClose(): void {
+    this.#state = 'closed';
+    clearTimeout(this.#deadline);
+    this.#giveUp(new SealaneError('ERR_SEALANE_CLOSED', 'the connection is closed'));
+    this.services.backlogs.clear(this.#backlog);
+    this.services.backlogs.forget(this);
+    this.onClosed(this);
+  }
+}
+
+function checkVersion({ minVersion, maxVersion }: HelloRequest): void {
+  if (minVersion <= PROTOCOL_VERSION && maxVersion >= PROTOCOL_VERSION) return;
+  throw new SealaneError(
+    'ERR_SEALANE_VERSION_MISMATCH',
+    `the client speaks versions ${minVersion} to ${maxVersion} of the protocol, and this broker version ${PROTOCOL_VERSION}; ` +
+      'update the older of the two',
+  );
+}
+
+function answerTooLarge(bytes: number, max: number): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_LIMIT_EXCEEDED',
+    `the answer has ${bytes} bytes, and the client and the broker agreed on at most ${max} (maxMessageBytes)`,
+  );
+}
+
+function protocolError(text: string): SealaneError {
+  return new SealaneError('ERR_SEALANE_PROTOCOL', text);
+}
+
+function closeAll(descriptors: readonly number[]): void {
+  for (const descriptor of descriptors) closeDescriptor(descriptor);
 }

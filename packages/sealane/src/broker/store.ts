@@ -64,7 +64,8 @@ export class Store {
    * itself. Takes the caller's reference to `content` and gives one to the result.
    */
   share(content: Content): Content {
-    const held = content.digest === undefined ? undefined : this.#shelves.get(content.uid)?.contents.get(content.digest);
+    const held =
+      content.digest === undefined ? undefined : this.#shelves.get(content.uid)?.contents.get(content.digest);
     if (held === undefined || held === content) return content;
     held.retain();
     content.release();
@@ -87,7 +88,9 @@ export class Store {
   insert(content: Content, draft: ObjectDraft): StoredObject {
     const shelf = this.#shelf(content.uid);
     this.#lastId++;
-    const object = new StoredObject(this.#lastId, content, draft, Date.now(), (gone) => this.#onObjectGone(gone));
+    const object = new StoredObject(this.#lastId, content, draft, Date.now(), (gone) =>
+      this.#onObjectGone(gone),
+    );
     content.firstObject ??= object;
     this.#count++;
     shelf.byId.set(object.id, object);
@@ -161,7 +164,8 @@ export class Store {
 
   #onContentGone(content: Content): void {
     const shelf = this.#shelves.get(content.uid);
-    if (content.digest !== undefined && shelf?.contents.get(content.digest) === content) shelf.contents.delete(content.digest);
+    if (content.digest !== undefined && shelf?.contents.get(content.digest) === content)
+      shelf.contents.delete(content.digest);
     this.#tidy(content.uid);
     this.quota.refund(content.uid, { bytes: content.size });
     this.closer.close(content.fd, content.size);
@@ -187,7 +191,8 @@ function findOn(shelf: Shelf, caller: Caller, selector: Selector): StoredObject 
     if (object !== undefined && !maySee(object, caller.job)) throw accessDenied(selector);
     return object;
   }
-  const versions = selector.by === 'name' ? shelf.names.get(selector.name) : shelf.digests.get(selector.digest);
+  const versions =
+    selector.by === 'name' ? shelf.names.get(selector.name) : shelf.digests.get(selector.digest);
   const newest = versions?.newest(caller.job);
   if (newest === undefined && versions !== undefined) throw accessDenied(selector);
   return newest;

@@ -8,6 +8,7 @@ import { assert } from '../base/assert.js';
 import { SealaneError } from '../base/errors.js';
 import type { NamePattern } from '../wire/index.js';
 import { type Caller, maySee } from './access.js';
+import { canceledError } from './answers.js';
 import type { StoredObject } from './object.js';
 import { isNewest, matches, Scan } from './scan.js';
 import type { Store } from './store.js';
@@ -35,7 +36,7 @@ export interface Watch {
   /** Stops waiting, if someone does: the asker is not told any more. */
   unask(): void;
   readonly asked: boolean;
-  /** Ends the watch; idempotent. */
+  /** Ends the watch: an asker is told that it was canceled. Idempotent. */
   close(): void;
 }
 
@@ -103,8 +104,8 @@ abstract class WatchBase implements Waiter, Watch {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#asker = undefined;
     this.leave();
+    if (this.asked) this.fail(canceledError());
   }
 
   abstract offer(object: StoredObject, budget: Budget): void;
@@ -215,12 +216,23 @@ export class EveryVersion extends WatchBase {
     super(room, caller, typeof pattern === 'string' ? pattern : undefined);
     if (!existing) return;
     if (typeof pattern === 'string') this.#enqueue(room.store.newest(caller, pattern));
-    else this.#scan = new Scan(this, room, caller.uid, 0, (object, budget) => this.#take(object, budget), this.bornAfterId);
+    else
+      this.#scan = new Scan(
+        this,
+        room,
+        caller.uid,
+        0,
+        (object, budget) => this.#take(object, budget),
+        this.bornAfterId,
+      );
   }
 
   offer(object: StoredObject, budget: Budget): void {
     if (this.#overrun || !this.#matches(object, budget)) return;
-    if (this.#queue.length >= this.maxBacklog) return this.#endByOverrun();
+    if (this.#queue.length >= this.maxBacklog) {
+      this.#endByOverrun();
+      return;
+    }
     this.#enqueue(object);
     if (this.asked && this.#scanned) {
       budget.units -= DELIVERY_UNITS;

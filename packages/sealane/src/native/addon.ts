@@ -51,8 +51,8 @@ export interface Addon {
   mapPopulated(name: string, size: number): Promise<[number, NativeHandle]>;
   /** The external ArrayBuffer over the range; once per mapping. Undefined where Node.js allows none. */
   mappingBuffer(mapping: NativeHandle): ArrayBuffer | undefined;
-  /** `buffer` is what mappingBuffer answered, if it was called. */
-  mappingClose(mapping: NativeHandle, buffer: ArrayBuffer | undefined): void;
+  /** Detaches the ArrayBuffer and lets the file go; the addresses are given back when nothing can hold them. */
+  mappingClose(mapping: NativeHandle): void;
 
   /** The descriptor, on record, or -1: backlog full. scratch: pid, uid, gid. */
   socketConnect(path: string): number;

@@ -2,8 +2,8 @@
 
 /** Anything with a descriptor, a size and seals. The descriptor belongs to the object and may be borrowed while it is open. */
 export interface Mappable {
-  /** The descriptor. Valid until the object is closed. */
-  readonly fd: number;
+  /** The descriptor, borrowed. Valid until the object is closed. */
+  readonly descriptor: number;
   /** Size in bytes. */
   readonly size: number;
   /** The seals (F_SEAL_...) as a bit mask. */

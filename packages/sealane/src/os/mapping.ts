@@ -90,11 +90,10 @@ export class Mapping implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     const handle = this.#handle;
-    const buffer = this.#buffer;
     this.#handle = undefined;
     this.#buffer = undefined;
     this.#bytes = undefined;
-    if (handle !== undefined) addon().mappingClose(handle, buffer);
+    if (handle !== undefined) addon().mappingClose(handle);
   }
 
   /** Same as close(). */

@@ -81,6 +81,11 @@ export class Memfd implements Mappable, Disposable {
     return this.#fd;
   }
 
+  /** The same as {@link Memfd.fd}, for whoever takes anything that can be mapped. */
+  get descriptor(): number {
+    return this.fd;
+  }
+
   /** Size in bytes. */
   get size(): number {
     if (this.#fixedSize !== -1 && this.#fd !== -1) return this.#fixedSize;

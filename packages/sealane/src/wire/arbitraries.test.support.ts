@@ -54,6 +54,9 @@ const selector: fc.Arbitrary<Selector> = fc.oneof(
   digest.map((value): Selector => ({ by: 'digest', digest: value })),
 );
 
+/** A record with all of its keys, with the prototype of ordinary objects. */
+const whole = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
+  fc.record<T>(model, { noNullPrototype: true });
 const type = <T extends string>(value: T) => fc.constant(value);
 const flag = fc.boolean();
 const packet = u32(MIN_PACKET_BYTES);
@@ -69,7 +72,10 @@ const hello = fc
       maxPacketBytes: packet,
       maxMessageBytes: packet,
     },
-    { requiredKeys: ['type', 'requestId', 'minVersion', 'maxVersion', 'maxPacketBytes', 'maxMessageBytes'] },
+    {
+      noNullPrototype: true,
+      requiredKeys: ['type', 'requestId', 'minVersion', 'maxVersion', 'maxPacketBytes', 'maxMessageBytes'],
+    },
   )
   .filter(({ minVersion, maxVersion }) => minVersion <= maxVersion);
 
@@ -86,21 +92,24 @@ const put = fc.record(
     ttlMs: fc.integer({ min: 1, max: MAX_TTL_MS }),
     metadata,
   },
-  { requiredKeys: ['type', 'requestId', 'size', 'contentAddressed', 'allowed', 'metadata'] },
+  {
+    noNullPrototype: true,
+    requiredKeys: ['type', 'requestId', 'size', 'contentAddressed', 'allowed', 'metadata'],
+  },
 );
 
 const get = fc.oneof(
-  fc.record({ type: type('get'), requestId, selector, wait: fc.constant(false) }),
-  fc.record({ type: type('get'), requestId, selector: selectorByName, wait: fc.constant(true) }),
+  whole({ type: type('get'), requestId, selector, wait: fc.constant(false) }),
+  whole({ type: type('get'), requestId, selector: selectorByName, wait: fc.constant(true) }),
 );
 
 const list = fc.record(
   { type: type('list'), requestId, pattern: text(1), after: u64(), limit: u32(1), digests: flag },
-  { requiredKeys: ['type', 'requestId', 'after', 'limit', 'digests'] },
+  { noNullPrototype: true, requiredKeys: ['type', 'requestId', 'after', 'limit', 'digests'] },
 );
 
 const watch = fc.oneof(
-  fc.record({
+  whole({
     type: type('watch'),
     requestId,
     pattern: text(1),
@@ -108,7 +117,7 @@ const watch = fc.oneof(
     every: flag,
     existing: flag,
   }),
-  fc.record({
+  whole({
     type: type('watch'),
     requestId,
     pattern: name,
@@ -123,13 +132,13 @@ export const anyRequest: fc.Arbitrary<Request> = fc.oneof(
   hello,
   put,
   get,
-  fc.record({ type: type('stat'), requestId, selector, digest: flag }),
-  fc.record({ type: type('drop'), requestId, selector }),
+  whole({ type: type('stat'), requestId, selector, digest: flag }),
+  whole({ type: type('drop'), requestId, selector }),
   list,
   watch,
-  fc.record({ type: type('next'), requestId, watch: u32(1) }),
-  fc.record({ type: type('cancel'), requestId, target: u32(1) }),
-  fc.record({ type: type('status'), requestId }),
+  whole({ type: type('next'), requestId, watch: u32(1) }),
+  whole({ type: type('cancel'), requestId, target: u32(1) }),
+  whole({ type: type('status'), requestId }),
 );
 
 const object: fc.Arbitrary<ObjectInfo> = fc.record(
@@ -145,10 +154,10 @@ const object: fc.Arbitrary<ObjectInfo> = fc.record(
     expiresAtMs: u64(),
     uid: u32(),
   },
-  { requiredKeys: ['id', 'size', 'allowed', 'metadata', 'createdAtMs', 'uid'] },
+  { noNullPrototype: true, requiredKeys: ['id', 'size', 'allowed', 'metadata', 'createdAtMs', 'uid'] },
 );
 
-const limits: fc.Arbitrary<BrokerLimits> = fc.record({
+const limits: fc.Arbitrary<BrokerLimits> = whole({
   maxPacketBytes: packet,
   maxMessageBytes: packet,
   maxNameBytes: u32(1),
@@ -160,7 +169,7 @@ const limits: fc.Arbitrary<BrokerLimits> = fc.record({
   maxListEntries: u32(1),
 });
 
-const error = fc.record({
+const error = whole({
   type: type('error'),
   requestId,
   request: fc.constantFrom(...(Object.keys(REQUEST_TYPES) as RequestType[])),
@@ -170,7 +179,7 @@ const error = fc.record({
   text: text(0),
 });
 
-const status = fc.record({
+const status = whole({
   type: type('status'),
   requestId,
   objects: u64(),
@@ -186,9 +195,9 @@ const status = fc.record({
 /** Any response. */
 export const anyResponse: fc.Arbitrary<Response> = fc.oneof(
   error,
-  fc.record({ type: type('hello'), requestId, version: u32(1), brokerPid: u32(1), limits }),
-  fc.record({ type: fc.constantFrom('put', 'get', 'stat', 'next', 'drop'), requestId, object }),
-  fc.record({ type: type('list'), requestId, objects: fc.array(object, { maxLength: 3 }), next: u64() }),
-  fc.record({ type: fc.constantFrom('watch', 'cancel'), requestId }),
+  whole({ type: type('hello'), requestId, version: u32(1), brokerPid: u32(1), limits }),
+  whole({ type: fc.constantFrom('put', 'get', 'stat', 'next', 'drop'), requestId, object }),
+  whole({ type: type('list'), requestId, objects: fc.array(object, { maxLength: 3 }), next: u64() }),
+  whole({ type: fc.constantFrom('watch', 'cancel'), requestId }),
   status,
 );

@@ -21,8 +21,8 @@ export const RESPONSE_BIT = 0x8000;
 /** Least `maxPacketBytes` and `maxMessageBytes` of a peer: the hello and every short answer fit. */
 export const MIN_PACKET_BYTES = 1_024;
 
-/** Longest text of an error response, in bytes of UTF-8; what is longer is cut when it is encoded. */
-export const MAX_ERROR_TEXT_BYTES = 1_024;
+/** Longest text of an error response, in bytes of UTF-8: it fits every packet. What is longer is cut when it is encoded. */
+export const MAX_ERROR_TEXT_BYTES = MIN_PACKET_BYTES - HEADER_BYTES - FIELD_HEADER_BYTES;
 
 /** Longest key of a metadata entry, in bytes of UTF-8. */
 export const MAX_METADATA_KEY_BYTES = 256;

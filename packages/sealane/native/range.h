@@ -1,0 +1,29 @@
+/*
+ * Ranges of addresses that are mapped. Whoever has one calls range_unmap once, when nothing can use it any more.
+ */
+#ifndef SEALANE_RANGE_H
+#define SEALANE_RANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Whole pages. `base` is NULL when nothing is mapped. */
+struct range {
+    uint8_t *base;
+    size_t span;
+    /* Where in the first page the bytes begin that were asked for. */
+    size_t inside;
+};
+
+/* Maps `length` bytes from any `offset` of the file. False: errno says why. */
+bool range_map(struct range *range, int fd, uint64_t offset, size_t length, bool shared);
+/* Reads all pages in ahead, as well as the kernel can. */
+void range_populate_read(const struct range *range);
+/* Allocates all pages of a shared mapping. False: errno says why. */
+bool range_populate_write(const struct range *range);
+/* Lets the file go and keeps the addresses, inaccessible. */
+void range_cover(const struct range *range);
+void range_unmap(const struct range *range);
+
+#endif

@@ -1,0 +1,137 @@
+/**
+ * The broker: keeps descriptors of sealed memfds and hands them out. It never maps or copies their bytes, and reads them only to
+ * compute digests. One thread, one event loop, nothing on disk but its socket and lock.
+ * Owns and assembles the parts. Trusts the kernel: seals, credentials.
+ */
+import { readFileSync } from 'node:fs';
+import { Backlogs } from './backlog.js';
+import { Closer } from './closer.js';
+import { DigestScheduler } from './digests.js';
+import { Admission } from './identity.js';
+import { Listener } from './listener.js';
+import { type BrokerOptions, type BrokerSettings, limitsOf, settle } from './options.js';
+import { Publication } from './publication.js';
+import { Quota } from './quota.js';
+import type { BrokerStatus, Services } from './services.js';
+import { Store } from './store.js';
+import { Watches } from './watches.js';
+import { FairWork } from './work.js';
+
+/** Waiting descriptors for each connection that is allowed, above which slow clients are read no further. */
+const BACKLOG_DESCRIPTORS_PER_CONNECTION = 2;
+
+/** The version of this package, told to those who ask for the status. */
+const VERSION = readVersion();
+
+/** A broker in this process. It keeps the process alive until it is stopped. */
+export class Broker implements AsyncDisposable {
+  readonly #publication: Publication;
+  readonly #listener: Listener;
+  readonly #admission: Admission;
+  readonly #services: Services;
+  readonly #startedMs = performance.now();
+  #stopped: Promise<void> | undefined;
+
+  private constructor(settings: BrokerSettings, publication: Publication) {
+    this.#publication = publication;
+    this.#admission = Admission.ofThisProcess(settings.users);
+    this.#services = assemble(settings, (uid) => this.#statusFor(uid));
+    this.#listener = new Listener(this.#services, this.#admission, publication.socket);
+  }
+
+  /**
+   * Starts a broker: when the promise resolves, clients can connect. Throws ERR_SEALANE_INVALID_ARGUMENT for options, a path
+   * that can't be used, or limits that RLIMIT_NOFILE can't hold; ERR_SEALANE_BROKER_RUNNING when another broker serves the socket;
+   * ERR_SEALANE_UNSAFE_DIRECTORY for a runtime directory that others can write; ERR_SEALANE_UNSUPPORTED_PLATFORM; ERR_SEALANE_SYSTEM.
+   */
+  static async start(options: BrokerOptions = {}): Promise<Broker> {
+    const settings = settle(options);
+    const publication = Publication.open(options.socket, settings.backlog, settings.users.length > 0);
+    try {
+      return new Broker(settings, publication);
+    } catch (error) {
+      publication.close();
+      throw error;
+    }
+  }
+
+  /** The path of the socket. */
+  get socket(): string {
+    return this.#publication.path;
+  }
+
+  /** How the broker is: counts of all users, and its limits. */
+  status(): BrokerStatus {
+    return this.#status(undefined);
+  }
+
+  /**
+   * Stops: tells all clients, closes their connections, drops all objects, and removes the socket. What clients hold stays theirs.
+   * A client that does not read delays it by a second at most. Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const { store, work, digests, closer } = this.#services;
+    const connectionsClosed = this.#listener.close();
+    // Who comes now finds no broker, not one that is about to end. The lock is kept until everything is closed.
+    this.#publication.retract();
+    await connectionsClosed;
+    work.close();
+    await digests.idle();
+    store.close();
+    await closer.idle();
+    this.#publication.close();
+  }
+
+  /** For a client: the broker's own user sees all of it, others their part. */
+  #statusFor(uid: number): BrokerStatus {
+    return this.#status(uid === this.#admission.ownUid ? undefined : uid);
+  }
+
+  #status(uid: number | undefined): BrokerStatus {
+    const { store, quota, limits } = this.#services;
+    return {
+      objects: store.count(uid),
+      bytes: quota.used(uid).bytes,
+      connections: this.#listener.connections(uid),
+      watches: this.#listener.watches(uid),
+      uptimeMs: Math.floor(performance.now() - this.#startedMs),
+      pid: process.pid,
+      version: VERSION,
+      limits,
+    };
+  }
+}
+
+function assemble(settings: BrokerSettings, status: Services['status']): Services {
+  const quota = new Quota(settings);
+  const closer = new Closer();
+  const store = new Store(quota, closer);
+  const work = new FairWork();
+  return {
+    settings,
+    limits: limitsOf(settings),
+    quota,
+    closer,
+    store,
+    work,
+    watches: new Watches(work),
+    digests: new DigestScheduler((content, digest) => store.setDigest(content, digest)),
+    backlogs: new Backlogs(settings.maxConnections * BACKLOG_DESCRIPTORS_PER_CONNECTION),
+    status,
+  };
+}
+
+/** The version of this package. */
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return String((manifest as { version?: unknown }).version);
+}

@@ -1,0 +1,168 @@
+/**
+ * Accepts connections, counts them, and refuses those that are too many or not admitted: with an answer, while there is room in a
+ * small lobby for those who wait for theirs.
+ * Owns the sessions, and a spare descriptor: out of descriptors, it is given up to accept a connection and close it, which
+ * keeps the kernel from waking us forever for a connection that can't be accepted.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { isSealaneError, SealaneError } from '../base/errors.js';
+import type { UnixSocket } from '../os/unix-socket.js';
+import { Watcher } from '../os/watcher.js';
+import type { Admission } from './identity.js';
+import type { Services } from './services.js';
+import { Session } from './session.js';
+
+/** Connections that are accepted in one turn of the event loop. */
+const ACCEPTS_PER_TURN = 32;
+
+/** Refused connections that may wait for their answer at once. Those beyond are closed without one. */
+const LOBBY = 64;
+
+/** How long to accept nothing when not even the spare descriptor helps, in milliseconds. */
+const EXHAUSTED_PAUSE_MS = 50;
+
+export class Listener {
+  readonly #sessions = new Set<Session>();
+  readonly #refused = new Set<Session>();
+  readonly #byUser = new Map<number, number>();
+  readonly #watcher: Watcher;
+  #spare: number | undefined;
+  #pause: NodeJS.Timeout | undefined;
+  #whenEmpty: (() => void) | undefined;
+
+  /** Borrows the listening socket. */
+  constructor(
+    private readonly services: Services,
+    private readonly admission: Admission,
+    private readonly socket: UnixSocket,
+  ) {
+    this.#spare = openSpare();
+    this.#watcher = new Watcher(socket.fd, () => this.#onReady());
+    this.#watcher.want(true, false);
+  }
+
+  /** Admitted connections, of all users or of one. */
+  connections(uid?: number): number {
+    return uid === undefined ? this.#sessions.size : (this.#byUser.get(uid) ?? 0);
+  }
+
+  /** Watches of all users or of one. */
+  watches(uid?: number): number {
+    let count = 0;
+    for (const session of this.#sessions)
+      if (uid === undefined || session.uid === uid) count += session.watches.size;
+    return count;
+  }
+
+  /** Accepts nothing more, tells all clients that the broker ends, and resolves when their connections are closed. */
+  async close(): Promise<void> {
+    this.#watcher.close();
+    clearTimeout(this.#pause);
+    if (this.#spare !== undefined) closeSync(this.#spare);
+    this.#spare = undefined;
+    const empty = new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+    for (const session of [...this.#sessions, ...this.#refused]) session.stop();
+    this.#checkEmpty();
+    await empty;
+  }
+
+  #onReady(): void {
+    for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
+      try {
+        const socket = this.socket.accept();
+        if (socket === undefined) return;
+        this.#greet(socket);
+      } catch (error) {
+        this.#onAcceptFailed(error);
+        return;
+      }
+    }
+  }
+
+  #greet(socket: UnixSocket): void {
+    const refusal = this.admission.refusal(socket.peer) ?? this.#findLimit(socket.peer.uid);
+    if (refusal === undefined) this.#open(socket);
+    else if (this.#refused.size < LOBBY) this.#refuse(socket, refusal);
+    else socket.close();
+  }
+
+  #open(socket: UnixSocket): void {
+    const { uid } = socket.peer;
+    this.#byUser.set(uid, this.connections(uid) + 1);
+    const session = new Session(this.services, socket, undefined, (closed) => {
+      this.#sessions.delete(closed);
+      this.#leave(uid);
+    });
+    this.#sessions.add(session);
+  }
+
+  #refuse(socket: UnixSocket, refusal: SealaneError): void {
+    const session = new Session(this.services, socket, refusal, (closed) => {
+      this.#refused.delete(closed);
+      this.#checkEmpty();
+    });
+    this.#refused.add(session);
+  }
+
+  #leave(uid: number): void {
+    const left = this.connections(uid) - 1;
+    if (left > 0) this.#byUser.set(uid, left);
+    else this.#byUser.delete(uid);
+    this.#checkEmpty();
+  }
+
+  #checkEmpty(): void {
+    if (this.#sessions.size + this.#refused.size === 0) this.#whenEmpty?.();
+  }
+
+  #findLimit(uid: number): SealaneError | undefined {
+    const { maxConnections, maxConnectionsPerUser } = this.services.settings;
+    if (this.#sessions.size >= maxConnections)
+      return tooMany(`${maxConnections} connections`, 'maxConnections');
+    if (this.connections(uid) < maxConnectionsPerUser) return undefined;
+    return tooMany(`${maxConnectionsPerUser} connections of user ${uid}`, 'maxConnectionsPerUser');
+  }
+
+  /** Out of descriptors: lets the connection in front go, so that its client does not wait for nothing. */
+  #onAcceptFailed(error: unknown): void {
+    if (!isSealaneError(error, 'ERR_SEALANE_EXHAUSTED') || this.#spare === undefined) {
+      this.#rest();
+      return;
+    }
+    closeSync(this.#spare);
+    this.#spare = undefined;
+    try {
+      this.socket.accept()?.close();
+    } catch {
+      this.#rest();
+    }
+    this.#spare = openSpare();
+  }
+
+  #rest(): void {
+    this.#watcher.want(false, false);
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => {
+      this.#spare ??= openSpare();
+      this.#watcher.want(true, false);
+    }, EXHAUSTED_PAUSE_MS);
+  }
+}
+
+/** Undefined when there is none to be had just now. */
+function openSpare(): number | undefined {
+  try {
+    return openSync('/dev/null', 'r');
+  } catch {
+    return undefined;
+  }
+}
+
+function tooMany(what: string, option: string): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_LIMIT_EXCEEDED',
+    `there are ${what}, the broker's limit; close some, or start the broker with a greater ${option}`,
+  );
+}

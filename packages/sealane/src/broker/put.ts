@@ -1,0 +1,174 @@
+/**
+ * put: takes a sealed descriptor, charges it, hashes it if asked to, and adds an object.
+ * Owns the descriptor from its arrival until the store has it. Trusts nothing: kind, seals, size and digest are verified.
+ */
+import { SealaneError } from '../base/errors.js';
+import { inspect, requireBlobDescriptor } from '../os/descriptor.js';
+import type { PutRequest } from '../wire/index.js';
+import { ownerOfPut } from './access.js';
+import type { Closer } from './closer.js';
+import type { Content } from './content.js';
+import type { ObjectDraft } from './object.js';
+import type { BrokerSettings } from './options.js';
+import type { Ticket } from './outstanding.js';
+import type { Session } from './session.js';
+
+/** A description without texts, in a message: numbers, digest, and the headers of its fields, rounded up. */
+const INFO_BASE_BYTES = 384;
+
+/** The header of a text field, and of its parts, rounded up. */
+const INFO_FIELD_BYTES = 24;
+
+/** Memory of a record without texts: the object, its content, and its entries in the indexes. Measured: about 1 KiB. */
+const RECORD_BASE_BYTES = 1_024;
+
+/** Memory of an allowed job: a list and an entry in two indexes. */
+const RECORD_JOB_BYTES = 512;
+
+/** Memory of a metadata entry beside its texts. */
+const RECORD_ENTRY_BYTES = 96;
+
+/** Takes the one descriptor that came. */
+export function handlePut(session: Session, request: PutRequest, descriptors: readonly number[]): void {
+  const [fd = -1] = descriptors;
+  const { store, closer } = session.services;
+  let draft: ObjectDraft;
+  try {
+    draft = admit(session, request, fd);
+  } catch (error) {
+    closeRejected(closer, fd);
+    throw error;
+  }
+  const content = store.admit(session.uid, fd, request.size);
+  if (request.contentAddressed || request.digest !== undefined) verify(session, request, content, draft);
+  else publish(session, request, content, draft);
+}
+
+/** Checks everything but the digest, and charges for it. */
+function admit(session: Session, request: PutRequest, fd: number): ObjectDraft {
+  const { settings, quota } = session.services;
+  const draft = draftOf(session, request);
+  checkLimits(settings, request, draft);
+  requireBlobDescriptor(fd, request.size);
+  quota.charge(session.uid, { objects: 1, bytes: request.size, recordBytes: draft.recordBytes });
+  return draft;
+}
+
+/**
+ * A descriptor that is refused may still be the last one of a large memfd, whose pages its close frees: so its size decides where
+ * it is closed.
+ */
+function closeRejected(closer: Closer, fd: number): void {
+  let bytes = Number.POSITIVE_INFINITY;
+  try {
+    bytes = inspect(fd).size;
+  } catch {
+    // Too large to be stated: on the thread.
+  }
+  closer.close(fd, bytes);
+}
+
+function draftOf(session: Session, request: PutRequest): ObjectDraft {
+  const { name, allowed, metadata, ttlMs } = request;
+  const owner = ownerOfPut(session.job, request.owner, allowed);
+  let infoBytes = INFO_BASE_BYTES + Buffer.byteLength(name ?? '') + Buffer.byteLength(owner ?? '');
+  let recordBytes = RECORD_BASE_BYTES + 2 * ((name ?? '').length + (owner ?? '').length);
+  for (const job of allowed) {
+    infoBytes += INFO_FIELD_BYTES + Buffer.byteLength(job);
+    recordBytes += RECORD_JOB_BYTES + 2 * job.length;
+  }
+  for (const [key, value] of Object.entries(metadata)) {
+    infoBytes += INFO_FIELD_BYTES + Buffer.byteLength(key) + Buffer.byteLength(value);
+    recordBytes += RECORD_ENTRY_BYTES + 2 * (key.length + value.length);
+  }
+  return { name, owner, allowed, metadata, ttlMs, infoBytes, recordBytes };
+}
+
+function checkLimits(settings: BrokerSettings, request: PutRequest, draft: ObjectDraft): void {
+  checkLimit(
+    'the name',
+    Buffer.byteLength(request.name ?? ''),
+    'bytes',
+    'maxNameBytes',
+    settings.maxNameBytes,
+  );
+  checkLimit('the object', request.size, 'bytes', 'maxObjectBytes', settings.maxObjectBytes);
+  checkLimit('the object', request.allowed.length, 'allowed jobs', 'maxAllowedJobs', settings.maxAllowedJobs);
+  checkLimit('the description', draft.infoBytes, 'bytes', 'maxMessageBytes', settings.maxMessageBytes);
+}
+
+function checkLimit(
+  what: string,
+  amount: number,
+  unit: string,
+  option: keyof BrokerSettings,
+  limit: number,
+): void {
+  if (amount <= limit) return;
+  throw new SealaneError(
+    'ERR_SEALANE_LIMIT_EXCEEDED',
+    `${what} has ${amount} ${unit}, and the broker's limit is ${limit}; start it with a greater ${option}`,
+  );
+}
+
+/** Hashes the content, compares, and publishes; the put is unanswered meanwhile. */
+function verify(session: Session, request: PutRequest, content: Content, draft: ObjectDraft): void {
+  const { digests, quota } = session.services;
+  const ticket: Ticket = { requestId: request.requestId, type: 'put' };
+  const { digest: expected, contentAddressed } = request;
+  const giveUp = (): void => {
+    content.release();
+    quota.refund(content.uid, { objects: 1, recordBytes: draft.recordBytes });
+  };
+  const finish = (error: SealaneError | undefined): void => {
+    const failure = error ?? mismatch(content, expected);
+    session.outstanding.settle(ticket.requestId);
+    if (failure === undefined) {
+      publish(session, ticket, content, contentAddressed ? named(draft, content) : draft);
+    } else {
+      giveUp();
+      session.fail(ticket, failure);
+    }
+  };
+  try {
+    const wait = digests.request(content, session.lane, finish);
+    session.pend({
+      ticket,
+      parked: false,
+      cancel: () => {
+        wait.cancel();
+        giveUp();
+      },
+    });
+  } catch (error) {
+    giveUp();
+    throw error;
+  }
+}
+
+function mismatch(content: Content, expected: string | undefined): SealaneError | undefined {
+  if (expected === undefined || content.digest === expected) return undefined;
+  return new SealaneError(
+    'ERR_SEALANE_DIGEST_MISMATCH',
+    `the content has the digest sha256:${content.digest}, and sha256:${expected} was stated`,
+  );
+}
+
+/** A content-addressed object without a name is called as its digest. */
+function named(draft: ObjectDraft, content: Content): ObjectDraft {
+  return draft.name === undefined ? { ...draft, name: `sha256:${content.digest}` } : draft;
+}
+
+/** Adds the object, tells those who wait for it, and answers. From here on the put can't be taken back. */
+function publish(session: Session, ticket: Ticket, content: Content, draft: ObjectDraft): void {
+  const { store, watches } = session.services;
+  const object = store.insert(store.share(content), draft);
+  const { requestId } = ticket;
+  let told = false;
+  watches.announce(object, (error) => {
+    told = true;
+    if (error === undefined) session.reply({ type: 'put', requestId, object: object.info() });
+    else session.fail({ requestId, type: 'put' }, error);
+  });
+  if (!told) session.pend({ ticket: { requestId, type: 'put' }, parked: false });
+}

@@ -1,0 +1,11 @@
+export * from './copy.js';
+export * from './descriptor.js';
+export * from './handoff.js';
+export * from './lock.js';
+export type { Mappable } from './mappable.js';
+export { Mapping } from './mapping.js';
+export { Memfd } from './memfd.js';
+export * from './runtime-directory.js';
+export * from './sha256.js';
+export * from './unix-socket.js';
+export { Watcher } from './watcher.js';
