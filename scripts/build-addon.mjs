@@ -21,11 +21,24 @@ const sanitize = process.argv.includes('--sanitize');
 const quiet = process.argv.includes('--quiet');
 
 /** -z nodelete: a library that only a worker loaded must not be unmapped when the worker ends. */
-const COMMON_FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-fPIC', '-shared', '-pthread', '-fvisibility=hidden', '-g'];
+const COMMON_FLAGS = [
+  '-std=c11',
+  '-D_GNU_SOURCE',
+  '-fPIC',
+  '-shared',
+  '-pthread',
+  '-fvisibility=hidden',
+  '-g',
+];
 const WARNING_FLAGS = ['-Wall', '-Wextra', '-Werror'];
 const LINK_FLAGS = ['-Wl,-z,nodelete', '-Wl,-z,relro', '-Wl,-z,now'];
 const RELEASE_FLAGS = ['-O2'];
-const SANITIZE_FLAGS = ['-O1', '-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const SANITIZE_FLAGS = [
+  '-O1',
+  '-fno-omit-frame-pointer',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all',
+];
 
 main();
 
@@ -39,9 +52,18 @@ function main() {
     ? join(packageFolder, 'build', 'asan', 'sealane.node')
     : join(packageFolder, 'prebuilds', `linux-${architecture(machine)}-${libc(machine)}`, 'sealane.node');
   const sources = files('.c');
-  const flags = [...COMMON_FLAGS, ...WARNING_FLAGS, ...(sanitize ? SANITIZE_FLAGS : RELEASE_FLAGS), ...LINK_FLAGS];
+  const flags = [
+    ...COMMON_FLAGS,
+    ...WARNING_FLAGS,
+    ...(sanitize ? SANITIZE_FLAGS : RELEASE_FLAGS),
+    ...LINK_FLAGS,
+  ];
   const stamp = fingerprint(flags);
-  const stampFile = join(packageFolder, 'build', sanitize ? 'asan.stamp' : `${relative(packageFolder, target).replaceAll('/', '-')}.stamp`);
+  const stampFile = join(
+    packageFolder,
+    'build',
+    sanitize ? 'asan.stamp' : `${relative(packageFolder, target).replaceAll('/', '-')}.stamp`,
+  );
   if (existsSync(target) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) {
     say(`build-addon: ${relative(root, target)} is up to date`);
     return;
@@ -99,7 +121,9 @@ function run(args) {
   const [command, ...first] = compiler.split(' ').filter((word) => word !== '');
   const result = spawnSync(command, [...first, ...args], { encoding: 'utf8' });
   if (result.error?.code === 'ENOENT') {
-    fail(`no C compiler: ${command} was not found. Install one (Debian, Ubuntu: apt install gcc libc6-dev), or name it in $CC`);
+    fail(
+      `no C compiler: ${command} was not found. Install one (Debian, Ubuntu: apt install gcc libc6-dev), or name it in $CC`,
+    );
   }
   if (result.error) fail(`${command} could not be run: ${result.error.message}`);
   if (result.status !== 0) fail(`${command} failed:\n${result.stderr}`);

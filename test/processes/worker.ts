@@ -1,4 +1,7 @@
 // A worker thread of tests. Mode "open": opens the tokens that it is sent. Other modes: takes hold of something and stays.
+import { openSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type BlobToken, connect, DraftPool, isSealaneError, openBlob } from 'sealane';
 
@@ -36,12 +39,9 @@ async function hold(): Promise<void> {
     held.push(bus.wait('never'), bus.watch('*').next(), bus.watch('never').next());
   if (all || mode === 'copying') {
     const blob = await bus.get('large');
-    held.push(
-      blob.digest(),
-      blob.copyTo('/dev/null').catch(() => {}),
-      bus.put(new Uint8Array(8 << 20)),
-      blob.stream(),
-    );
+    // Node.js itself forgets what an open() that is under way returns to a terminated worker, so the file is open before.
+    const file = { fd: openSync(join(tmpdir(), 'sealane-test-worker-copy'), 'w') };
+    held.push(blob.digest(), blob.copyTo(file), bus.put(new Uint8Array(8 << 20)), blob.stream());
   }
 }
 

@@ -1,4 +1,5 @@
 /** SIGINT and SIGTERM: the first asks the command to end and clean up, the second ends the process at once. */
+import { setMaxListeners } from 'node:events';
 import { Interruption } from './failure.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
@@ -9,6 +10,8 @@ export class Interrupt implements Disposable {
   readonly #onSignal = (signal: NodeJS.Signals) => this.#handle(signal);
 
   constructor() {
+    // Every process that is waited for listens: their number is no sign of a leak.
+    setMaxListeners(0, this.signal);
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
   }
 

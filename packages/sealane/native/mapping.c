@@ -10,8 +10,8 @@
  *   store    V8 freed the backing store, so nobody who took it over (buffer.transfer()) uses it either.
  * Ranges that wait like this lie side by side and merge, so they hardly count against vm.max_map_count.
  *
- * At the end of an environment Node.js says "store" although a buffer that was transferred may live on in another thread;
- * then the addresses are kept for good.
+ * At the end of an environment Node.js says "store" in any case. A buffer that was transferred and then posted to another
+ * thread is the one thing that may live on; src/os/mapping.ts warns of it, as Node-API can't tell.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,21 +27,18 @@ struct mapping {
     uint32_t kind;
     struct range range;
     size_t length;
-    napi_env env;
     /* Weak: answers the ArrayBuffer until it is collected. */
     napi_ref buffer;
     /* There is an ArrayBuffer, so that `object_done` and `store_done` must come true. */
     bool made;
     bool closed;
-    /* close detached the ArrayBuffer: nobody took the store over. */
-    bool detached;
     bool object_done;
     bool store_done;
     /* The handle was collected: JavaScript can't call with it any more. */
     bool collected;
-    /* The range was given back, or is kept for good. */
+    /* The range was given back, or is kept. */
     bool ended;
-    /* Another thread may hold the memory. */
+    /* Nobody will say when the ArrayBuffer is collected: the addresses are never given back. */
     bool kept;
     /* Node.js failed to make an ArrayBuffer and may yet call on_store_freed: the struct is never freed. */
     bool failed;
@@ -85,33 +82,18 @@ static napi_value live_buffer(napi_env env, struct mapping *mapping) {
     return detached ? NULL : buffer;
 }
 
-/*
- * Hooks run in reverse order, so this comes before the one in which Node.js detaches the ArrayBuffer. If somebody else
- * detached it, or it is gone and its store is not, another thread may have the memory.
- */
-static void on_env_end(void *data) {
-    struct mapping *mapping = data;
-    napi_env env = mapping->env;
-    napi_handle_scope scope;
-    if (mapping->detached || napi_open_handle_scope(env, &scope) != napi_ok) return;
-    mapping->kept = live_buffer(env, mapping) == NULL;
-    napi_close_handle_scope(env, scope);
-}
-
 static void on_store_freed(napi_env env, void *data, void *hint) {
     struct mapping *mapping = hint;
+    (void)env;
     (void)data;
     mapping->store_done = true;
-    if (!mapping->made) return;
-    napi_remove_env_cleanup_hook(env, on_env_end, mapping);
-    settle(mapping);
+    if (mapping->made) settle(mapping);
 }
 
-static struct mapping *new_mapping(napi_env env, size_t length) {
+static struct mapping *new_mapping(size_t length) {
     struct mapping *mapping = calloc(1, sizeof *mapping);
     if (mapping == NULL) return NULL;
     mapping->kind = SEAM_MAPPING;
-    mapping->env = env;
     mapping->length = length;
     return mapping;
 }
@@ -149,7 +131,7 @@ static napi_value map_file(struct seam_call *call, bool shared, bool populate) {
         !length_argument(call, 2, &length) || !check_end(call, fd, offset, length)) {
         return NULL;
     }
-    struct mapping *mapping = new_mapping(env, length);
+    struct mapping *mapping = new_mapping(length);
     if (mapping == NULL) return seam_throw(env, ENOMEM, "malloc");
     if (!range_map(&mapping->range, fd, offset, length, shared)) {
         int error = errno;
@@ -230,7 +212,7 @@ static napi_value map_populated(napi_env env, napi_callback_info info) {
         free(self);
         return NULL;
     }
-    self->mapping = new_mapping(env, length);
+    self->mapping = new_mapping(length);
     if (self->mapping != NULL) return seam_job_start(&call, &self->job, NULL);
     free(self);
     return seam_throw(env, ENOMEM, "malloc");
@@ -257,9 +239,7 @@ static napi_value mapping_buffer(napi_env env, napi_callback_info info) {
     mapping->failed = status != napi_ok;
     if (mapping->failed) return seam_throw(env, ENOMEM, "napi_create_external_arraybuffer");
     mapping->made = true;
-    napi_add_env_cleanup_hook(env, on_env_end, mapping);
     if (napi_add_finalizer(env, buffer, mapping, on_object_collected, NULL, &mapping->buffer) == napi_ok) return buffer;
-    /* Then nobody says when the object is collected, and the range is never given back. */
     mapping->kept = true;
     return buffer;
 }
@@ -271,10 +251,7 @@ static napi_value mapping_close(napi_env env, napi_callback_info info) {
     if (mapping == NULL) return NULL;
     mapping->closed = true;
     napi_value buffer = live_buffer(env, mapping);
-    if (buffer != NULL && napi_detach_arraybuffer(env, buffer) == napi_ok) {
-        mapping->detached = true;
-        range_cover(&mapping->range);
-    }
+    if (buffer != NULL && napi_detach_arraybuffer(env, buffer) == napi_ok) range_cover(&mapping->range);
     settle(mapping);
     return NULL;
 }

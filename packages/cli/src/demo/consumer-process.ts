@@ -14,9 +14,12 @@ export class ConsumerProcess implements AsyncDisposable {
   readonly #answers = new Map<string, FromConsumer>();
   #failure: Error | undefined;
   #wake: () => void = () => undefined;
+  readonly #signal: AbortSignal;
+  readonly #onAbort = () => this.#fail(this.#signal.reason as Error);
 
   /** Starts a consumer. `signal` ends the waiting for its answers. */
   constructor(signal: AbortSignal) {
+    this.#signal = signal;
     // Advanced serialization, the faster of the two for bytes, is what the way `messages` measures.
     this.#child = fork(ENTRY, [], {
       serialization: 'advanced',
@@ -29,9 +32,8 @@ export class ConsumerProcess implements AsyncDisposable {
     this.#child.on('exit', (code, by) =>
       this.#fail(new Error(`a consumer process ended with ${by ?? code}`)),
     );
-    const abort = () => this.#fail(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) this.#onAbort();
+    signal.addEventListener('abort', this.#onAbort);
   }
 
   get pid(): number | undefined {
@@ -58,6 +60,7 @@ export class ConsumerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#onAbort);
     this.#child.kill('SIGKILL');
     if (this.#child.pid !== undefined) await this.#exited;
   }

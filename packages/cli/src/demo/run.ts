@@ -50,13 +50,25 @@ const MAX_COMPARED_BYTES = 2 ** 30;
 
 /** Runs all ways. Throws when a process fails or the signal fires; wrong digests are counted, not thrown. */
 export async function runDemo(plan: DemoPlan): Promise<WayResult[]> {
-  const results: WayResult[] = [];
-  for (const way of WAYS) {
-    const skipped = await reasonToSkip(way, plan);
-    if (skipped !== undefined) results.push({ way, skipped });
-    else results.push({ way, figures: await runRounds(way, plan) });
+  const results = await Promise.all(WAYS.map((way) => toRun(way, plan)));
+  const rounds = new Map<Way, WayFigures[]>();
+  // Ways take turns: what else the machine does meanwhile then disturbs all of them alike.
+  for (let round = 1; round <= plan.rounds; round++) {
+    for (const { way } of results.filter(({ skipped }) => skipped === undefined)) {
+      plan.signal.throwIfAborted();
+      plan.onStep(way, round);
+      rounds.set(way, [...(rounds.get(way) ?? []), await runRound(way, plan)]);
+    }
   }
-  return results;
+  return results.map((result) => {
+    const figures = rounds.get(result.way);
+    return figures === undefined ? result : { ...result, figures: mediansOf(figures) };
+  });
+}
+
+async function toRun(way: Way, plan: DemoPlan): Promise<WayResult> {
+  const skipped = await reasonToSkip(way, plan);
+  return skipped === undefined ? { way } : { way, skipped };
 }
 
 /** Copying ways need memory for their copies: a demo must not drive a machine out of memory. */
@@ -69,16 +81,6 @@ async function reasonToSkip(way: Way, { shipments, consumers }: DemoPlan): Promi
   return totalBytes * copies > (await readAvailableBytes())
     ? `${copies} copies do not fit into free memory`
     : undefined;
-}
-
-async function runRounds(way: Way, plan: DemoPlan): Promise<WayFigures> {
-  const rounds: WayFigures[] = [];
-  for (let round = 1; round <= plan.rounds; round++) {
-    plan.signal.throwIfAborted();
-    plan.onStep(way, round);
-    rounds.push(await runRound(way, plan));
-  }
-  return mediansOf(rounds);
 }
 
 async function runRound(way: Way, plan: DemoPlan): Promise<WayFigures> {

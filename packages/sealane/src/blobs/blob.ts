@@ -2,7 +2,6 @@
  * One object that this process holds: a descriptor of sealed memory, and views over it.
  * Owns the descriptor and its mappings. Trusts nobody: the seals are checked before the first byte is mapped.
  */
-import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { checkInteger, checkSignal } from '../base/check.js';
 import { closedError, invalidArgument, SealaneError } from '../base/errors.js';
@@ -12,6 +11,7 @@ import {
   type DescriptorInfo,
   duplicate,
   inspect,
+  OwnedDescriptor,
   requireBlobDescriptor,
 } from '../os/descriptor.js';
 import { offerDescriptor, takeDescriptor } from '../os/handoff.js';
@@ -19,7 +19,7 @@ import type { Mappable } from '../os/mappable.js';
 import { Mapping } from '../os/mapping.js';
 import { Memfd } from '../os/memfd.js';
 import { sha256OfDescriptor } from '../os/sha256.js';
-import { type HasDescriptor, hasDescriptor, openFile } from './files.js';
+import { type HasDescriptor, hasDescriptor, openFile, streamDescriptor } from './files.js';
 import { type BlobInfo, DIGEST_PREFIX } from './info.js';
 
 /** What a worker opens a blob from: plain data that survives postMessage. Good for one {@link openBlob}. */
@@ -41,9 +41,6 @@ export interface TransferOptions {
   /** Told as it goes: bytes so far, bytes in all. */
   onProgress?: (bytes: number, total: number) => void;
 }
-
-/** Chunk of {@link Blob.stream}, in bytes. */
-const STREAM_CHUNK_BYTES = 1_048_576;
 
 /** Closes the descriptors of blobs that were forgotten. A safety net: close() is what frees memory in time. */
 const forgotten = new FinalizationRegistry<Memfd>((memfd) => memfd.close());
@@ -156,9 +153,7 @@ export class Blob implements Mappable, Disposable {
 
   /** A stream of copies of 1 MiB each. It holds a descriptor of its own: the blob may be closed meanwhile. */
   stream(): Readable {
-    const fd = duplicate(this.#open().fd);
-    // `start` makes it read by position: the offset of a shared descriptor belongs to everyone who holds it.
-    return createReadStream('', { fd, start: 0, autoClose: true, highWaterMark: STREAM_CHUNK_BYTES });
+    return streamDescriptor(this.#open().fd);
   }
 
   /** A duplicate of the descriptor, which the caller owns and closes. Its file offset is shared: read it by position. */
@@ -171,7 +166,7 @@ export class Blob implements Mappable, Disposable {
    * beginning. Resolves with the bytes written. Throws ERR_SEALANE_SYSTEM (a full disk, say) and ERR_SEALANE_ABORTED.
    */
   async copyTo(file: string | URL | HasDescriptor, options: TransferOptions = {}): Promise<number> {
-    using held = Memfd.take(duplicate(this.#open().fd));
+    using held = OwnedDescriptor.duplicate(this.#open().fd);
     if (hasDescriptor(file)) return await this.#copyTo(held.fd, file.fd, options);
     if (typeof file !== 'string' && !(file instanceof URL)) {
       throw invalidArgument('file', 'be a path, a URL, or have a descriptor', file);
@@ -188,8 +183,7 @@ export class Blob implements Mappable, Disposable {
   async digest(options: { signal?: AbortSignal } = {}): Promise<string> {
     checkSignal('signal', options.signal);
     if (this.#digest !== undefined) return this.#digest;
-    using held = Memfd.take(duplicate(this.#open().fd));
-    this.#digest = DIGEST_PREFIX + (await sha256OfDescriptor(held.fd, this.size, options.signal));
+    this.#digest = DIGEST_PREFIX + (await sha256OfDescriptor(this.#open().fd, this.size, options.signal));
     return this.#digest;
   }
 

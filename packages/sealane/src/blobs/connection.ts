@@ -92,7 +92,7 @@ export class Connection {
       connection.#maxOutstanding = Math.max(1, answer.limits.maxOutstanding);
       return connection;
     } catch (error) {
-      connection.close(error instanceof SealaneError ? error : connectionLost(undefined));
+      connection.close(toFailure(error));
       throw error;
     }
   }
@@ -210,7 +210,7 @@ export class Connection {
     try {
       this.#dispatch(decodeResponse(message), descriptors);
     } catch (error) {
-      this.#link.close(error instanceof SealaneError ? error : connectionLost(undefined));
+      this.#link.close(toFailure(error));
     } finally {
       for (const descriptor of descriptors) closeDescriptor(descriptor);
     }
@@ -264,6 +264,14 @@ function refusal(response: Extract<Response, { type: 'error' }>): SealaneError {
 
 function protocolError(message: string): SealaneError {
   return new SealaneError('ERR_SEALANE_PROTOCOL', message);
+}
+
+/** An answer that can't be taken: the peer's fault when it is an error of ours, else a bug. */
+function toFailure(error: unknown): SealaneError {
+  if (error instanceof SealaneError) return error;
+  return new SealaneError('ERR_SEALANE_INTERNAL', `an answer could not be dealt with: ${error}`, {
+    cause: error,
+  });
 }
 
 function connectionLost(cause: SealaneError | undefined): SealaneError {

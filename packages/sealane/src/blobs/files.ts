@@ -1,7 +1,13 @@
-/** Opening files that callers name. Turns what Node.js reports into errors of our own; the caller owns the handle. */
+/** Files and descriptors that callers name. Turns what Node.js reports into errors of our own; the caller owns what is opened. */
+import { createReadStream, read } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { SealaneError } from '../base/errors.js';
+import { inspect, OwnedDescriptor } from '../os/descriptor.js';
+
+/** Bytes that a stream over a descriptor reads at a time. */
+const STREAM_CHUNK_BYTES = 1_048_576;
 
 /** Something with an open descriptor: a FileHandle, a Memfd, or `{ fd }`. It is borrowed, never closed. */
 export interface HasDescriptor {
@@ -32,4 +38,24 @@ export function fileError(what: string, cause: unknown): SealaneError {
     ...(code === undefined ? {} : { errnoName: code }),
     ...(syscall === undefined ? {} : { syscall }),
   });
+}
+
+/**
+ * A stream of copies of what a borrowed descriptor has. The stream owns a duplicate, which is closed when it ends, is destroyed, or
+ * its thread ends. A regular file is read by position: the offset of a shared descriptor belongs to everyone who holds it.
+ */
+export function streamDescriptor(fd: number): Readable {
+  const start = inspect(fd).regular ? { start: 0 } : {};
+  const owned = OwnedDescriptor.duplicate(fd);
+  const close = (_fd: number, done: (error?: Error) => void): void => {
+    owned.close();
+    done();
+  };
+  const options = { fd: owned.fd, autoClose: true, highWaterMark: STREAM_CHUNK_BYTES, ...start };
+  return createReadStream('', { ...options, fs: { open: refuseToOpen, read, close } });
+}
+
+/** A stream over a descriptor has nothing to open. */
+function refuseToOpen(): never {
+  throw new SealaneError('ERR_SEALANE_INTERNAL', 'a stream over a descriptor was asked to open a file');
 }

@@ -2,13 +2,12 @@
  * Turns whatever a caller puts into a sealed memfd: bytes, files, descriptors, streams.
  * Owns the memfd until it hands it over; borrows descriptors; closes files that it opened itself.
  */
-import { createReadStream } from 'node:fs';
 import { abortedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { INLINE_COPY_BYTES } from '../base/limits.js';
 import { copyRange } from '../os/copy.js';
-import { BLOB_SEALS, duplicate, inspect } from '../os/descriptor.js';
+import { BLOB_SEALS, inspect } from '../os/descriptor.js';
 import { Memfd } from '../os/memfd.js';
-import { fileError, type HasDescriptor, hasDescriptor, openFile } from './files.js';
+import { fileError, type HasDescriptor, hasDescriptor, openFile, streamDescriptor } from './files.js';
 
 /**
  * What can be put: bytes, the path of a file (a string or a `file:` URL), an open descriptor (a regular file is read from its
@@ -36,9 +35,6 @@ export const MEMFD_NAME = 'sealane';
 
 /** Chunk of a stream up to which a synchronous write (about 20 us) beats a thread. */
 const INLINE_CHUNK_BYTES = 65_536;
-
-/** Bytes that are read from a descriptor at a time when it is no regular file. */
-const STREAM_CHUNK_BYTES = 1_048_576;
 
 /** A sealed memfd with the bytes of a small source, made at once; undefined for any other source. */
 export function sealSmall(source: PutSource, maxBytes: number): Memfd | undefined {
@@ -103,13 +99,8 @@ async function fillFromDescriptor(memfd: Memfd, fd: number, options: FillOptions
 
 /** Reads a descriptor that is no regular file until it ends. The caller's descriptor stays open. */
 async function* readChunks(fd: number): AsyncGenerator<Uint8Array> {
-  const stream = createReadStream('', {
-    fd: duplicate(fd),
-    autoClose: true,
-    highWaterMark: STREAM_CHUNK_BYTES,
-  });
   try {
-    yield* stream;
+    yield* streamDescriptor(fd);
   } catch (cause) {
     throw fileError(`can't read descriptor ${fd}`, cause);
   }

@@ -38,7 +38,7 @@ export class Store {
 
   constructor(
     private readonly quota: Quota,
-    private readonly closer: Closer,
+    private readonly closer: Pick<Closer, 'close'>,
   ) {}
 
   /** The id of the newest object that was ever put; 0 before the first. */

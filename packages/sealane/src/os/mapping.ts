@@ -68,6 +68,9 @@ export class Mapping implements Disposable {
   /**
    * The memory, made an ArrayBuffer on first use. Throws ERR_SEALANE_CLOSED, ERR_SEALANE_LIMIT_EXCEEDED when this Node.js
    * allows no ArrayBuffer of that length, ERR_SEALANE_UNSUPPORTED_PLATFORM when it allows none over foreign memory.
+   *
+   * Don't transfer it. After buffer.transfer() (Node.js 22 and later) close() can't take the memory away any more, and a
+   * result that is posted to another thread must not be used there once this thread has ended.
    */
   get buffer(): ArrayBuffer {
     if (this.#closed) throw closedError('the mapping');

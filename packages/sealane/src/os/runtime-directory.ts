@@ -25,9 +25,24 @@ export function defaultSocketPath(env: NodeJS.ProcessEnv = process.env): string 
   return env.SEALANE_SOCKET || join(runtimeDirectoryPath(env), 'broker.sock');
 }
 
+/** What a runtime directory is like; `problem` says why it can't be used, undefined when it is safe or missing. */
+export interface RuntimeDirectoryState {
+  readonly path: string;
+  readonly exists: boolean;
+  readonly problem: string | undefined;
+}
+
+/** Looks at the directory, and makes nothing. */
+export function checkRuntimeDirectory(path: string): RuntimeDirectoryState {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  const problem = stats === undefined ? undefined : findProblem(stats)?.join(': ');
+  return { path, exists: stats !== undefined, problem };
+}
+
 /**
  * Makes the directory with mode 0700 if it is missing, and verifies it: a directory, not a symbolic link, of this user,
- * closed to all others. Throws ERR_SEALANE_UNSAFE_DIRECTORY when it is not, ERR_SEALANE_SYSTEM when it can't be made.
+ * closed to all others. Its parent must exist. Throws ERR_SEALANE_UNSAFE_DIRECTORY when it is not safe,
+ * ERR_SEALANE_SYSTEM when it can't be made.
  */
 export function ensureRuntimeDirectory(path: string): void {
   makeDirectory(path);

@@ -19,6 +19,7 @@ const LIMITS: readonly { readonly name: keyof BrokerLimits; readonly bits: 32 | 
     { name: 'maxListEntries', bits: 32, min: 1 },
   ];
 
+/** Writes a limits field. Throws ERR_SEALANE_INVALID_ARGUMENT for a value outside its range. */
 export function writeLimits(writer: FieldWriter, limits: BrokerLimits): void {
   const group = writer.beginGroup(TAGS.limits);
   for (const { name, bits, min } of LIMITS) {
@@ -28,7 +29,7 @@ export function writeLimits(writer: FieldWriter, limits: BrokerLimits): void {
   writer.endGroup(group);
 }
 
-/** Reads the fields of a limits field; all must be there. */
+/** Reads the fields of a limits field; throws ERR_SEALANE_PROTOCOL unless all are there, once and in range. */
 export function readLimits(reader: FieldReader): BrokerLimits {
   const limits: Mutable<BrokerLimits> = {
     maxPacketBytes: 0,

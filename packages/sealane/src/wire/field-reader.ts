@@ -11,7 +11,6 @@ const SHORT_TEXT = 64;
 
 const DIGEST_BYTES = 32;
 const TWO_TO_32 = 0x1_0000_0000;
-const TWO_TO_21 = 0x20_0000;
 
 /**
  * Goes through fields in their order: `while (reader.next()) switch (reader.tag) ...`; a field whose value is not asked
@@ -71,25 +70,23 @@ export class FieldReader {
     return true;
   }
 
+  /** An integer from `min` to `max`, of four bytes. */
   u32(min = 0, max = 0xffff_ffff): number {
     this.#once();
     this.#requireLength(4);
     return this.#inRange(this.#view.getUint32(this.#at, true), min, max);
   }
 
-  /** An integer up to 2^53-1. */
+  /** An integer from `min` to 2^53-1, of eight bytes. */
   u64(min = 0): number {
     this.#once();
     this.#requireLength(8);
     const high = this.#view.getUint32(this.#at + 4, true);
-    if (high >= TWO_TO_21) throw this.error('is over 2^53-1');
-    return this.#inRange(
-      high * TWO_TO_32 + this.#view.getUint32(this.#at, true),
-      min,
-      Number.MAX_SAFE_INTEGER,
-    );
+    const value = high * TWO_TO_32 + this.#view.getUint32(this.#at, true); // rounded only above 2^53
+    return this.#inRange(value, min, Number.MAX_SAFE_INTEGER);
   }
 
+  /** A field that is true by being there. */
   flag(): true {
     this.#once();
     this.#requireLength(0);

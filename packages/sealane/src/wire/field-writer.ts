@@ -48,12 +48,14 @@ export class FieldWriter {
     return message;
   }
 
+  /** An integer from `min` to `max`, in four bytes. */
   u32(tag: number, value: number, min = 0, max = MAX_U32): void {
     checkInteger(nameOf(tag), value, min, max);
     const at = this.#field(tag, 4);
     this.#view.setUint32(at, value, true);
   }
 
+  /** An integer from `min` to 2^53-1, in eight bytes. */
   u64(tag: number, value: number, min = 0): void {
     checkInteger(nameOf(tag), value, min, Number.MAX_SAFE_INTEGER);
     const at = this.#field(tag, 8);
@@ -105,6 +107,7 @@ export class FieldWriter {
     return this.#field(tag, 0);
   }
 
+  /** Ends the group that {@link beginGroup} returned `at` for. */
   endGroup(at: number): void {
     this.#setLength(at, this.#end - at);
   }

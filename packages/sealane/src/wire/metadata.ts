@@ -34,6 +34,7 @@ export class MetadataReader {
   }
 }
 
+/** Writes a field for each entry. Throws ERR_SEALANE_INVALID_ARGUMENT for what is no text, and for too much. */
 export function writeMetadata(writer: FieldWriter, metadata: Readonly<Record<string, unknown>>): void {
   if (typeof metadata !== 'object' || metadata === null)
     throw invalidArgument('metadata', 'be an object', metadata);

@@ -3,7 +3,7 @@
  * Owns them; spec/blobs.md draws them, and a test compares the two.
  */
 
-/** The protocol versions that this codec speaks: the hello agrees on one of them. */
+/** The one protocol version that this codec speaks; the hello agrees on it. */
 export const PROTOCOL_VERSION = 1;
 
 /** Bytes of the header in front of every message. */

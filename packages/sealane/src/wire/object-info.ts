@@ -8,11 +8,13 @@ import { MetadataReader, NO_METADATA, writeMetadata } from './metadata.js';
 import type { Mutable } from './mutable.js';
 import { TAGS } from './numbers.js';
 
+/** Writes a field for each allowed job. Throws ERR_SEALANE_INVALID_ARGUMENT for what is no job id. */
 export function writeAllowed(writer: FieldWriter, allowed: readonly string[]): void {
   if (!Array.isArray(allowed)) throw invalidArgument('allowed', 'be an array', allowed);
   for (const job of allowed) writer.text(TAGS.allowed, job, 1, MAX_JOB_BYTES);
 }
 
+/** Writes an object field. Throws ERR_SEALANE_INVALID_ARGUMENT for a value outside its range. */
 export function writeObject(writer: FieldWriter, object: ObjectInfo): void {
   const group = writer.beginGroup(TAGS.object);
   writer.u64(TAGS.id, object.id, 1);
@@ -28,7 +30,7 @@ export function writeObject(writer: FieldWriter, object: ObjectInfo): void {
   writer.endGroup(group);
 }
 
-/** Reads the fields of an object field. */
+/** Reads the fields of an object field. Throws ERR_SEALANE_PROTOCOL for a field that is missing, there twice, or out of range. */
 export function readObject(reader: FieldReader): ObjectInfo {
   const allowed: string[] = [];
   const metadata = new MetadataReader();

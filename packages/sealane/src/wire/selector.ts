@@ -7,6 +7,7 @@ import type { Selector } from './messages.js';
 import { TAGS } from './numbers.js';
 import { protocolError } from './protocol-error.js';
 
+/** Writes the field of a selector. Throws ERR_SEALANE_INVALID_ARGUMENT for a value outside its range. */
 export function writeSelector(writer: FieldWriter, selector: Selector): void {
   switch (selector.by) {
     case 'id':

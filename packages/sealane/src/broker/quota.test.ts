@@ -1,0 +1,58 @@
+/** Accounting, per user and in total. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isSealaneError } from '../base/errors.js';
+import { Quota, type QuotaLimits } from './quota.js';
+
+const LIMITS: QuotaLimits = {
+  maxObjects: 3,
+  maxObjectsPerUser: 2,
+  maxBytes: 300,
+  maxBytesPerUser: 200,
+  maxRecordBytes: 30,
+  maxRecordBytesPerUser: 20,
+};
+
+for (const [resource, option, amount] of [
+  ['objects', 'maxObjectsPerUser', 3],
+  ['bytes', 'maxBytesPerUser', 201],
+  ['recordBytes', 'maxRecordBytesPerUser', 21],
+] as const) {
+  test(`${resource} over the limit of one user are refused with a text that names ${option}`, () => {
+    const quota = new Quota(LIMITS);
+    assert.throws(() => quota.charge(1, { [resource]: amount }), refusedBy(option));
+    assert.equal(quota.used()[resource], 0);
+  });
+}
+
+for (const [resource, option, amount] of [
+  ['objects', 'maxObjects', 2],
+  ['bytes', 'maxBytes', 200],
+  ['recordBytes', 'maxRecordBytes', 20],
+] as const) {
+  test(`${resource} over the limit in total are refused with a text that names ${option}`, () => {
+    const quota = new Quota(LIMITS);
+    quota.charge(1, { [resource]: amount });
+    assert.throws(() => quota.charge(2, { [resource]: amount }), refusedBy(option));
+    quota.refund(1, { [resource]: amount });
+    quota.charge(2, { [resource]: amount });
+  });
+}
+
+test('a charge that does not fit in one resource books nothing of the others', () => {
+  const quota = new Quota(LIMITS);
+  assert.throws(() => quota.charge(1, { objects: 1, bytes: 1_000 }));
+  assert.deepEqual(quota.used(1), { objects: 0, bytes: 0, recordBytes: 0 });
+});
+
+test('a limit is reached exactly, and the largest sizes do not overflow', () => {
+  const quota = new Quota(LIMITS);
+  quota.charge(1, { objects: 2, bytes: 200, recordBytes: 20 });
+  assert.throws(() => quota.charge(1, { bytes: Number.MAX_SAFE_INTEGER }), refusedBy('maxBytesPerUser'));
+});
+
+function refusedBy(option: string): (error: unknown) => boolean {
+  return (error) =>
+    isSealaneError(error, 'ERR_SEALANE_LIMIT_EXCEEDED') &&
+    new RegExp(`greater ${option}$`).test(error.message);
+}
