@@ -52,9 +52,9 @@ async function get({ id, count, access }: GetBatch): Promise<number[]> {
 }
 
 /** Times a get and one pass over every byte. */
-async function read({ id }: { id: number }): Promise<number[]> {
+async function read({ id, populate }: { id: number; populate: boolean }): Promise<number[]> {
   const start = performance.now();
-  const blob = await connected().get(id);
+  const blob = await connected().get(id, { populate });
   new Pass().take(blob.bytes);
   const samples = [(performance.now() - start) * 1000];
   blob.close();
@@ -78,15 +78,16 @@ function collect(): number[] {
   if (globalThis.gc === undefined) throw new Error('start this station with --expose-gc');
   const start = performance.now();
   globalThis.gc();
-  const samples = [(performance.now() - start) * 1000];
-  if (live.length === 0) throw new Error('call makeLive first');
-  return samples;
+  return [(performance.now() - start) * 1000];
 }
 
-async function hold({ id }: { id: number }): Promise<void> {
+/** Gets an object and makes a view of all of it, which is held until release(). Times the view alone. */
+async function hold({ id }: { id: number }): Promise<number[]> {
+  if (live.length === 0) throw new Error('call makeLive first');
   held = await connected().get(id);
+  const start = performance.now();
   expectFirstByte(held.bytes[0]);
-  globalThis.gc?.();
+  return [(performance.now() - start) * 1000];
 }
 
 /** Closes what hold() holds and collects it, so that the next sample does not pay for it. */

@@ -16,13 +16,23 @@ interface Case {
   readonly count: number;
   readonly rounds: number;
   readonly quickRounds: number;
+  /** Rounds until the code of both processes is compiled. */
+  readonly warmup: number;
   readonly target: Target;
 }
 
 const CASES: readonly Case[] = [
-  { label: '4KiB', size: 4096, count: 100, rounds: 60, quickRounds: 6, target: { atMost: 3 } },
-  { label: '1MiB', size: 2 ** 20, count: 16, rounds: 60, quickRounds: 6, target: { atMost: 1.3 } },
-  { label: '64MiB', size: 64 * 2 ** 20, count: 2, rounds: 20, quickRounds: 3, target: { atMost: 1.3 } },
+  { label: '4KiB', size: 4096, count: 100, rounds: 80, quickRounds: 8, warmup: 10, target: { atMost: 3 } },
+  { label: '1MiB', size: 2 ** 20, count: 16, rounds: 60, quickRounds: 6, warmup: 4, target: { atMost: 1.3 } },
+  {
+    label: '64MiB',
+    size: 64 * 2 ** 20,
+    count: 2,
+    rounds: 20,
+    quickRounds: 3,
+    warmup: 1,
+    target: { atMost: 1.3 },
+  },
 ];
 
 const PEER = 'C client and broker';
@@ -48,7 +58,7 @@ async function compare(which: Case, client: Station, peer: Peer, context: Contex
   };
   const result = await interleave([ours, theirs], {
     rounds: context.quick ? which.quickRounds : which.rounds,
-    warmup: 2,
+    warmup: which.warmup,
     onRound: (round, rounds) => context.progress(`${which.label}, round ${round} of ${rounds}`),
   });
   const mine = result.summary('ours');

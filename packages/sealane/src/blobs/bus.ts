@@ -2,7 +2,7 @@
  * The bus: what a process does with the broker's objects. Public face of the blobs part.
  * Owns one connection. Blobs that it handed out live on without it.
  */
-import { checkSignal, checkText } from '../base/check.js';
+import { checkInteger, checkSignal, checkText } from '../base/check.js';
 import { closedError, invalidArgument, type SealaneError } from '../base/errors.js';
 import { MAX_PATTERN_BYTES } from '../base/limits.js';
 import { requireBlobDescriptor } from '../os/descriptor.js';
@@ -11,11 +11,11 @@ import { type BrokerLimits, NamePattern } from '../wire/index.js';
 import type { Blob } from './blob.js';
 import { type ConnectOptions, type ConnectSettings, openConnection, toConnectSettings } from './connect.js';
 import type { AnswerTo, Connection } from './connection.js';
-import { Draft, type DraftPool, takeMemory } from './draft.js';
+import { Draft, type DraftPool } from './draft.js';
 import type { HasDescriptor } from './files.js';
 import { type BlobInfo, toBlobInfo } from './info.js';
 import { type PutOptions, type PutSettings, toPutSettings } from './put-options.js';
-import { type PutSource, sealSmall, sealSource } from './source.js';
+import { checkObjectSize, type PutSource, sealSmall, sealSource } from './source.js';
 import { type Target, toSelector } from './target.js';
 import { toBlob, Watch, type WatchOptions } from './watch.js';
 
@@ -117,8 +117,9 @@ export class Bus implements AsyncDisposable {
    * be populated already. Throws ERR_SEALANE_LIMIT_EXCEEDED, ERR_SEALANE_EXHAUSTED.
    */
   draft(size: number, options: { pool?: DraftPool } = {}): Draft {
-    const memory = takeMemory(size, options.pool, this.#use().limits.maxObjectBytes);
-    return new Draft(memory, size, async (memfd, putOptions) => {
+    checkInteger('size', size, 0, Number.MAX_SAFE_INTEGER);
+    checkObjectSize(size, this.#use().limits.maxObjectBytes);
+    return new Draft(size, options.pool, async (memfd, putOptions) => {
       return await this.#putSealed(memfd, memfd.size, toPutSettings(putOptions), putOptions.signal);
     });
   }

@@ -40,7 +40,7 @@ const INLINE_CHUNK_BYTES = 65_536;
 export function sealSmall(source: PutSource, maxBytes: number): Memfd | undefined {
   const bytes = asBytes(source);
   if (bytes === undefined || bytes.length > INLINE_COPY_BYTES) return undefined;
-  checkSize(bytes.length, maxBytes);
+  checkObjectSize(bytes.length, maxBytes);
   return Memfd.sealed(MEMFD_NAME, bytes);
 }
 
@@ -71,7 +71,7 @@ async function fill(memfd: Memfd, source: PutSource, options: FillOptions): Prom
 }
 
 async function fillFromBytes(memfd: Memfd, bytes: Uint8Array, options: FillOptions): Promise<void> {
-  checkSize(bytes.length, options.maxBytes);
+  checkObjectSize(bytes.length, options.maxBytes);
   throwIfAborted(options.signal);
   await memfd.writeAsync(bytes, 0);
   options.onProgress?.(bytes.length, bytes.length);
@@ -91,7 +91,7 @@ async function fillFromDescriptor(memfd: Memfd, fd: number, options: FillOptions
   const info = inspect(fd);
   // A regular file of size 0 may still have content: files of /proc tell no size.
   if (!info.regular || info.size === 0) return fillFromChunks(memfd, readChunks(fd), options);
-  checkSize(info.size, options.maxBytes);
+  checkObjectSize(info.size, options.maxBytes);
   const progress = options.onProgress;
   const onProgress = progress === undefined ? undefined : (bytes: number) => progress(bytes, info.size);
   await copyRange(fd, 0, memfd.fd, 0, info.size, options.signal, onProgress);
@@ -117,7 +117,7 @@ async function fillFromChunks(
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : asBytes(chunk);
     if (bytes === undefined)
       throw invalidArgument('a chunk of the source', 'be a Uint8Array or a string', chunk);
-    checkSize(size + bytes.length, options.maxBytes);
+    checkObjectSize(size + bytes.length, options.maxBytes);
     if (bytes.length > INLINE_CHUNK_BYTES) await memfd.writeAsync(bytes, size);
     else memfd.write(bytes, size);
     size += bytes.length;
@@ -125,11 +125,12 @@ async function fillFromChunks(
   }
 }
 
-function checkSize(bytes: number, maxBytes: number): void {
+/** Throws ERR_SEALANE_LIMIT_EXCEEDED for more bytes than the broker takes in one object. */
+export function checkObjectSize(bytes: number, maxBytes: number): void {
   if (bytes <= maxBytes) return;
   throw new SealaneError(
     'ERR_SEALANE_LIMIT_EXCEEDED',
-    `the source has ${bytes} bytes or more and the broker takes at most ${maxBytes} an object (its option maxObjectBytes)`,
+    `${bytes} bytes are over the ${maxBytes} that the broker takes in one object (its option maxObjectBytes)`,
   );
 }
 

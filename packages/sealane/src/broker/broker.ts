@@ -4,6 +4,7 @@
  * Owns and assembles the parts. Trusts the kernel: seals, credentials.
  */
 import { readFileSync } from 'node:fs';
+import { closedError } from '../base/errors.js';
 import { Backlogs } from './backlog.js';
 import { Closer } from './closer.js';
 import { DigestScheduler } from './digests.js';
@@ -84,7 +85,7 @@ export class Broker implements AsyncDisposable {
     // Who comes now finds no broker, not one that is about to end. The lock is kept until everything is closed.
     this.#publication.retract();
     await connectionsClosed;
-    work.close();
+    work.close(closedError('the broker'));
     await digests.idle();
     store.close();
     await closer.idle();

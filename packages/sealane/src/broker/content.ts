@@ -8,7 +8,7 @@ import type { StoredObject } from './object.js';
 export class Content {
   /** SHA-256 of the bytes as 64 hex digits, once it was computed. The seals make it true forever. */
   digest: string | undefined;
-  /** The object that was put with it. Others share the content only once its digest is known. */
+  /** The object to be indexed by the digest once it is known; only then others may share the content. */
   firstObject: StoredObject | undefined;
   #references = 1;
 

@@ -5,8 +5,8 @@
  */
 import type { StoredObject } from './object.js';
 
-/** Tombstones that are not worth a sweep. */
-const TOMBSTONES_IGNORED = 8;
+/** A list up to this length is swept at once: it costs next to nothing, and most names have few versions. */
+const SHORT = 16;
 
 export class OrderedObjects {
   #items: StoredObject[] = [];
@@ -36,7 +36,8 @@ export class OrderedObjects {
       this.#items.pop();
       this.#tombstones--;
     }
-    if (this.#tombstones > TOMBSTONES_IGNORED && this.#tombstones * 2 > this.#items.length) this.#sweep();
+    if (this.#tombstones === 0) return;
+    if (this.#items.length <= SHORT || this.#tombstones * 2 > this.#items.length) this.#sweep();
   }
 
   /** The first position whose id is greater than `id`. Valid until the next change. */

@@ -40,8 +40,11 @@ export function handlePut(session: Session, request: PutRequest, descriptors: re
     throw error;
   }
   const content = store.admit(session.uid, fd, request.size);
-  if (request.contentAddressed || request.digest !== undefined) verify(session, request, content, draft);
-  else publish(session, request, content, draft);
+  if (request.contentAddressed || request.digest !== undefined) {
+    new Verification(session, request, content, draft).start();
+  } else {
+    publish(session, request, content, draft);
+  }
 }
 
 /** Checks everything but the digest, and charges for it. */
@@ -111,38 +114,50 @@ function checkLimit(
   );
 }
 
-/** Hashes the content, compares, and publishes; the put is unanswered meanwhile. */
-function verify(session: Session, request: PutRequest, content: Content, draft: ObjectDraft): void {
-  const { digests, quota } = session.services;
-  const ticket: Ticket = { requestId: request.requestId, type: 'put' };
-  const { digest: expected, contentAddressed } = request;
-  const giveUp = (): void => {
-    content.release();
-    quota.refund(content.uid, { objects: 1, recordBytes: draft.recordBytes });
-  };
-  const finish = (error: SealaneError | undefined): void => {
-    const failure = error ?? mismatch(content, expected);
-    session.outstanding.settle(ticket.requestId);
-    if (failure === undefined) {
-      publish(session, ticket, content, contentAddressed ? named(draft, content) : draft);
-    } else {
-      giveUp();
-      session.fail(ticket, failure);
-    }
-  };
-  try {
-    const wait = digests.request(content, session.lane, finish);
-    session.pend({
-      ticket,
-      parked: false,
-      cancel: () => {
+/** A put whose content is being hashed: owns a reference to the content, and what was charged for the object. */
+class Verification {
+  readonly #ticket: Ticket;
+
+  constructor(
+    private readonly session: Session,
+    private readonly request: Pick<PutRequest, 'requestId' | 'digest' | 'contentAddressed'>,
+    private readonly content: Content,
+    private readonly draft: ObjectDraft,
+  ) {
+    this.#ticket = { requestId: request.requestId, type: 'put' };
+  }
+
+  start(): void {
+    const { content, session } = this;
+    try {
+      const wait = session.services.digests.request(content, session.lane, (error) => this.#finish(error));
+      const cancel = (): void => {
         wait.cancel();
-        giveUp();
-      },
-    });
-  } catch (error) {
-    giveUp();
-    throw error;
+        this.#giveUp();
+      };
+      session.pend({ ticket: this.#ticket, parked: false, cancel });
+    } catch (error) {
+      this.#giveUp();
+      throw error;
+    }
+  }
+
+  #finish(error: SealaneError | undefined): void {
+    const { session, content, draft, request } = this;
+    session.outstanding.settle(request.requestId);
+    const failure = error ?? mismatch(content, request.digest);
+    if (failure === undefined) {
+      publish(session, this.#ticket, content, request.contentAddressed ? named(draft, content) : draft);
+    } else {
+      this.#giveUp();
+      session.fail(this.#ticket, failure);
+    }
+  }
+
+  #giveUp(): void {
+    const { content, draft, session } = this;
+    content.release();
+    session.services.quota.refund(content.uid, { objects: 1, recordBytes: draft.recordBytes });
   }
 }
 

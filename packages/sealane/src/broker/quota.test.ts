@@ -48,7 +48,7 @@ test('a charge that does not fit in one resource books nothing of the others', (
 test('a limit is reached exactly, and the largest sizes do not overflow', () => {
   const quota = new Quota(LIMITS);
   quota.charge(1, { objects: 2, bytes: 200, recordBytes: 20 });
-  assert.throws(() => quota.charge(1, { bytes: Number.MAX_SAFE_INTEGER }), refusedBy('maxBytesPerUser'));
+  assert.throws(() => quota.charge(1, { bytes: Number.MAX_SAFE_INTEGER }), refusedBy('maxBytes'));
 });
 
 function refusedBy(option: string): (error: unknown) => boolean {

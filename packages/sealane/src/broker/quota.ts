@@ -52,8 +52,9 @@ export class Quota {
     for (const { resource, total, perUser, what } of RULES) {
       const amount = charge[resource] ?? 0;
       if (amount === 0) continue;
-      this.#check(perUser, `${what} of user ${uid}`, user[resource], amount);
+      // The total first: where both are equal, as by default, that is the one to raise.
       this.#check(total, what, this.#total[resource], amount);
+      this.#check(perUser, `${what} of user ${uid}`, user[resource], amount);
     }
     for (const { resource } of RULES) {
       user[resource] += charge[resource] ?? 0;
@@ -64,8 +65,7 @@ export class Quota {
 
   /** Takes back amounts that were charged. */
   refund(uid: number, charge: Charge): void {
-    const user = this.#users.get(uid);
-    assert(user !== undefined, 'a user without charges got a refund');
+    const user = this.#users.get(uid) ?? emptySums();
     for (const { resource } of RULES) {
       user[resource] -= charge[resource] ?? 0;
       this.#total[resource] -= charge[resource] ?? 0;

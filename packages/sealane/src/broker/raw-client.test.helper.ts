@@ -12,9 +12,13 @@ import { Memfd } from '../os/memfd.js';
 import { UnixSocket } from '../os/unix-socket.js';
 import { Watcher } from '../os/watcher.js';
 import {
+  decodeHeader,
   decodeResponse,
   encodeRequest,
+  isErrorStatus,
   type ObjectInfo,
+  REQUEST_NAMES,
+  RESPONSE_BIT,
   type Request,
   type Response,
   STATUS,
@@ -47,9 +51,11 @@ export class RawClient {
   #reading = true;
   #end: () => void = () => undefined;
   #lastId = 0;
+  #onPacket: (answer: Answer | undefined) => void = () => undefined;
 
-  constructor(path: string) {
-    const socket = UnixSocket.connect(path);
+  /** Connects to a path, or takes a connected socket. */
+  constructor(to: string | UnixSocket) {
+    const socket = typeof to === 'string' ? UnixSocket.connect(to) : to;
     assert(socket !== undefined, 'the backlog is full');
     this.#socket = socket;
     this.ended = new Promise((resolve) => {
@@ -112,6 +118,15 @@ export class RawClient {
     this.#flush();
   }
 
+  /** Sends a packet as it is; resolves to whatever comes next, or to undefined when that is the end. */
+  provoke(bytes: Uint8Array, descriptors: readonly number[] = []): Promise<Answer | undefined> {
+    const next = new Promise<Answer | undefined>((resolve) => {
+      this.#onPacket = resolve;
+    });
+    this.send(bytes, descriptors);
+    return next;
+  }
+
   /** The object of a successful answer. */
   async ask(call: Call, descriptors: readonly number[] = []): Promise<ObjectInfo> {
     const { response } = await this.call(call, descriptors);
@@ -167,8 +182,10 @@ export class RawClient {
         return;
       }
       this.#received.push(...packet.descriptors);
-      const response = decodeResponse(this.#buffer.slice(0, packet.bytes));
-      this.#waiting.get(response.requestId)?.({ response, descriptors: packet.descriptors });
+      const response = decodeAnswer(this.#buffer.slice(0, packet.bytes));
+      const answer = { response, descriptors: packet.descriptors };
+      this.#onPacket(answer);
+      this.#waiting.get(response.requestId)?.(answer);
       this.#waiting.delete(response.requestId);
     }
   }
@@ -176,6 +193,7 @@ export class RawClient {
   #onEnd(): void {
     for (const resolve of this.#waiting.values()) resolve(undefined);
     this.#waiting.clear();
+    this.#onPacket(undefined);
     this.#end();
   }
 
@@ -200,6 +218,14 @@ export class RawClient {
   #want(): void {
     if (!this.#socket.closed) this.#watcher.want(this.#reading, this.#unsent.length > 0);
   }
+}
+
+/** As decodeResponse, and also the refusal of a request whose type nobody knows. */
+function decodeAnswer(bytes: Uint8Array): Response {
+  const { type, requestId, status } = decodeHeader(bytes);
+  if (REQUEST_NAMES[type & ~RESPONSE_BIT] !== undefined) return decodeResponse(bytes);
+  assert(isErrorStatus(status));
+  return { type: 'error', requestId, request: 'status', status, text: '' };
 }
 
 /** What a test may state about a put beside name and size. */
@@ -281,3 +307,22 @@ export function readText(fd: number): string {
   }
   return new TextDecoder().decode(bytes);
 }
+
+/** A sealed memfd that ends with the test. */
+export function sealed(t: TestContext, text: string): Memfd {
+  const memfd = Memfd.sealed('test', new TextEncoder().encode(text));
+  t.after(() => memfd.close());
+  return memfd;
+}
+
+/** Waits for something that is bound to happen; a watchdog ends a test for which it does not. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + WATCHDOG_MS;
+  while (!holds()) {
+    assert(performance.now() < deadlineMs, `it never came that ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Far longer than anything in a test takes. */
+const WATCHDOG_MS = 20_000;

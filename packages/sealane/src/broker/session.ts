@@ -29,11 +29,14 @@ import { endWatch, type OpenWatch } from './watching.js';
 /** Messages of one connection in one turn of the event loop: some 0.2 ms of work. */
 const MESSAGES_PER_TURN = 16;
 
-/**
- * How long a connection that is refused may take to ask and to read the answer, in milliseconds. Closing earlier, while it
- * sends, would reset it, and it could lose the answer.
- */
+/** How long a connection that is refused may take to ask, in milliseconds. It takes a place in a small lobby. */
 const REFUSAL_MS = 1_000;
+
+/**
+ * How long a connection that was told why it ends may take to end itself, in milliseconds. Closing while it still sends would
+ * reset it, and it could lose the answer; what it sends is thrown away.
+ */
+const ENDING_MS = 200;
 
 /** Not yet greeted, greeted, waiting to hear why it is refused, told so and only waiting for its end, gone. */
 type State = 'new' | 'open' | 'refused' | 'ending' | 'closed';
@@ -204,7 +207,7 @@ export class Session implements Stalled {
       this.#link.end();
       return;
     }
-    this.#closeAfter(REFUSAL_MS);
+    this.#closeAfter(ENDING_MS);
   }
 
   #send(message: Uint8Array, descriptors: readonly number[]): void {

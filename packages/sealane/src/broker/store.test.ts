@@ -7,6 +7,7 @@ import { isSealaneError } from '../base/errors.js';
 import type { Selector } from '../wire/index.js';
 import { maySee } from './access.js';
 import type { StoredObject } from './object.js';
+import { OrderedObjects } from './ordered.js';
 import { OBJECT_BYTES, TestStore } from './store.test.helper.js';
 
 const byName = (name: string): Selector => ({ by: 'name', name });
@@ -193,3 +194,15 @@ function isNotFound(error: unknown): boolean {
 function isDenied(error: unknown): boolean {
   return isSealaneError(error, 'ERR_SEALANE_ACCESS_DENIED');
 }
+
+test('names with few versions keep none of the dropped ones in memory', () => {
+  const made = new TestStore();
+  const list = new OrderedObjects();
+  const objects = Array.from({ length: 9 }, () => made.put(1, 'a'));
+  for (const object of objects) list.add(object);
+  for (const object of objects.slice(0, 8)) {
+    object.dropped = true;
+    list.remove();
+  }
+  assert.deepEqual([list.size, list.at(0), list.at(1)], [1, objects[8], undefined]);
+});

@@ -78,6 +78,7 @@ export class Store {
     const shelf = this.#shelf(content.uid);
     if (!shelf.contents.has(digest)) shelf.contents.set(digest, content);
     const object = content.firstObject;
+    content.firstObject = undefined;
     if (object !== undefined && !object.dropped) index(shelf.digests, digest, object);
   }
 
@@ -91,7 +92,7 @@ export class Store {
     const object = new StoredObject(this.#lastId, content, draft, Date.now(), (gone) =>
       this.#onObjectGone(gone),
     );
-    content.firstObject ??= object;
+    if (content.digest === undefined) content.firstObject = object;
     this.#count++;
     shelf.byId.set(object.id, object);
     shelf.ordered.add(object);

@@ -101,6 +101,15 @@ test('a chore that throws is abandoned, and those behind it are done', () => {
   assert.deepEqual(order, ['Error: a bug', 'behind']);
 });
 
+test('chores that wait when the broker ends are abandoned', () => {
+  const order: string[] = [];
+  const work = new FairWork();
+  work.add(1, { work: () => false, abandon: (error) => order.push(`first ${error}`) });
+  work.add(1, { work: () => false, abandon: (error) => order.push(`second ${error}`) });
+  work.close('ended');
+  assert.deepEqual(order, ['first ended', 'second ended']);
+});
+
 test('a chore that is added while another is at work comes behind it', () => {
   const order: string[] = [];
   const work = new FairWork();

@@ -13,7 +13,7 @@ export interface Budget {
 export interface Chore {
   /** Works until it is done (true), or until `budget.units`, which it counts down, is used up (false). */
   work(budget: Budget): boolean;
-  /** Work threw: a bug of ours. The chore is forgotten; it tells whoever waits for it. */
+  /** The chore is forgotten, because it threw or because the broker ends: it releases what it holds and tells whoever waits for it. */
   abandon(error: unknown): void;
 }
 
@@ -60,10 +60,12 @@ export class FairWork {
     if (this.#turns.size > 0) this.#schedule();
   }
 
-  /** Forgets everything that waits. */
-  close(): void {
+  /** Abandons everything that waits. */
+  close(error: unknown): void {
+    const queues = [...this.#queues.values()];
     this.#queues.clear();
     for (const uid of this.#turns) this.#turns.delete(uid);
+    for (const chore of queues.flat()) chore.abandon(error);
   }
 
   #runInline(uid: number): void {

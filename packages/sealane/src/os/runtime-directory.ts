@@ -32,11 +32,15 @@ export interface RuntimeDirectoryState {
   readonly problem: string | undefined;
 }
 
-/** Looks at the directory, and makes nothing. */
+/** Looks at the directory, and makes nothing. Never throws. */
 export function checkRuntimeDirectory(path: string): RuntimeDirectoryState {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  const problem = stats === undefined ? undefined : findProblem(stats)?.join(': ');
-  return { path, exists: stats !== undefined, problem };
+  try {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    const problem = stats === undefined ? undefined : findProblem(stats)?.join(': ');
+    return { path, exists: stats !== undefined, problem };
+  } catch (error) {
+    return { path, exists: false, problem: `can't be looked at: ${(error as NodeJS.ErrnoException).code}` };
+  }
 }
 
 /**

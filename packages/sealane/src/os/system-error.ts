@@ -35,9 +35,11 @@ export function systemError(
 
 /** Whether the addon threw this for a failed system call, and for this error if one is named. */
 export function isNativeError(error: unknown, errnoName?: string): error is NativeError {
-  if (!(error instanceof Error) || !('errno' in error) || !('syscall' in error) || !('code' in error))
-    return false;
-  return errnoName === undefined || error.code === errnoName;
+  // A SealaneError has the same properties, and is done already.
+  if (!(error instanceof Error) || error instanceof SealaneError) return false;
+  const { errno, syscall, code } = error as Partial<NativeError>;
+  if (typeof errno !== 'number' || typeof syscall !== 'string' || typeof code !== 'string') return false;
+  return errnoName === undefined || code === errnoName;
 }
 
 function hintFor(errnoName: string, syscall: string): string | undefined {

@@ -1,0 +1,73 @@
+/** `sealane doctor`: what this machine supports, what follows from it, and what to do. Changes nothing. */
+import { release } from 'node:os';
+import { connect } from 'sealane';
+import { type Capabilities, defaultSocketPath, readCapabilities } from 'sealane/internal';
+import {
+  absentBroker,
+  checkCapabilities,
+  checkPlatform,
+  type Finding,
+  missingAddon,
+  presentBroker,
+} from '../doctor/checks.js';
+import { EXIT } from '../exit-codes.js';
+import { describeFailure } from '../failure.js';
+import { escapeControls, field } from '../terminal/escape.js';
+import type { Screen, Terminal } from '../terminal/terminal.js';
+import { pad } from '../terminal/width.js';
+
+/** A broker that needs longer than this is not well. */
+const BROKER_TIMEOUT_MS = 2_000;
+
+/** Prints a line for each finding; the exit code is 1 when something essential is missing. */
+export async function runDoctor({ socket }: { socket?: string }, terminal: Terminal): Promise<void> {
+  const platform = checkPlatform(process.platform, process.arch, release(), process.version);
+  const { capabilities, findings } = examine();
+  const all = [...platform, ...findings];
+  if (capabilities !== undefined) all.push(await findBroker(socket ?? defaultSocketPath()));
+  const healthy = !all.some(({ state, essential }) => essential && state === 'missing');
+  if (terminal.json) terminal.writeJson({ healthy, findings: all, capabilities });
+  else print(all, healthy, terminal.out);
+  if (!healthy) process.exitCode = EXIT.failure;
+}
+
+function examine(): { capabilities?: Capabilities; findings: Finding[] } {
+  try {
+    const capabilities = readCapabilities();
+    return { capabilities, findings: checkCapabilities(capabilities) };
+  } catch (error) {
+    return { findings: [missingAddon(describeFailure(error).message)] };
+  }
+}
+
+async function findBroker(socket: string): Promise<Finding> {
+  try {
+    await using bus = await connect({ socket, timeoutMs: BROKER_TIMEOUT_MS });
+    return presentBroker(socket, await bus.status());
+  } catch (error) {
+    const { message, hint } = describeFailure(error, { socket });
+    return absentBroker(socket, message, hint ?? 'start one with `sealane broker`');
+  }
+}
+
+function print(findings: readonly Finding[], healthy: boolean, out: Screen): void {
+  if (!out.terminal) {
+    for (const { state, id, found, follows, remedy } of findings) {
+      out.line([state, id, field(found), field(follows), field(remedy)].join('\t'));
+    }
+    return;
+  }
+  const width = Math.max(...findings.map(({ title }) => title.length));
+  for (const finding of findings) printForPeople(finding, width, out);
+  out.line('');
+  out.line(healthy ? 'Sealane works on this machine.' : out.style.red('Something essential is missing.'));
+}
+
+function printForPeople({ state, title, found, follows, remedy, essential }: Finding, width: number, out: Screen): void {
+  const { style } = out;
+  const paint = { ok: style.green, limited: style.yellow, missing: essential ? style.red : style.yellow }[state];
+  const indent = ' '.repeat('missing'.length + width + 4);
+  out.line(`${paint(pad(state, 'missing'.length, 'left'))}  ${style.bold(pad(title, width, 'left'))}  ${escapeControls(found)}`);
+  if (follows !== undefined) out.line(indent + style.dim(escapeControls(follows)));
+  if (remedy !== undefined) out.line(`${indent}${escapeControls(remedy)}`);
+}

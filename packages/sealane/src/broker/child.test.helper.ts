@@ -1,0 +1,66 @@
+/**
+ * For tests, run as a process of its own: a broker (arguments: `broker`, its options as JSON), or a client (arguments: `client`,
+ * a user id to become). A client makes the calls that it is sent, each with a sealed memfd if it is a put, and tells the answers.
+ * Ends when its parent disconnects.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Memfd } from '../os/memfd.js';
+import type { Response } from '../wire/index.js';
+import { Broker } from './broker.js';
+import type { BrokerOptions } from './options.js';
+import { type Call, RawClient } from './raw-client.test.helper.js';
+
+/** Starts a broker in a process of its own, which is killed with the test; resolves when it listens. */
+export async function forkBroker(t: TestContext, options: BrokerOptions): Promise<ChildProcess> {
+  const child = fork(fileURLToPath(import.meta.url), ['broker', JSON.stringify(options)]);
+  t.after(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  return child;
+}
+
+/** A client in a process of another user. */
+export async function forkClient(
+  t: TestContext,
+  uid: number,
+  socket: string,
+): Promise<(call: Call) => Promise<Response>> {
+  const child = fork(fileURLToPath(import.meta.url), ['client', String(uid), socket]);
+  t.after(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  return async (call) => {
+    const answer = once(child, 'message');
+    child.send(call);
+    const [response] = await answer;
+    return response as Response;
+  };
+}
+
+async function runBroker(options: BrokerOptions): Promise<void> {
+  const broker = await Broker.start(options);
+  process.on('disconnect', () => void broker.stop());
+  process.send?.('ready');
+}
+
+function runClient(uid: number, socket: string): void {
+  // Loads what it needs while it still may: the repository need not be readable by that user.
+  Memfd.sealed('test', new Uint8Array(1)).close();
+  process.setgid?.(uid);
+  process.setuid?.(uid);
+  const client = new RawClient(socket);
+  process.on('disconnect', () => client.close());
+  process.on('message', async (call: Call) => {
+    using memfd = Memfd.sealed('test', new Uint8Array(call.type === 'put' ? call.size : 0));
+    const { response } = await client.call(call, call.type === 'put' ? [memfd.fd] : []);
+    process.send?.(response);
+  });
+  process.send?.('ready');
+}
+
+const [, script, role, first = '', second = ''] = process.argv;
+if (script === fileURLToPath(import.meta.url)) {
+  if (role === 'broker') await runBroker(JSON.parse(first) as BrokerOptions);
+  else runClient(Number(first), second);
+}

@@ -1,0 +1,240 @@
+/** When the addresses of a mapping are given back, and what still uses them until then. Collects garbage on purpose. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
+import { duplicate } from './descriptor.js';
+import { Mapping } from './mapping.js';
+import { Memfd } from './memfd.js';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+const MIB = 1_048_576;
+const folder = mkdtempSync(join(tmpdir(), 'sealane-mapping-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function mapLines(): string[] {
+  return readFileSync('/proc/self/maps', 'latin1').split('\n');
+}
+
+function mapped(name: string): number {
+  return mapLines().filter((line) => line.endsWith(`/memfd:${name} (deleted)`)).length;
+}
+
+/** Megabytes of addresses that lead nowhere: what closed mappings hold until they are collected. */
+function coveredMegabytes(): number {
+  let bytes = 0;
+  for (const line of mapLines()) {
+    const [, from, to] = line.match(/^([0-9a-f]+)-([0-9a-f]+) ---p 00000000 00:00 0\s*$/) ?? [];
+    if (from !== undefined && to !== undefined) bytes += Number.parseInt(to, 16) - Number.parseInt(from, 16);
+  }
+  return Math.round(bytes / MIB);
+}
+
+/** Finalizers run on the event loop, after a collection. */
+async function collectAll(): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test('100,000 mappings that are made, read and closed in one loop take few kernel mappings, and end', async () => {
+  using memfd = Memfd.sealed('loop', Buffer.alloc(8192, 7));
+  const before = mapLines().length;
+  let most = 0;
+  for (let i = 0; i < 100_000; i++) {
+    const mapping = Mapping.private(memfd.fd, 0, 8192);
+    if (mapping.bytes[8191] !== 7) assert.fail('wrong content');
+    mapping.close();
+    if (i % 25_000 === 0) most = Math.max(most, mapLines().length);
+  }
+  most = Math.max(most, mapLines().length);
+  assert(most - before < 1000, `${most - before} more mappings than before`);
+  await collectAll();
+  assert(mapLines().length - before < 100, `${mapLines().length - before} mappings are left`);
+});
+
+test('the addresses of a closed mapping stay taken while its ArrayBuffer is held, and are given back after', async () => {
+  using memfd = Memfd.create('addresses', 256 * MIB);
+  await collectAll();
+  const before = coveredMegabytes();
+  const held = { bytes: closedBytes(memfd) as Uint8Array | undefined };
+  await collectAll();
+  assert(coveredMegabytes() - before >= 256);
+  assert.equal(held.bytes?.length, 0);
+  held.bytes = undefined;
+  await collectAll();
+  assert(coveredMegabytes() - before < 256);
+});
+
+/** In a function of its own, so that no local variable keeps the mapping. */
+function closedBytes(memfd: Memfd): Uint8Array {
+  const mapping = Mapping.private(memfd.fd, 0, 256 * MIB);
+  const { bytes } = mapping;
+  mapping.close();
+  return bytes;
+}
+
+test('a mapping that is forgotten lives as long as its ArrayBuffer, and ends with it', async () => {
+  using memfd = Memfd.sealed('forgotten', Buffer.from('content'));
+  const held = { buffer: openBuffer(memfd) as ArrayBuffer | undefined };
+  await collectAll();
+  assert.equal(mapped('forgotten'), 1);
+  assert.equal(Buffer.from(held.buffer ?? new ArrayBuffer(0)).toString(), 'content');
+  held.buffer = undefined;
+  await collectAll();
+  assert.equal(mapped('forgotten'), 0);
+});
+
+function openBuffer(memfd: Memfd): ArrayBuffer {
+  return Mapping.private(memfd.fd, 0, memfd.size).buffer;
+}
+
+test('a forgotten mapping of which nobody asked a buffer ends as well', async () => {
+  using memfd = Memfd.sealed('never asked', Buffer.alloc(1));
+  const make = () => void Mapping.private(memfd.fd, 0, 1);
+  make();
+  await collectAll();
+  assert.equal(mapped('never asked'), 0);
+});
+
+test('a write that is in flight when the mapping is closed never sends bytes of what is mapped next', async () => {
+  using first = Memfd.sealed('first', Buffer.alloc(32 * MIB, 0x41));
+  using second = Memfd.sealed('second', Buffer.alloc(32 * MIB, 0x42));
+  const [writer, reader] = await socketPair();
+  const failed = once(writer, 'error');
+  writeAndClose(writer, first);
+  const others: Mapping[] = [];
+  for (let i = 0; i < 3; i++) {
+    await collectAll();
+    const other = Mapping.private(second.fd, 0, 32 * MIB);
+    assert.equal(other.bytes[0], 0x42);
+    others.push(other);
+  }
+  const received = collectBytes(reader);
+  const [error] = await failed;
+  assert.equal((error as NodeJS.ErrnoException).code, 'EFAULT');
+  const bytes = await received;
+  assert(bytes.length > 0);
+  assert.equal(bytes.includes(0x42), false);
+  for (const other of others) other.close();
+});
+
+function writeAndClose(writer: Socket, memfd: Memfd): void {
+  const mapping = Mapping.private(memfd.fd, 0, memfd.size);
+  writer.write(mapping.bytes);
+  mapping.close();
+}
+
+async function socketPair(): Promise<[Socket, Socket]> {
+  const path = join(folder, 'socket');
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  const writer = connect(path);
+  const [reader] = (await once(server, 'connection')) as [Socket];
+  reader.pause();
+  server.close();
+  return [writer, reader];
+}
+
+async function collectBytes(reader: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  reader.on('data', (chunk) => chunks.push(chunk));
+  await once(reader, 'close');
+  return Buffer.concat(chunks);
+}
+
+test('an asynchronous write of ours out of a mapping that is closed meanwhile fails or succeeds, and does no harm', async () => {
+  using source = Memfd.sealed('source', Buffer.alloc(32 * MIB, 0x41));
+  using target = Memfd.create('target');
+  const mapping = Mapping.private(source.fd, 0, source.size);
+  const written = target.writeAsync(mapping.bytes, 0);
+  mapping.close();
+  const outcome = await written.then(
+    () => 'written',
+    (error) => error.errnoName,
+  );
+  assert(outcome === 'written' || outcome === 'EFAULT', outcome);
+  const bytes = Buffer.alloc(target.size);
+  target.read(bytes, 0);
+  assert.equal(
+    bytes.every((byte) => byte === 0x41),
+    true,
+  );
+});
+
+test('a buffer that somebody transferred keeps its memory after close, until it is collected', async (t) => {
+  const transfer = Reflect.get(ArrayBuffer.prototype, 'transfer') as
+    | ((this: ArrayBuffer) => ArrayBuffer)
+    | undefined;
+  if (transfer === undefined) return t.skip('this Node.js has no ArrayBuffer.prototype.transfer');
+  using memfd = Memfd.sealed('transferred', Buffer.alloc(MIB, 5));
+  const mapping = Mapping.private(memfd.fd, 0, MIB);
+  const held = { buffer: transfer.call(mapping.buffer) as ArrayBuffer | undefined };
+  mapping.close();
+  await collectAll();
+  assert.equal(mapped('transferred'), 1);
+  assert(new Uint8Array(held.buffer ?? new ArrayBuffer(0)).every((byte) => byte === 5));
+  held.buffer = undefined;
+  await collectAll();
+  assert.equal(mapped('transferred'), 0);
+});
+
+test('structuredClone with transfer copies or refuses, and the mapping can be closed all the same', async () => {
+  using memfd = Memfd.sealed('cloned', Buffer.alloc(100, 5));
+  const mapping = Mapping.private(memfd.fd, 0, 100);
+  const { buffer } = mapping;
+  try {
+    const clone = structuredClone(buffer, { transfer: [buffer] });
+    mapping.close();
+    assert(new Uint8Array(clone).every((byte) => byte === 5));
+  } catch (error) {
+    assert.equal((error as Error).name, 'DataCloneError');
+    mapping.close();
+  }
+  await collectAll();
+  assert.equal(mapped('cloned'), 0);
+});
+
+/** What a worker does before it ends: mappings of every state, open ones among them. */
+const WORKER = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  (async () => {
+    const { Mapping } = await import(${JSON.stringify(new URL('./mapping.js', import.meta.url).href)});
+    const kept = (globalThis.kept = []);
+    for (let i = 0; i < 300; i++) {
+      const mapping = Mapping.private(workerData.fd, 0, 4096);
+      if (i % 3 !== 0) mapping.bytes[0];
+      if (i % 7 === 0) mapping.close();
+      if (i % 2 === 0) kept.push(mapping);
+    }
+    for (let i = 0; i < 4; i++) Mapping.sharedPopulated('of a worker', 1048576);
+    parentPort.postMessage('ready');
+    if (workerData.end === 'exit') process.exit(0);
+    if (workerData.end === 'throw') throw new Error('on purpose');
+    if (workerData.end === 'terminate') setInterval(() => {}, 1000);
+    if (workerData.end === 'busy') for (;;);
+  })()`;
+
+for (const end of ['terminate', 'busy', 'exit', 'throw', 'return']) {
+  test(`a worker with open mappings ends without a trace (${end})`, async () => {
+    using memfd = Memfd.sealed('of a worker', Buffer.alloc(4096, 1));
+    const worker = new Worker(WORKER, { eval: true, workerData: { fd: memfd.fd, end } });
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    worker.on('error', (error) => assert.equal(error.message, 'on purpose'));
+    await once(worker, 'message');
+    if (end === 'terminate' || end === 'busy') await worker.terminate();
+    await ended;
+    assert.equal(mapped('of a worker'), 0);
+    assert.equal(memfd.closed, false);
+    duplicate(memfd.fd);
+  });
+}
