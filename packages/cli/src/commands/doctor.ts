@@ -63,11 +63,19 @@ function print(findings: readonly Finding[], healthy: boolean, out: Screen): voi
   out.line(healthy ? 'Sealane works on this machine.' : out.style.red('Something essential is missing.'));
 }
 
-function printForPeople({ state, title, found, follows, remedy, essential }: Finding, width: number, out: Screen): void {
+function printForPeople(
+  { state, title, found, follows, remedy, essential }: Finding,
+  width: number,
+  out: Screen,
+): void {
   const { style } = out;
-  const paint = { ok: style.green, limited: style.yellow, missing: essential ? style.red : style.yellow }[state];
+  const paint = { ok: style.green, limited: style.yellow, missing: essential ? style.red : style.yellow }[
+    state
+  ];
   const indent = ' '.repeat('missing'.length + width + 4);
-  out.line(`${paint(pad(state, 'missing'.length, 'left'))}  ${style.bold(pad(title, width, 'left'))}  ${escapeControls(found)}`);
+  out.line(
+    `${paint(pad(state, 'missing'.length, 'left'))}  ${style.bold(pad(title, width, 'left'))}  ${escapeControls(found)}`,
+  );
   if (follows !== undefined) out.line(indent + style.dim(escapeControls(follows)));
   if (remedy !== undefined) out.line(`${indent}${escapeControls(remedy)}`);
 }

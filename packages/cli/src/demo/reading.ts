@@ -5,14 +5,19 @@ const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
 
 /** The exclusive or of all bytes, read a word at a time: the cheapest pass that has to see every byte. */
 export function readEveryByte(bytes: Uint8Array): number {
-  const lead = Math.min(bytes.length, (WORD_BYTES - (bytes.byteOffset % WORD_BYTES)) % WORD_BYTES);
-  const wordCount = Math.floor((bytes.length - lead) / WORD_BYTES);
+  const lead = (WORD_BYTES - (bytes.byteOffset % WORD_BYTES)) % WORD_BYTES;
+  const wordCount = Math.max(0, Math.floor((bytes.length - lead) / WORD_BYTES));
+  if (wordCount === 0) return mix(bytes);
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + lead, wordCount);
   let mixed = 0;
   for (let i = 0; i < wordCount; i++) mixed ^= words[i] as number;
-  mixed = (mixed ^ (mixed >>> 8) ^ (mixed >>> 16) ^ (mixed >>> 24)) & 0xff;
-  for (let i = 0; i < lead; i++) mixed ^= bytes[i] as number;
-  for (let i = lead + wordCount * WORD_BYTES; i < bytes.length; i++) mixed ^= bytes[i] as number;
+  mixed ^= (mixed >>> 8) ^ (mixed >>> 16) ^ (mixed >>> 24);
+  return (mixed & 0xff) ^ mix(bytes.subarray(0, lead)) ^ mix(bytes.subarray(lead + wordCount * WORD_BYTES));
+}
+
+function mix(bytes: Uint8Array): number {
+  let mixed = 0;
+  for (const byte of bytes) mixed ^= byte;
   return mixed;
 }
 

@@ -40,7 +40,12 @@ function finding(id: string, title: string, found: string, problem?: Problem, es
 }
 
 /** The runtime and the system; they can be told without the addon. */
-export function checkPlatform(platform: string, arch: string, kernel: string, nodeVersion: string): Finding[] {
+export function checkPlatform(
+  platform: string,
+  arch: string,
+  kernel: string,
+  nodeVersion: string,
+): Finding[] {
   const old = Number(nodeVersion.slice(1).split('.')[0]) < MIN_NODE_MAJOR;
   const foreign = platform !== 'linux' || !['x64', 'arm64'].includes(arch);
   return [
@@ -48,14 +53,22 @@ export function checkPlatform(platform: string, arch: string, kernel: string, no
       'node',
       'Node.js',
       nodeVersion,
-      old ? { state: 'missing', follows: 'Sealane is not tested with it', remedy: 'install Node.js 20 or later' } : undefined,
+      old
+        ? {
+            state: 'missing',
+            follows: 'Sealane is not tested with it',
+            remedy: 'install Node.js 20 or later',
+          }
+        : undefined,
       true,
     ),
     finding(
       'system',
       'System',
       `${platform} ${kernel} ${arch}`,
-      foreign ? { state: 'missing', follows: 'Sealane does not run here', remedy: 'use Linux on x86-64 or arm64' } : undefined,
+      foreign
+        ? { state: 'missing', follows: 'Sealane does not run here', remedy: 'use Linux on x86-64 or arm64' }
+        : undefined,
       true,
     ),
   ];
@@ -90,25 +103,45 @@ function checkSeals({ seals }: Capabilities): Finding {
   const found = known.join(' ') || 'none';
   if (missing.length > 0) {
     const follows = `objects can't be made immutable (no ${missing.join(', ')})`;
-    return finding('seals', 'Seals', found, { state: 'missing', follows, remedy: 'use Linux 3.17 or later' }, true);
+    return finding(
+      'seals',
+      'Seals',
+      found,
+      { state: 'missing', follows, remedy: 'use Linux 3.17 or later' },
+      true,
+    );
   }
   if (seals.FUTURE_WRITE) return finding('seals', 'Seals', found, undefined, true);
   const follows = 'memory pools that only their publisher writes are not possible; objects are';
-  return finding('seals', 'Seals', found, { state: 'limited', follows, remedy: 'use Linux 5.1 or later' }, true);
+  return finding(
+    'seals',
+    'Seals',
+    found,
+    { state: 'limited', follows, remedy: 'use Linux 5.1 or later' },
+    true,
+  );
 }
 
 function checkNewKernel({ noexecSeal, peerPidfd }: Capabilities): Finding {
   const found = `non-executable memory: ${yesNo(noexecSeal)}, SO_PEERPIDFD: ${yesNo(peerPidfd)}`;
   if (noexecSeal && peerPidfd) return finding('kernel-features', 'Newer kernel', found);
   const follows = 'hardening that newer kernels offer is left out; everything works';
-  return finding('kernel-features', 'Newer kernel', found, { state: 'limited', follows, remedy: 'use Linux 6.5 or later' });
+  return finding('kernel-features', 'Newer kernel', found, {
+    state: 'limited',
+    follows,
+    remedy: 'use Linux 6.5 or later',
+  });
 }
 
 function checkDigests({ digests }: Capabilities): Finding {
   if (digests) return finding('digests', 'Digests', 'SHA-256 by the OpenSSL inside Node.js');
   const follows = 'digests and content-addressed objects are not possible';
   const remedy = 'use an official build of Node.js';
-  return finding('digests', 'Digests', 'this Node.js exports no OpenSSL', { state: 'missing', follows, remedy });
+  return finding('digests', 'Digests', 'this Node.js exports no OpenSSL', {
+    state: 'missing',
+    follows,
+    remedy,
+  });
 }
 
 function checkHugePages({ hugePages, pageSize }: Capabilities): Finding {
@@ -124,13 +157,17 @@ function checkDescriptors({ descriptors: { soft, hard } }: Capabilities): Findin
   const found = `${formatLimit(soft)} (hard limit ${formatLimit(hard)})`;
   if (soft >= COMFORTABLE_DESCRIPTORS) return finding('descriptors', 'Descriptors', found);
   const follows = 'each object takes one in the broker, so it holds few objects';
-  const remedy = soft < hard ? `ulimit -n ${formatLimit(hard)}` : 'raise nofile in /etc/security/limits.conf, or LimitNOFILE of the service';
+  const remedy =
+    soft < hard
+      ? `ulimit -n ${formatLimit(hard)}`
+      : 'raise nofile in /etc/security/limits.conf, or LimitNOFILE of the service';
   return finding('descriptors', 'Descriptors', found, { state: 'limited', follows, remedy });
 }
 
 function checkMappings({ maxMapCount }: Capabilities): Finding {
   const found = maxMapCount === undefined ? 'unknown' : `${maxMapCount} in one process`;
-  if (maxMapCount === undefined || maxMapCount >= COMFORTABLE_MAPPINGS) return finding('mappings', 'Mappings', found);
+  if (maxMapCount === undefined || maxMapCount >= COMFORTABLE_MAPPINGS)
+    return finding('mappings', 'Mappings', found);
   const follows = 'a process can hold views of few objects at once';
   const remedy = `sudo sysctl vm.max_map_count=${COMFORTABLE_MAPPINGS}`;
   return finding('mappings', 'Mappings', found, { state: 'limited', follows, remedy });
@@ -146,7 +183,8 @@ function checkPackets({ maxPacketBytes }: Capabilities): Finding {
 
 function checkInotify({ inotify: { maxInstances } }: Capabilities): Finding {
   const found = maxInstances === undefined ? 'unknown' : `${maxInstances} instances for a user`;
-  if (maxInstances !== undefined && maxInstances >= COMFORTABLE_INOTIFY_INSTANCES) return finding('inotify', 'inotify', found);
+  if (maxInstances !== undefined && maxInstances >= COMFORTABLE_INOTIFY_INSTANCES)
+    return finding('inotify', 'inotify', found);
   const follows = 'processes beyond them look for changes in intervals';
   const remedy = `sudo sysctl fs.inotify.max_user_instances=${COMFORTABLE_INOTIFY_INSTANCES * 8}`;
   return finding('inotify', 'inotify', found, { state: 'limited', follows, remedy });
@@ -154,23 +192,46 @@ function checkInotify({ inotify: { maxInstances } }: Capabilities): Finding {
 
 function checkDirectory({ runtimeDirectory: { path, exists, problem } }: Capabilities): Finding {
   if (problem === undefined) {
-    return finding('directory', 'Runtime directory', exists ? path : `${path} (made when a broker starts)`, undefined, true);
+    return finding(
+      'directory',
+      'Runtime directory',
+      exists ? path : `${path} (made when a broker starts)`,
+      undefined,
+      true,
+    );
   }
   const follows = 'no broker starts at the default place';
   const remedy = 'correct it, or choose another with $SEALANE_DIR or --socket';
-  return finding('directory', 'Runtime directory', `${path} ${problem}`, { state: 'missing', follows, remedy }, true);
+  return finding(
+    'directory',
+    'Runtime directory',
+    `${path} ${problem}`,
+    { state: 'missing', follows, remedy },
+    true,
+  );
 }
 
 /** A broker that answered. */
-export function presentBroker(socket: string, { pid, version, objects, bytes, connections, uptimeMs }: BrokerStatus): Finding {
+export function presentBroker(
+  socket: string,
+  { pid, version, objects, bytes, connections, uptimeMs }: BrokerStatus,
+): Finding {
   const content = `${objects} objects, ${formatBytes(bytes)}, ${connections} connections`;
-  return finding('broker', 'Broker', `${socket}: version ${version}, process ${pid}, up ${formatDuration(uptimeMs)}, ${content}`);
+  return finding(
+    'broker',
+    'Broker',
+    `${socket}: version ${version}, process ${pid}, up ${formatDuration(uptimeMs)}, ${content}`,
+  );
 }
 
 /** A broker that did not. It is nothing that the machine lacks. */
 export function absentBroker(socket: string, message: string, remedy: string): Finding {
   const follows = 'put, get and the like need one; an application may embed its own';
-  return finding('broker', 'Broker', message.includes(socket) ? message : `${socket}: ${message}`, { state: 'missing', follows, remedy });
+  return finding('broker', 'Broker', message.includes(socket) ? message : `${socket}: ${message}`, {
+    state: 'missing',
+    follows,
+    remedy,
+  });
 }
 
 function yesNo(value: boolean): string {

@@ -10,8 +10,6 @@ export interface Column {
   flexible?: boolean;
   /** Left out when every cell of it is empty. */
   optional?: boolean;
-  /** Styles a padded cell. `text` is the cell before padding. */
-  paint?(padded: string, text: string): string;
 }
 
 /** How a table is laid out. */
@@ -43,10 +41,9 @@ export function renderTable(
     picked,
     widths,
     layout,
-    picked.map((column) => column.title),
-    (padded) => layout.style.dim(padded),
+    picked.map(({ title }) => title),
   );
-  return [title, ...cells.map((row) => line(picked, widths, layout, row))];
+  return [layout.style.dim(title), ...cells.map((row) => line(picked, widths, layout, row))];
 }
 
 function columnWidths(columns: readonly Column[], rows: readonly string[][], layout: TableLayout): number[] {
@@ -67,15 +64,12 @@ function line(
   widths: readonly number[],
   layout: TableLayout,
   cells: readonly string[],
-  paint?: (padded: string) => string,
 ): string {
   const last = columns.length - 1;
-  const painted = columns.map((column, i) => {
+  const padded = columns.map(({ align }, i) => {
     const text = shorten(cells[i] ?? '', widths[i] ?? 0, layout.ellipsis);
     // The last left-aligned cell gets no padding: trailing spaces wrap lines and soil what is copied.
-    const padded =
-      i === last && column.align !== 'right' ? text : pad(text, widths[i] ?? 0, column.align ?? 'left');
-    return (paint ?? ((cell: string) => column.paint?.(cell, text) ?? cell))(padded);
+    return i === last && align !== 'right' ? text : pad(text, widths[i] ?? 0, align ?? 'left');
   });
-  return ' '.repeat(layout.indent ?? 0) + painted.join(GAP);
+  return ' '.repeat(layout.indent ?? 0) + padded.join(GAP);
 }

@@ -308,7 +308,10 @@ test('an answer over the packet size that the client takes comes detached', asyn
   const exchange = async (request: Request): Promise<Packet> => {
     let packet: Packet | 'empty' | 'end' = 'empty';
     socket.send(encodeRequest(request));
-    await until('an answer comes', () => (packet = socket.receive(buffer)) !== 'empty');
+    await until('an answer comes', () => {
+      packet = socket.receive(buffer);
+      return packet !== 'empty';
+    });
     assert(typeof packet === 'object');
     return packet;
   };
