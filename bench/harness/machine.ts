@@ -1,5 +1,5 @@
 // What the figures were measured on: processor, kernel, Node.js, memory, and whether processes could be pinned.
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { canPin } from './pinning.js';
 
 export interface Machine {
@@ -10,6 +10,8 @@ export interface Machine {
   readonly architecture: string;
   readonly node: string;
   readonly pinned: boolean;
+  /** Runnable processes in the last minute, before the run: others' work that the figures suffer from. */
+  readonly load: number;
 }
 
 export function describeMachine(): Machine {
@@ -22,13 +24,19 @@ export function describeMachine(): Machine {
     architecture: process.arch,
     node: process.version,
     pinned: canPin(),
+    load: loadavg()[0] ?? Number.NaN,
   };
 }
 
 export function machineLine(machine: Machine): string {
-  const memory = `${Math.round(machine.memoryBytes / 2 ** 30)} GiB`;
-  const pinning = machine.pinned
-    ? 'processes pinned where it matters'
-    : 'UNPINNED: taskset or a second core is missing';
-  return `${machine.processor}, ${machine.cores} cores (${machine.architecture}), ${memory}, ${machine.kernel}, Node.js ${machine.node}; ${pinning}`;
+  const parts = [
+    machine.processor,
+    `${machine.cores} cores (${machine.architecture})`,
+    `${Math.round(machine.memoryBytes / 2 ** 30)} GiB`,
+    machine.kernel,
+    `Node.js ${machine.node}`,
+    machine.pinned ? 'processes pinned where it matters' : 'UNPINNED: taskset or a second core is missing',
+    `load average before the run ${machine.load.toFixed(1)}`,
+  ];
+  return parts.join(', ');
 }

@@ -1,6 +1,6 @@
 // Runs a list of measurements one after the other, and writes what they found: table, JSON, plot, document.
 import { writeFileSync } from 'node:fs';
-import { describeMachine, machineLine } from './machine.js';
+import { describeMachine, type Machine, machineLine } from './machine.js';
 import { renderMarkdown } from './markdown.js';
 import { type BenchOptions, parseOptions, selects, USAGE } from './options.js';
 import { renderSvg } from './plot.js';
@@ -76,11 +76,11 @@ function report(measurement: Measurement, error: unknown): void {
   process.exitCode = 1;
 }
 
-function save(suite: Suite, options: BenchOptions, rows: readonly Row[]): void {
+function save(suite: Suite, options: BenchOptions, machine: Machine, rows: readonly Row[]): void {
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
   if (options.svg !== undefined) writeFileSync(options.svg, renderSvg(suite.title, rows));
   if (options.markdown !== undefined) {
-    writeFileSync(options.markdown, renderMarkdown(suite, describeMachine(), rows, options.quick));
+    writeFileSync(options.markdown, renderMarkdown(suite, machine, rows, options.quick));
   }
 }
 
@@ -99,10 +99,11 @@ export async function runSuite(suite: Suite, argv: readonly string[]): Promise<v
     return;
   }
   const start = performance.now();
-  console.log(machineLine(describeMachine()));
+  const machine = describeMachine();
+  console.log(machineLine(machine));
   const rows = await measureAll(suite, options);
   console.log(`\n${renderTable(rows)}\n\n${renderNotes(rows)}\n`);
-  save(suite, options, rows);
+  save(suite, options, machine, rows);
   if (options.quick) console.log('A quick run: too few rounds for figures to quote.');
   console.log(summaryLine(rows, (performance.now() - start) / 1000));
 }

@@ -7,6 +7,7 @@ export const COLUMNS: readonly { readonly title: string; readonly align: Alignme
   { title: 'value', align: 'right' },
   { title: 'p99', align: 'right' },
   { title: 'p99.9', align: 'right' },
+  { title: 'theirs', align: 'right' },
   { title: 'ratio', align: 'right' },
   { title: 'compared with', align: 'left' },
   { title: 'target', align: 'right' },
@@ -14,7 +15,7 @@ export const COLUMNS: readonly { readonly title: string; readonly align: Alignme
 ];
 
 // Figures of `more` that have a column of their own.
-const COLUMN_FIGURES = new Set(['p99', 'p999']);
+const COLUMN_FIGURES = new Set(['p99', 'p999', 'peer']);
 
 function optional(row: Row, name: string): string {
   const value = row.more[name];
@@ -33,6 +34,7 @@ export function rowCells(row: Row): string[] {
     formatValue(row.value, row.unit),
     optional(row, 'p99'),
     optional(row, 'p999'),
+    optional(row, 'peer'),
     row.ratio === null ? '' : formatNumber(row.ratio),
     row.to ?? '',
     row.target ?? '',

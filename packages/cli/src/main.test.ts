@@ -444,6 +444,16 @@ test('a reader that goes away ends the command quietly', async () => {
   assert.deepEqual([stdout.slice(-3), stderr], [' 0\n', '']);
 });
 
+test('a full disk under standard output is a failure that says so', () => {
+  const words = [process.execPath, MAIN];
+  const { status, stderr } = spawnSync('bash', ['-c', '"$0" "$1" list > /dev/full', ...words], {
+    env: environment,
+    encoding: 'utf8',
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /^sealane: can't write to standard output: .*ENOSPC/);
+});
+
 const hasScript = spawnSync('script', ['--version']).status === 0;
 const skip = hasScript ? false : 'the program script (util-linux), which makes a terminal, is missing';
 

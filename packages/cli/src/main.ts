@@ -39,7 +39,11 @@ async function run(words: readonly string[]): Promise<number> {
 
 function fail(terminal: Terminal, error: unknown, context: CommandContext): number {
   const interruption = findInterruption(error);
-  if (interruption !== undefined) return interruption.exitCode;
+  if (interruption !== undefined) {
+    // The terminal has shown ^C: what follows begins on a line of its own.
+    if (terminal.err.terminal) terminal.err.line('');
+    return interruption.exitCode;
+  }
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
   // The help that commander shows when no command is given has been printed already.
   if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage;
@@ -58,15 +62,15 @@ function fromCommander(error: CommanderError, command: string | undefined): Comm
   return usageError(message, `see \`sealane ${command === undefined ? '' : `${command} `}--help\``);
 }
 
-/** A reader that went away, as `head` does, is no error: there is nobody left to tell. */
-function endQuietlyOnBrokenPipe(stream: NodeJS.WriteStream): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.ok);
-    throw error;
-  });
+/** A reader that went away, as `head` does, is no error: there is nobody left to tell. Anything else is. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  process.stderr.write(`sealane: can't write to standard output: ${error.message}; send it elsewhere\n`);
+  process.exit(EXIT.failure);
 }
 
-endQuietlyOnBrokenPipe(process.stdout);
-endQuietlyOnBrokenPipe(process.stderr);
+process.stdout.on('error', onOutputError);
+// What is lost with standard error is lost; the work goes on.
+process.stderr.on('error', () => undefined);
 // An explicit end: standard input that nobody reads to its end must not keep the process.
 process.exit(await run(process.argv.slice(2)));

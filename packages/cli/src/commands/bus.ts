@@ -3,7 +3,7 @@ import { type BlobInfo, type Bus, connect, isSealaneError } from 'sealane';
 import { Interrupt } from '../interrupt.js';
 import { field, listField } from '../terminal/escape.js';
 import type { Column } from '../terminal/table.js';
-import { formatAge, formatBytes } from '../terminal/units.js';
+import { formatAge, formatBytes, formatRemaining } from '../terminal/units.js';
 
 /** Options of every command that connects. */
 export interface BusOptions {
@@ -57,7 +57,7 @@ export function toRow(info: BlobInfo, nowMs: number): string[] {
     String(info.id),
     formatBytes(info.size),
     formatAge(nowMs - info.createdAt.getTime()),
-    info.expiresAt === undefined ? '' : `in ${formatAge(info.expiresAt.getTime() - nowMs)}`,
+    info.expiresAt === undefined ? '' : `in ${formatRemaining(info.expiresAt.getTime() - nowMs)}`,
     info.owner === undefined ? '' : field(info.owner),
     info.allowed.length === 0 ? '' : listField(info.allowed),
     info.digest?.slice(0, 'sha256:'.length + TABLE_DIGEST_DIGITS) ?? '',

@@ -3,7 +3,7 @@ import type { BlobInfo } from 'sealane';
 import { parseTarget, type TargetOptions } from '../arguments.js';
 import { field } from '../terminal/escape.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { formatAge, formatBytes } from '../terminal/units.js';
+import { formatAge, formatBytes, formatRemaining } from '../terminal/units.js';
 import { pad } from '../terminal/width.js';
 import { type BusOptions, toJson, withBus } from './bus.js';
 
@@ -30,7 +30,7 @@ export async function runStat(argument: string, options: StatOptions, terminal: 
 /** Keys and values, escaped. With the time, sizes and times say what they mean beside what they are. */
 function factsOf(info: BlobInfo, nowMs: number | undefined): [key: string, value: string][] {
   const about = (value: string, note: string) => (nowMs === undefined ? value : `${value} (${note})`);
-  const age = (date: Date) => formatAge(Math.abs((nowMs ?? 0) - date.getTime()));
+  const passedMs = (date: Date) => (nowMs ?? 0) - date.getTime();
   return [
     ['id', String(info.id)],
     ['name', field(info.name)],
@@ -39,10 +39,12 @@ function factsOf(info: BlobInfo, nowMs: number | undefined): [key: string, value
     ['owner', field(info.owner)],
     ...info.allowed.map((job): [string, string] => ['allowed', field(job)]),
     ['uid', String(info.uid)],
-    ['created', about(info.createdAt.toISOString(), `${age(info.createdAt)} ago`)],
+    ['created', about(info.createdAt.toISOString(), `${formatAge(passedMs(info.createdAt))} ago`)],
     [
       'expires',
-      info.expiresAt === undefined ? '-' : about(info.expiresAt.toISOString(), `in ${age(info.expiresAt)}`),
+      info.expiresAt === undefined
+        ? '-'
+        : about(info.expiresAt.toISOString(), `in ${formatRemaining(-passedMs(info.expiresAt))}`),
     ],
     ...Object.entries(info.metadata).map(([key, value]): [string, string] => [
       `meta.${field(key)}`,

@@ -34,6 +34,7 @@ export interface Plot {
 }
 
 const BAR_COLUMNS = 40;
+const LEGEND_COLUMNS = 11;
 const INDENT = '  ';
 
 const COLUMNS: readonly Column[] = [
@@ -138,12 +139,20 @@ function renderPlot({ title, rows }: Plot, { style, unicode }: ReportLayout): st
   return [style.bold(title), ...lines];
 }
 
+/** What the columns mean, in the order of the table. */
+const LEGEND: readonly (readonly [column: string, meaning: string])[] = [
+  ['published', 'the bytes are in memory, ready to be had; reading the file is included'],
+  ['at hand', 'the last consumer has all of them'],
+  ['all read', 'the last consumer has read every one of them'],
+  ['memory', 'what the consumers gained together, shared pages counted once (PSS)'],
+  ['private', 'pages that one process alone has'],
+];
+
 function legend({ rounds }: DemoReport): string[] {
   const runs = rounds === 1 ? 'One round' : `Medians of ${rounds} rounds`;
   return [
-    `${runs}, each with new processes. Times begin with the file on disk (in the page cache) and include reading it.`,
-    'published: in memory, ready to be had.  at hand: the last consumer had all bytes.  all read: and had read each of them.',
-    'memory: what the consumers gained together, each shared page counted once (PSS).  private: pages that one process alone has.',
+    ...LEGEND.map(([column, meaning]) => `${INDENT}${pad(column, LEGEND_COLUMNS, 'left')}${meaning}`),
+    `${INDENT}${runs}, with new processes each. The files are in the page cache.`,
   ];
 }
 

@@ -7,6 +7,7 @@ import {
   formatDuration,
   formatRate,
   formatRatio,
+  formatRemaining,
   parseDuration,
   parseSize,
 } from './units.js';
@@ -95,6 +96,7 @@ test('times are printed in the unit that fits', () => {
 });
 
 test('ages, rates and ratios are short', () => {
+  assert.deepEqual([-5, 45_000, 7_197_000].map(formatRemaining), ['0s', '45s', '1h 59m']);
   assert.deepEqual([-5, 59_999, 60_000, 7_200_000, 172_800_000].map(formatAge), [
     '0s',
     '59s',

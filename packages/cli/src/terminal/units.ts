@@ -78,6 +78,12 @@ export function formatAge(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
+/** What is left of a time, to the next smaller unit: `45s`, `3m 20s`, `1h 59m`, `6d 23h`. */
+export function formatRemaining(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  return seconds < 60 ? `${seconds}s` : formatLong(seconds);
+}
+
 /** Bytes per second for people. */
 export function formatRate(bytes: number, ms: number): string {
   return ms <= 0 ? '-' : `${formatBytes((bytes / ms) * 1000)}/s`;

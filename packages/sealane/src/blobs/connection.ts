@@ -67,7 +67,6 @@ export class Connection {
 
   private constructor(socket: UnixSocket) {
     this.#link = new Link(socket, {
-      maxPacketBytes: MAX_PACKET_BYTES,
       maxMessageBytes: MAX_MESSAGE_BYTES,
       messagesPerTurn: MESSAGES_PER_TURN,
       onMessage: (message, descriptors) => this.#onMessage(message, descriptors),
@@ -89,6 +88,7 @@ export class Connection {
       const job = jobId === undefined ? {} : { jobId };
       const { answer } = await connection.ask({ ...hello, ...sizes, ...job }, undefined, signal);
       connection.#limits = answer.limits;
+      connection.#link.limitPackets(answer.limits.maxPacketBytes);
       connection.#maxOutstanding = Math.max(1, answer.limits.maxOutstanding);
       return connection;
     } catch (error) {

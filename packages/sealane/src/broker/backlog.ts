@@ -1,14 +1,11 @@
 /**
  * Answers that wait because clients do not read them. A client that falls behind is read no further until it has caught up:
  * nothing that it does makes the broker keep more for it.
- * Owns the sums and one timer; the answers themselves are the links'.
+ * Owns the sums; the answers themselves are the links'.
  */
 
 /** Bytes of answers that may wait for one client. One answer more, of at most a page of a list, can come on top. */
 const MAX_BYTES = 262_144;
-
-/** How often the clients that fell behind are looked at, in milliseconds: a link does not tell when its queue is empty. */
-const LOOK_MS = 5;
 
 /** One client's share. */
 export interface Backlog {
@@ -16,16 +13,8 @@ export interface Backlog {
   descriptors: number;
 }
 
-/** A client that is read no further. */
-export interface Stalled {
-  /** Whether it may be read again. */
-  recover(): boolean;
-}
-
 export class Backlogs {
-  readonly #stalled = new Set<Stalled>();
   #descriptors = 0;
-  #timer: NodeJS.Timeout | undefined;
 
   /** `maxDescriptors`: waiting ones of all clients, above which every client with a waiting one is read no further. */
   constructor(private readonly maxDescriptors: number) {}
@@ -50,22 +39,5 @@ export class Backlogs {
 
   isOver(backlog: Backlog): boolean {
     return backlog.bytes > MAX_BYTES || (backlog.descriptors > 0 && this.#descriptors > this.maxDescriptors);
-  }
-
-  /** Asks a client from time to time, until it has recovered. */
-  stall(client: Stalled): void {
-    this.#stalled.add(client);
-    this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
-  }
-
-  forget(client: Stalled): void {
-    this.#stalled.delete(client);
-    if (this.#stalled.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #look(): void {
-    for (const client of this.#stalled) if (client.recover()) this.forget(client);
   }
 }

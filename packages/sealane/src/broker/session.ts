@@ -4,8 +4,7 @@
  * Trusts the peer's credentials, which the kernel states, and nothing that the peer sends.
  */
 import { SealaneError } from '../base/errors.js';
-import { MAX_PACKET_BYTES } from '../base/limits.js';
-import { Link, type LinkOptions } from '../link/index.js';
+import { Link } from '../link/index.js';
 import { closeDescriptor } from '../os/descriptor.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import {
@@ -19,7 +18,7 @@ import {
   type Response,
 } from '../wire/index.js';
 import { toAnswer } from './answers.js';
-import type { Backlog, Stalled } from './backlog.js';
+import type { Backlog } from './backlog.js';
 import { DigestLane } from './digests.js';
 import { dispatch } from './dispatch.js';
 import { Outstanding, type Pending, type Ticket } from './outstanding.js';
@@ -41,7 +40,7 @@ const ENDING_MS = 200;
 /** Not yet greeted, greeted, waiting to hear why it is refused, told so and only waiting for its end, gone. */
 type State = 'new' | 'open' | 'refused' | 'ending' | 'closed';
 
-export class Session implements Stalled {
+export class Session {
   readonly uid: number;
   /** The job that the client said it acts for. */
   job: string | undefined;
@@ -51,7 +50,6 @@ export class Session implements Stalled {
   /** Largest message that the client and the broker both take, in bytes. */
   maxAnswerBytes: number;
   readonly #link: Link;
-  readonly #linkOptions: LinkOptions;
   readonly #backlog: Backlog = { bytes: 0, descriptors: 0 };
   readonly #refusal: SealaneError | undefined;
   #state: State = 'new';
@@ -75,14 +73,13 @@ export class Session implements Stalled {
     this.maxAnswerBytes = settings.maxMessageBytes;
     this.#refusal = refusal;
     if (refusal !== undefined) this.#state = 'refused';
-    this.#linkOptions = {
-      maxPacketBytes: MAX_PACKET_BYTES,
+    this.#link = new Link(socket, {
       maxMessageBytes: settings.maxMessageBytes,
       messagesPerTurn: MESSAGES_PER_TURN,
       onMessage: (message, descriptors, lost) => this.#onMessage(message, descriptors, lost),
+      onDrained: () => this.#onDrained(),
       onClose: () => this.#onClose(),
-    };
-    this.#link = new Link(socket, this.#linkOptions);
+    });
     this.#closeAfter(refusal === undefined ? settings.helloTimeoutMs : REFUSAL_MS);
   }
 
@@ -120,13 +117,6 @@ export class Session implements Stalled {
     };
     this.#sendLast(encodeResponse(response));
     this.#regulate();
-  }
-
-  /** Whether it may be read again, after it had fallen behind with reading. */
-  recover(): boolean {
-    if (this.#link.queued === 0) this.services.backlogs.clear(this.#backlog);
-    this.#regulate();
-    return !this.#paused;
   }
 
   /** Tells the client that the broker ends, and closes. */
@@ -184,8 +174,7 @@ export class Session implements Stalled {
     this.#state = 'open';
     this.job = request.jobId;
     this.maxAnswerBytes = Math.min(request.maxMessageBytes, this.services.settings.maxMessageBytes);
-    // The link looks at it whenever it sends.
-    this.#linkOptions.maxPacketBytes = Math.min(request.maxPacketBytes, MAX_PACKET_BYTES);
+    this.#link.limitPackets(request.maxPacketBytes);
     const { limits } = this.services;
     const { requestId } = request;
     this.reply({ type: 'hello', requestId, version: PROTOCOL_VERSION, brokerPid: process.pid, limits });
@@ -234,7 +223,6 @@ export class Session implements Stalled {
     const due = this.outstanding.busy + queued;
     const full = due > 0 && this.outstanding.size + queued >= this.outstanding.max;
     const pause = full || this.services.backlogs.isOver(this.#backlog);
-    if (pause && queued > 0) this.services.backlogs.stall(this);
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#link.pause();
@@ -252,12 +240,17 @@ export class Session implements Stalled {
     for (const id of [...this.watches.keys()]) endWatch(this, id);
   }
 
+  /** The client has caught up with reading. */
+  #onDrained(): void {
+    this.services.backlogs.clear(this.#backlog);
+    this.#regulate();
+  }
+
   #onClose(): void {
     this.#state = 'closed';
     clearTimeout(this.#deadline);
     this.#giveUp(new SealaneError('ERR_SEALANE_CLOSED', 'the connection is closed'));
     this.services.backlogs.clear(this.#backlog);
-    this.services.backlogs.forget(this);
     this.onClosed(this);
   }
 }

@@ -18,7 +18,6 @@ class Received {
   readonly #changed = new EventTarget();
 
   readonly options: LinkOptions = {
-    maxPacketBytes: 65_536,
     maxMessageBytes: 1_048_576,
     messagesPerTurn: 16,
     onMessage: (message, descriptors, lost) => {
@@ -111,6 +110,37 @@ test('what the peer does not read is queued with its descriptors and sent later,
   assert.equal(link.queued, 0);
   link.close();
   peer.close();
+});
+
+test('a link tells when everything is sent', async () => {
+  const [near, far] = UnixSocket.pair();
+  const received = new Received();
+  const drained = new Promise<void>((resolve) => {
+    const link = new Link(near, { ...new Received().options, onDrained: resolve });
+    for (let index = 0; index < 40; index++) link.send(message(20_000, index));
+    assert.ok(link.queued > 0);
+  });
+  const peer = new Link(far, received.options);
+  await drained;
+  await received.until(() => received.messages.length === 40);
+  peer.close();
+});
+
+test('a peer that takes smaller packets gets what is larger detached', async () => {
+  const [near, far] = UnixSocket.pair();
+  const link = new Link(near, new Received().options);
+  link.limitPackets(1_024);
+  link.send(message(1_000));
+  link.send(message(1_010));
+  const buffer = new Uint8Array(65_536);
+  const sizes: number[] = [];
+  for (let packet = far.receive(buffer); typeof packet !== 'string'; packet = far.receive(buffer)) {
+    sizes.push(packet.bytes);
+    for (const descriptor of packet.descriptors) closeDescriptor(descriptor);
+  }
+  assert.deepEqual(sizes, [HEADER_BYTES + 1_000, HEADER_BYTES]);
+  link.close();
+  far.close();
 });
 
 test('closing frees what is queued', async () => {

@@ -12,8 +12,6 @@ import { attach, detach, isDetached } from './detached.js';
 
 /** What a link needs to know and whom it tells. */
 export interface LinkOptions {
-  /** Largest packet to send, in bytes; a larger message is detached. At most MAX_PACKET_BYTES. */
-  maxPacketBytes: number;
   /** Largest message to accept, in bytes, detached ones included. */
   maxMessageBytes: number;
   /** Most messages to take in one turn of the event loop, so that a flood does not starve other connections. */
@@ -23,6 +21,8 @@ export interface LinkOptions {
    * `descriptorsLost`: the kernel dropped some, because this process is out of descriptors or there were too many.
    */
   onMessage(message: Uint8Array, descriptors: number[], descriptorsLost: boolean): void;
+  /** Everything that was queued is sent. */
+  onDrained?(): void;
   /** The link is closed: once, never from inside a call of the owner. `error` is undefined when it ended in good order. */
   onClose(error: SealaneError | undefined): void;
 }
@@ -49,6 +49,7 @@ export class Link implements Disposable {
   readonly #watcher: Watcher;
   readonly #options: LinkOptions;
   readonly #queue: Queued[] = [];
+  #maxPacketBytes = MAX_PACKET_BYTES;
   #retryTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
   #paused = false;
@@ -77,6 +78,11 @@ export class Link implements Disposable {
     return this.#closed;
   }
 
+  /** From now on, sends at most this many bytes in a packet; a larger message is detached. At most MAX_PACKET_BYTES. */
+  limitPackets(maxPacketBytes: number): void {
+    this.#maxPacketBytes = Math.min(maxPacketBytes, MAX_PACKET_BYTES);
+  }
+
   /**
    * Sends a message, or queues it while the peer's buffer is full. Borrows the descriptors: they may be closed
    * when this returns. A connection that turns out to be broken is closed, and says so through `onClose`.
@@ -84,7 +90,7 @@ export class Link implements Disposable {
    */
   send(message: Uint8Array, descriptors: readonly number[] = []): void {
     if (this.#closed || this.#ending) return;
-    if (message.length <= this.#options.maxPacketBytes) {
+    if (message.length <= this.#maxPacketBytes) {
       this.#sendPacket(message, descriptors);
       return;
     }
@@ -202,8 +208,12 @@ export class Link implements Disposable {
       this.#queue.shift();
       closeAll(head.descriptors);
     }
-    if (this.#ending) this.close();
-    else this.#updateInterest();
+    if (this.#ending) {
+      this.close();
+      return;
+    }
+    this.#updateInterest();
+    this.#options.onDrained?.();
   }
 
   #waitToSend(reason: 'full' | 'in-flight'): void {

@@ -148,6 +148,7 @@ async function socketPair(): Promise<[Socket, Socket]> {
 async function collectBytes(reader: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   reader.on('data', (chunk) => chunks.push(chunk));
+  reader.resume();
   await once(reader, 'close');
   return Buffer.concat(chunks);
 }
