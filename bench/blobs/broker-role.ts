@@ -1,13 +1,18 @@
 // The process of a BrokerStation: a broker with default options, nothing else.
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Broker } from 'sealane';
 import { serve } from '../harness/station.js';
 import type { BrokerMemory } from './broker-station.js';
 
+const directory = mkdtempSync(join(tmpdir(), 'sealane-bench-'));
 let broker: Broker | undefined;
 
-async function start({ socket }: { socket: string }): Promise<void> {
-  broker = await Broker.start({ socket });
+/** Answers the socket's path. */
+async function start(): Promise<string> {
+  broker = await Broker.start({ socket: join(directory, 'broker.sock') });
+  return broker.socket;
 }
 
 function residentBytes(): number {
@@ -26,4 +31,5 @@ function memory(): BrokerMemory {
 
 serve({ start, memory }, async () => {
   await broker?.stop();
+  rmSync(directory, { recursive: true, force: true });
 });

@@ -52,13 +52,13 @@ async function openPool({ size, count }: Batch): Promise<void> {
   await pool.ready();
 }
 
-/** Puts as many drafts as the pool holds: it is full before the first, and populates on while they are put. */
-async function draft({ size, count }: Batch): Promise<number[]> {
+/** With `full`, the pool is full before the first draft; without, drafts are put as fast as it goes. */
+async function draft({ size, count, full }: Batch & { full: boolean }): Promise<number[]> {
   if (pool === undefined) throw new Error('call openPool first');
   const source = sourceOf(size);
   const samplesUs: number[] = [];
   const ids: number[] = [];
-  await pool.ready();
+  if (full) await pool.ready();
   for (let index = 0; index < count; index++) {
     const start = performance.now();
     const fresh = connected().draft(size, { pool });

@@ -4,14 +4,24 @@ import type { Row } from './row.js';
 import type { Suite } from './suite.js';
 import { COLUMNS, renderNotes, rowCells } from './table.js';
 
-function tableRow(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`;
-}
-
+/** A table whose source lines up too, as the formatter wants it. */
 function resultTable(rows: readonly Row[]): string {
-  const header = tableRow(COLUMNS.map((column) => column.title));
-  const rule = `|${COLUMNS.map((column) => (column.align === 'right' ? '--:' : '---')).join('|')}|`;
-  return [header, rule, ...rows.map((row) => tableRow(rowCells(row)))].join('\n');
+  const header = COLUMNS.map((column) => column.title);
+  const cells = [header, ...rows.map(rowCells)];
+  const widths = COLUMNS.map((_, index) => Math.max(...cells.map((row) => (row[index] ?? '').length)));
+  const rule = COLUMNS.map((column, index) => {
+    const dashes = '-'.repeat(widths[index] ?? 0);
+    return column.align === 'right' ? `${dashes.slice(1)}:` : dashes;
+  });
+  const padded = cells.map((row) =>
+    COLUMNS.map((column, index) => {
+      const width = widths[index] ?? 0;
+      const text = row[index] ?? '';
+      return column.align === 'right' ? text.padStart(width) : text.padEnd(width);
+    }),
+  );
+  const [first = [], ...rest] = padded;
+  return [first, rule, ...rest].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
 
 function methods(suite: Suite): string {

@@ -57,10 +57,6 @@ export class Station implements AsyncDisposable {
     return new Station(child, path);
   }
 
-  get pid(): number {
-    return this.#child.pid ?? -1;
-  }
-
   /** Runs one task there. The caller knows what the task answers and says so in `Output`. */
   call<Output>(task: string, input: unknown = null): Promise<Output> {
     const id = ++this.#lastId;
@@ -106,6 +102,8 @@ export function serve(
   process.on('message', async (call: Call) => {
     process.send?.(await answer(tasks, call));
   });
+  // Ctrl-C reaches every process of the terminal: the parent ends by it, and its end is what ends us, in good order.
+  process.on('SIGINT', () => {});
   process.once('disconnect', async () => {
     await onEnd();
     process.exit(0);

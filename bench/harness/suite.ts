@@ -49,12 +49,16 @@ async function measure(
   return rows.filter((row) => options.only === undefined || row.id.startsWith(options.only));
 }
 
+function isWanted(measurement: Measurement, options: BenchOptions): boolean {
+  return measurement.ids.some((id) => selects(options.only, id));
+}
+
 /** A failed measurement does not take the others with it, but fails the run. */
 async function measureAll(suite: Suite, options: BenchOptions): Promise<Row[]> {
   const progress = new Progress();
   const rows: Row[] = [];
   for (const measurement of suite.measurements) {
-    if (!measurement.ids.some((id) => selects(options.only, id))) continue;
+    if (!isWanted(measurement, options)) continue;
     try {
       rows.push(...(await measure(measurement, options, progress)));
     } catch (error) {
@@ -95,14 +99,20 @@ function summaryLine(rows: readonly Row[], seconds: number): string {
 export async function runSuite(suite: Suite, argv: readonly string[]): Promise<void> {
   const options = parseOptions(argv);
   if (options.help) {
-    console.log(`${suite.title}\n\n${suite.command} -- [options]\n${USAGE}`);
+    const ids = suite.measurements.flatMap((measurement) => measurement.ids);
+    console.log(`${suite.title}\n\n${suite.command} -- [options]\n${USAGE}\n\nIds: ${ids.join(', ')}`);
+    return;
+  }
+  if (!suite.measurements.some((measurement) => isWanted(measurement, options))) {
+    console.error(`no measurement has an id that starts with ${options.only}; see --help`);
+    process.exitCode = 2;
     return;
   }
   const start = performance.now();
   const machine = describeMachine();
   console.log(machineLine(machine));
   const rows = await measureAll(suite, options);
-  console.log(`\n${renderTable(rows)}\n\n${renderNotes(rows)}\n`);
+  if (rows.length > 0) console.log(`\n${renderTable(rows)}\n\n${renderNotes(rows)}\n`);
   save(suite, options, machine, rows);
   if (options.quick) console.log('A quick run: too few rounds for figures to quote.');
   console.log(summaryLine(rows, (performance.now() - start) / 1000));

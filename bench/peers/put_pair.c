@@ -116,6 +116,18 @@ static uint64_t now_ns(void)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+// EBUSY: the kernel still holds pages in a batch of another core, which this thread was moved away from while it wrote.
+// It has waited for them for 160 ms then; asking again has always helped.
+static void seal(int fd)
+{
+    int result;
+    do
+        result = fcntl(fd, F_ADD_SEALS, BLOB_SEALS);
+    while (result != 0 && errno == EBUSY);
+    if (result != 0)
+        fail("F_ADD_SEALS");
+}
+
 static int make_sealed(const unsigned char *bytes, size_t size)
 {
     int fd = memfd_create("put-peer", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
@@ -129,8 +141,7 @@ static int make_sealed(const unsigned char *bytes, size_t size)
             fail("write");
         done += (size_t)length;
     }
-    if (fcntl(fd, F_ADD_SEALS, BLOB_SEALS) != 0)
-        fail("F_ADD_SEALS");
+    seal(fd);
     return fd;
 }
 

@@ -23,11 +23,12 @@ export async function startChildren(
 }
 
 export async function endChildren(children: readonly ChildProcess[]): Promise<void> {
-  await Promise.all(
-    children.map((child) => {
-      const ended = once(child, 'exit');
-      child.disconnect();
-      return ended;
-    }),
-  );
+  await Promise.all(children.map(endChild));
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  if (child.connected) child.disconnect();
+  await ended;
 }

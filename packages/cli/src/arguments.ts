@@ -58,6 +58,11 @@ export function text(option: string): OptionParser<string> {
   return (value) => checked(option, value, value === '' ? undefined : value, 'some text');
 }
 
+/** A SHA-256 digest, with or without `sha256:`; the value has it. */
+export function digest(option: string): OptionParser<string> {
+  return (value) => checked(option, value, toDigest(value), 'sha256: and 64 hexadecimal digits');
+}
+
 /** `key=value` pairs, collected. The value may contain `=` and may be empty; a key may stand once. */
 export function metadata(option: string): OptionParser<Record<string, string>> {
   return (pair, previous = {}) => {
@@ -90,7 +95,10 @@ const DIGITS = /^[0-9]+$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/i;
 const BARE_DIGEST = /^(?:sha256:)?[0-9a-f]{64}$/i;
 
-/** Which object an argument means: digits are an id, `sha256:` and 64 hexadecimal digits a digest, all else a name. */
+/**
+ * Which object an argument means: digits are an id, `sha256:` and 64 hexadecimal digits a digest, all else a
+ * name.
+ */
 export function parseTarget(argument: string, options: TargetOptions = {}): Target {
   if ([options.id, options.name, options.digest].filter(Boolean).length > 1) {
     throw usageError('--id, --name and --digest exclude each other', 'give at most one of them');
@@ -112,7 +120,12 @@ function parseId(argument: string): number {
   );
 }
 
+function toDigest(text: string): string | undefined {
+  return BARE_DIGEST.test(text) ? `sha256:${text.slice(-64).toLowerCase()}` : undefined;
+}
+
 function parseDigest(argument: string): string {
-  if (BARE_DIGEST.test(argument)) return `sha256:${argument.slice(-64).toLowerCase()}`;
+  const found = toDigest(argument);
+  if (found !== undefined) return found;
   throw usageError(`invalid digest: ${argument}`, 'a digest is sha256: and 64 hexadecimal digits');
 }

@@ -1,4 +1,7 @@
-/** The limits of `sealane broker` as options, one for each limit of BrokerOptions: the type keeps the table complete. */
+/**
+ * The limits of `sealane broker` as options, one for each limit of BrokerOptions: the type keeps the table
+ * complete.
+ */
 import type { BrokerOptions } from 'sealane';
 
 /** A property of BrokerOptions that is a limit. */

@@ -1,6 +1,7 @@
 /**
- * Turns every error that ends a command into what a person or a script reads: a message, the next step, an exit code.
- * Trusts no text in it: messages may quote names that others chose, so all of it is escaped before it is printed.
+ * Turns every error that ends a command into what a person or a script reads: a message, the next step, an
+ * exit code. Trusts no text in it: messages may quote names that others chose, so all of it is escaped before
+ * it is printed.
  */
 import { EXIT, exitCodeOf } from './exit-codes.js';
 import { escapeControls, jsonText, shellWord } from './terminal/escape.js';

@@ -1,4 +1,6 @@
-/** SIGINT and SIGTERM: the first asks the command to end and clean up, the second ends the process at once. */
+/**
+ * SIGINT and SIGTERM: the first asks the command to end and clean up, the second ends the process at once.
+ */
 import { setMaxListeners } from 'node:events';
 import { Interruption } from './failure.js';
 
@@ -40,8 +42,8 @@ export class Interrupt implements Disposable {
   }
 
   /**
-   * Gives the signals their default action back: they end the process at once. For writing to a pipe whose reader may stall:
-   * such a write blocks the event loop, and no listener would run.
+   * Gives the signals their default action back: they end the process at once. For writing to a pipe whose
+   * reader may stall: such a write blocks the event loop, and no listener would run.
    */
   release(): void {
     for (const signal of SIGNALS) process.off(signal, this.#onSignal);

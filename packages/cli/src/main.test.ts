@@ -422,6 +422,11 @@ test('wrong usage is exit code 2 and names the option', async () => {
   assert.match(await failure(2, 'get'), /missing required argument 'target'; see `sealane get --help`/);
   assert.match(await failure(2, 'put', model, '--ttl', '10'), /^sealane: invalid --ttl: 10; it takes a time/);
   assert.match(await failure(2, 'broker', '--max-objects', '0'), /^sealane: invalid --max-objects: 0; /);
+  assert.match(
+    await failure(2, 'put', model, '--allow-job', 'b'),
+    /^sealane: --allow-job needs .*; add --job-id/,
+  );
+  assert.match(await failure(2, 'put', model, '--digest', 'x'), /^sealane: invalid --digest: x; /);
   assert.match(await failure(2, 'get', 'x', '--id', '--name'), /exclude each other/);
   assert.equal((await sealane()).code, 2);
 });
@@ -442,6 +447,33 @@ test('a reader that goes away ends the command quietly', async () => {
     encoding: 'utf8',
   });
   assert.deepEqual([stdout.slice(-3), stderr], [' 0\n', '']);
+});
+
+test('doctor tells what the machine supports and whether a broker answers', async () => {
+  const lines = (await output('doctor'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split('\t'));
+  assert.ok(lines.every((fields) => fields.length === 5));
+  const states = new Map(lines.map(([state, id]) => [id, state]));
+  for (const id of ['node', 'system', 'addon', 'seals', 'directory', 'broker'])
+    assert.equal(states.get(id), 'ok', id);
+  const lonely = await json('doctor', '--socket', join(directory, 'none.sock'));
+  const findings = lonely.findings as { id: string; state: string; remedy?: string }[];
+  const found = findings.find(({ id }) => id === 'broker');
+  assert.deepEqual([lonely.healthy, found?.state], [true, 'missing']);
+  assert.match(found?.remedy ?? '', /start one with `sealane broker --socket/);
+});
+
+test('doctor fails when something essential is missing', () => {
+  const env = { ...environment, SEALANE_ADDON: '/nonexistent/sealane.node' };
+  const { status, stdout } = spawnSync(process.execPath, [MAIN, 'doctor', '--json'], {
+    env,
+    encoding: 'utf8',
+  });
+  const { healthy, findings } = JSON.parse(stdout);
+  assert.deepEqual([status, healthy], [1, false]);
+  assert.equal(findings.find(({ id }: { id: string }) => id === 'addon').state, 'missing');
 });
 
 test('a full disk under standard output is a failure that says so', () => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `sealane` command: runs one command and turns its end into an exit code.
- * Loads commander and the option tables only; each command loads its own module, and with it the library, when it runs.
+ * The `sealane` command: runs one command and turns its end into an exit code. Loads commander and the option
+ * tables only; each command loads its own module, and with it the library, when it runs.
  */
 import { CommanderError } from 'commander';
 import { EXIT } from './exit-codes.js';

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, type Help, Option } from 'commander';
-import { collect, count, duration, metadata, size, text } from './arguments.js';
+import { collect, count, digest, duration, metadata, size, text } from './arguments.js';
 import { BROKER_LIMITS } from './broker-limits.js';
 import { EXIT_CODE_TABLE } from './exit-codes.js';
 import type { Terminal } from './terminal/terminal.js';
@@ -137,7 +137,7 @@ function addPut(program: Command, terminal: Terminal): void {
     .option(
       '--digest <digest>',
       'refuse the content unless it has this digest (sha256:...)',
-      text('--digest'),
+      digest('--digest'),
     )
     .addOption(jobOption('job that owns the object'))
     .option(

@@ -14,6 +14,9 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+/* A multiple of every page size: some 50 us of work. */
+#define POPULATE_STEP ((size_t)256 << 10)
+
 /*
  * munmap in the middle of merged ranges makes one mapping into two, and so can itself meet vm.max_map_count. What failed
  * is tried again whenever something else was unmapped.
@@ -40,13 +43,22 @@ bool range_map(struct range *range, int fd, uint64_t offset, size_t length, bool
 /* Kernels before 5.14 don't know the advice; without it the pages come one by one when they are first read. */
 void range_populate_read(const struct range *range) { (void)madvise(range->base, range->span, MADV_POPULATE_READ); }
 
-bool range_populate_write(const struct range *range) {
+static bool populate_step(uint8_t *base, size_t bytes) {
     int result;
-    do result = madvise(range->base, range->span, MADV_POPULATE_WRITE);
+    do result = madvise(base, bytes, MADV_POPULATE_WRITE);
     while (result == -1 && errno == EINTR);
     if (result == 0 || errno != EINVAL) return result == 0;
     size_t page = page_size();
-    for (size_t i = 0; i < range->span; i += page) *(volatile uint8_t *)(range->base + i) = 0;
+    for (size_t i = 0; i < bytes; i += page) *(volatile uint8_t *)(base + i) = 0;
+    return true;
+}
+
+/* In steps: the kernel holds the lock of the address space meanwhile, and other threads want to map too. */
+bool range_populate_write(const struct range *range) {
+    for (size_t done = 0; done < range->span; done += POPULATE_STEP) {
+        size_t left = range->span - done;
+        if (!populate_step(range->base + done, left < POPULATE_STEP ? left : POPULATE_STEP)) return false;
+    }
     return true;
 }
 

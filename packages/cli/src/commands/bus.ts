@@ -11,7 +11,10 @@ export interface BusOptions {
   jobId?: string | undefined;
 }
 
-/** Runs `work` with a connected bus, which is closed on every path. SIGINT and SIGTERM abort `interrupt.signal`. */
+/**
+ * Runs `work` with a connected bus, which is closed on every path. SIGINT and SIGTERM abort
+ * `interrupt.signal`.
+ */
 export async function withBus<T>(
   { socket, jobId }: BusOptions,
   work: (bus: Bus, interrupt: Interrupt) => Promise<T>,

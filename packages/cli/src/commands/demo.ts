@@ -37,8 +37,8 @@ export async function runDemo(paths: string[], options: DemoOptions, terminal: T
   }
   using interrupt = new Interrupt();
   const report = await deliver(paths, options, interrupt.signal, terminal);
-  if (options.svg !== undefined) await writeFile(options.svg, renderSvg(headline(report), plotsOf(report)));
   print(report, terminal);
+  if (options.svg !== undefined) await writeFile(options.svg, renderSvg(headline(report), plotsOf(report)));
   if (report.results.some(({ figures }) => (figures?.wrong ?? 0) > 0)) process.exitCode = EXIT.badData;
 }
 

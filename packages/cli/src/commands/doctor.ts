@@ -14,10 +14,15 @@ import { EXIT } from '../exit-codes.js';
 import { describeFailure } from '../failure.js';
 import { escapeControls, field } from '../terminal/escape.js';
 import type { Screen, Terminal } from '../terminal/terminal.js';
-import { pad } from '../terminal/width.js';
+import { pad, wrap } from '../terminal/width.js';
 
 /** A broker that needs longer than this is not well. */
 const BROKER_TIMEOUT_MS = 2_000;
+
+const STATE_COLUMNS = 'missing'.length;
+const GAP = '  ';
+/** On a narrower terminal the text is wrapped by the terminal itself. */
+const MIN_TEXT_COLUMNS = 30;
 
 /** Prints a line for each finding; the exit code is 1 when something essential is missing. */
 export async function runDoctor({ socket }: { socket?: string }, terminal: Terminal): Promise<void> {
@@ -63,19 +68,20 @@ function print(findings: readonly Finding[], healthy: boolean, out: Screen): voi
   out.line(healthy ? 'Sealane works on this machine.' : out.style.red('Something essential is missing.'));
 }
 
-function printForPeople(
-  { state, title, found, follows, remedy, essential }: Finding,
-  width: number,
-  out: Screen,
-): void {
+function printForPeople(finding: Finding, titleColumns: number, out: Screen): void {
   const { style } = out;
+  const { state, essential } = finding;
   const paint = { ok: style.green, limited: style.yellow, missing: essential ? style.red : style.yellow }[
     state
   ];
-  const indent = ' '.repeat('missing'.length + width + 4);
-  out.line(
-    `${paint(pad(state, 'missing'.length, 'left'))}  ${style.bold(pad(title, width, 'left'))}  ${escapeControls(found)}`,
-  );
-  if (follows !== undefined) out.line(indent + style.dim(escapeControls(follows)));
-  if (remedy !== undefined) out.line(`${indent}${escapeControls(remedy)}`);
+  const title = style.bold(pad(finding.title, titleColumns, 'left'));
+  const indent = STATE_COLUMNS + titleColumns + 2 * GAP.length;
+  const lines = (text: string | undefined) =>
+    text === undefined ? [] : wrap(escapeControls(text), Math.max(MIN_TEXT_COLUMNS, out.columns - indent));
+  const [first, ...more] = lines(finding.found);
+  out.line([paint(pad(state, STATE_COLUMNS, 'left')), title, first].join(GAP));
+  for (const line of more) out.line(' '.repeat(indent) + line);
+  for (const line of lines(finding.follows)) out.line(' '.repeat(indent) + style.dim(line));
+  // Not wrapped: it is often a command to copy.
+  if (finding.remedy !== undefined) out.line(' '.repeat(indent) + escapeControls(finding.remedy));
 }

@@ -22,7 +22,10 @@ const STANDARD_OUTPUT = '-';
 /** Text longer than this is not for a terminal either. */
 const MAX_TERMINAL_BYTES = 1_048_576;
 
-/** Writes the bytes. With `--json` the description goes to standard output, or to standard error when the bytes go there. */
+/**
+ * Writes the bytes. With `--json` the description goes to standard output, or to standard error when the
+ * bytes go there.
+ */
 export async function runGet(argument: string, options: GetOptions, terminal: Terminal): Promise<void> {
   if (options.timeout !== undefined && !options.wait)
     throw usageError('--timeout needs --wait', 'add --wait');
@@ -78,7 +81,10 @@ async function writeToOutput(blob: Blob): Promise<void> {
   await pipeline(blob.stream(), process.stdout, { end: false });
 }
 
-/** Bytes that are no text would garble the terminal; text may hold escape sequences, so all of it is looked at. */
+/**
+ * Bytes that are no text would garble the terminal; text may hold escape sequences, so all of it is looked
+ * at.
+ */
 function refuseBinary(blob: Blob, argument: string): void {
   const large = blob.size > MAX_TERMINAL_BYTES;
   if (!large && isPlainText(blob.bytes)) return;

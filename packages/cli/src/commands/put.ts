@@ -28,16 +28,30 @@ export async function runPut(
   options: PutCommandOptions,
   terminal: Terminal,
 ): Promise<void> {
+  const owner = ownerOf(options);
   const path = await checkSource(file);
   const label = path ?? 'standard input';
   const info = await withBus(options, async (bus, { signal }) => {
     using progress = new Progress(terminal.err, label);
     const onProgress = (bytes: number, total: number | undefined) => progress.update(bytes, total);
     const source: PutSource = path ?? openStandardInput(signal);
-    return await bus.put(source, { ...toPutOptions(path, options), signal, onProgress });
+    return await bus.put(source, { ...toPutOptions(path, owner, options), signal, onProgress });
   });
   if (terminal.json) terminal.writeJson(toJson(info));
   else terminal.out.line(String(info.id));
+}
+
+/**
+ * The job that will own the object, if any. Only an owner can let other jobs in: all see an object without
+ * one.
+ */
+function ownerOf({ jobId, allowJob }: PutCommandOptions): string | undefined {
+  const owner = jobId ?? (process.env.SEALANE_JOB_ID || undefined);
+  if (allowJob === undefined || owner !== undefined) return owner;
+  throw usageError(
+    '--allow-job needs a job that owns the object',
+    'add --job-id JOB, or set $SEALANE_JOB_ID',
+  );
 }
 
 /** The path of the file; undefined for standard input. Checked before the broker is asked for anything. */
@@ -70,10 +84,13 @@ function openStandardInput(signal: AbortSignal): AsyncIterable<Uint8Array> {
   return process.stdin;
 }
 
-function toPutOptions(path: string | undefined, options: PutCommandOptions): PutOptions {
+function toPutOptions(
+  path: string | undefined,
+  owner: string | undefined,
+  options: PutCommandOptions,
+): PutOptions {
   const fallback = path === undefined ? undefined : basename(path);
   const name = options.name === false ? undefined : (options.name ?? fallback);
-  const owner = options.jobId ?? (process.env.SEALANE_JOB_ID || undefined);
   return {
     contentAddressed: options.contentAddressed === true,
     allow: options.allowJob ?? [],

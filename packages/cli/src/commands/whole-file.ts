@@ -15,7 +15,9 @@ type OnProgress = (bytes: number, total: number) => void;
 
 const DEFAULT_MODE = 0o666;
 
-/** Writes all bytes of the blob to `path`. An existing file keeps its mode; a symbolic link keeps pointing. */
+/**
+ * Writes all bytes of the blob to `path`. An existing file keeps its mode; a symbolic link keeps pointing.
+ */
 export async function writeFileWhole(
   path: string,
   blob: Blob,

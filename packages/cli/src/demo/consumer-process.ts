@@ -1,4 +1,6 @@
-/** A consumer process as the demo sees it. Owns the process: disposing kills it and waits until it is gone. */
+/**
+ * A consumer process as the demo sees it. Owns the process: disposing kills it and waits until it is gone.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { FromConsumer, ToConsumer } from './protocol.js';
@@ -47,7 +49,10 @@ export class ConsumerProcess implements AsyncDisposable {
     });
   }
 
-  /** The consumer's answer of this kind, as soon as it is there. Throws what went wrong in the consumer, or the interruption. */
+  /**
+   * The consumer's answer of this kind, as soon as it is there. Throws what went wrong in the consumer, or
+   * the interruption.
+   */
   async answer<K extends Kind>(kind: K): Promise<Answer<K>> {
     for (;;) {
       const found = this.#answers.get(kind);

@@ -1,6 +1,7 @@
 /**
- * A consumer process of the demo: the entry that fork() runs. Receives parcels one way, reads every byte, reports when, and
- * hashes what it has when it is asked to. Ends with the channel to its parent: nothing is left when the parent is killed.
+ * A consumer process of the demo: the entry that fork() runs. Receives parcels one way, reads every byte,
+ * reports when, and hashes what it has when it is asked to. Ends with the channel to its parent: nothing is
+ * left when the parent is killed.
  */
 import type { FromConsumer, ToConsumer } from './protocol.js';
 import { nowMs } from './protocol.js';

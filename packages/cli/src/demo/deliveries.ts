@@ -1,4 +1,6 @@
-/** The publisher's side of the three ways. Each starts from files and hands all their bytes to all consumers. */
+/**
+ * The publisher's side of the three ways. Each starts from files and hands all their bytes to all consumers.
+ */
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -18,7 +20,9 @@ export interface Delivery extends AsyncDisposable {
   readonly address: string;
   /** Called when all consumers are ready. */
   connected(consumers: number): Promise<void>;
-  /** Hands over all files; resolves with the time at which the last of them was in memory, ready to be had. */
+  /**
+   * Hands over all files; resolves with the time at which the last of them was in memory, ready to be had.
+   */
   deliver(shipments: readonly Shipment[], consumers: readonly ConsumerProcess[]): Promise<number>;
 }
 
@@ -129,7 +133,10 @@ class MessageDelivery implements Delivery {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** The first `size` bytes of a file, in one buffer of that size: faster than readFile, which reads in small steps. */
+/**
+ * The first `size` bytes of a file, in one buffer of that size: faster than readFile, which reads in small
+ * steps.
+ */
 async function readWhole(path: string, size: number): Promise<Uint8Array> {
   await using file = await open(path, 'r');
   const bytes = Buffer.allocUnsafeSlow(size);

@@ -1,11 +1,16 @@
-/** What a process occupies, as the kernel counts it (/proc/PID/smaps_rollup), and what is left on the machine. */
+/**
+ * What a process occupies, as the kernel counts it (/proc/PID/smaps_rollup), and what is left on the machine.
+ */
 import { readFile } from 'node:fs/promises';
 
 /** Bytes of one process, or sums and differences of them. */
 export interface MemoryFigures {
   /** Resident pages, shared ones counted in full. */
   rssBytes: number;
-  /** Proportional set size: a page that n processes map counts as 1/n in each. Sums of it count every page once. */
+  /**
+   * Proportional set size: a page that n processes map counts as 1/n in each. Sums of it count every page
+   * once.
+   */
   pssBytes: number;
   /** Pages that this process alone has. */
   privateBytes: number;

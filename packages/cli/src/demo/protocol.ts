@@ -1,4 +1,7 @@
-/** What the demo and its consumer processes say to each other over the channel that fork() gives them. Types only, and a clock. */
+/**
+ * What the demo and its consumer processes say to each other over the channel that fork() gives them. Types
+ * only, and a clock.
+ */
 
 /** A way to deliver bytes to other processes. */
 export type Way = 'sealane' | 'socket' | 'messages';

@@ -1,4 +1,7 @@
-/** What every consumer does with what it received, whichever way it came: read each byte once, and hash it when asked. */
+/**
+ * What every consumer does with what it received, whichever way it came: read each byte once, and hash it
+ * when asked.
+ */
 import { createHash } from 'node:crypto';
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;

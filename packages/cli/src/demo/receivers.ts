@@ -1,4 +1,7 @@
-/** The consumers' side of the three ways. Each ends with all bytes of all parcels in this process, ready to be read. */
+/**
+ * The consumers' side of the three ways. Each ends with all bytes of all parcels in this process, ready to be
+ * read.
+ */
 import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { Parcel, ToConsumer, Way } from './protocol.js';

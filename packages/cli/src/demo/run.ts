@@ -1,6 +1,7 @@
 /**
- * Runs the demo: each way in turn, fresh consumer processes in each round, times and memory measured, every byte verified.
- * Owns the processes, sockets and the broker of a round, and has released them when the round ends, however it ends.
+ * Runs the demo: each way in turn, fresh consumer processes in each round, times and memory measured, every
+ * byte verified. Owns the processes, sockets and the broker of a round, and has released them when the round
+ * ends, however it ends.
  */
 import { ConsumerProcess } from './consumer-process.js';
 import { type Delivery, openDelivery, type Shipment } from './deliveries.js';

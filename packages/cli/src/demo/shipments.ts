@@ -1,4 +1,7 @@
-/** The files that the demo delivers: found, named and hashed. Reads them once, which also brings them into the page cache. */
+/**
+ * The files that the demo delivers: found, named and hashed. Reads them once, which also brings them into the
+ * page cache.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';

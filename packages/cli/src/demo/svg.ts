@@ -1,4 +1,7 @@
-/** The demo's bars as an SVG image that stands for itself: no script, no font file, readable on light and dark pages. Pure. */
+/**
+ * The demo's bars as an SVG image that stands for itself: no script, no font file, readable on light and dark
+ * pages. Pure.
+ */
 import type { Plot } from './report.js';
 
 const WIDTH = 720;

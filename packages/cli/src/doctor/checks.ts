@@ -1,7 +1,7 @@
 /** What doctor looks at, and what follows from what it finds. Pure: capabilities in, findings out. */
 import type { BrokerStatus } from 'sealane';
 import { type Capabilities, MAX_PACKET_BYTES } from 'sealane/internal';
-import { formatBytes, formatDuration } from '../terminal/units.js';
+import { formatBytes, formatCount, formatDuration } from '../terminal/units.js';
 
 /** One line of doctor's report. */
 export interface Finding {
@@ -33,7 +33,21 @@ const COMFORTABLE_INOTIFY_INSTANCES = 128;
 /** Settings of shmem_enabled under which large objects can get large pages. */
 const HUGE_PAGE_SETTINGS = ['always', 'within_size', 'advise', 'force'];
 
+const ARCHITECTURES = ['x64', 'arm64'];
+
 type Problem = Pick<Finding, 'state' | 'follows' | 'remedy'>;
+
+const OLD_NODE: Problem = {
+  state: 'missing',
+  follows: 'Sealane is not tested with it',
+  remedy: 'install Node.js 20 or later',
+};
+
+const FOREIGN_SYSTEM: Problem = {
+  state: 'missing',
+  follows: 'Sealane does not run here',
+  remedy: 'use Linux on x86-64 or arm64',
+};
 
 function finding(id: string, title: string, found: string, problem?: Problem, essential = false): Finding {
   return { id, title, found, essential, ...(problem ?? { state: 'ok' }) };
@@ -47,30 +61,11 @@ export function checkPlatform(
   nodeVersion: string,
 ): Finding[] {
   const old = Number(nodeVersion.slice(1).split('.')[0]) < MIN_NODE_MAJOR;
-  const foreign = platform !== 'linux' || !['x64', 'arm64'].includes(arch);
+  const foreign = platform !== 'linux' || !ARCHITECTURES.includes(arch);
+  const system = `${platform} ${kernel} ${arch}`;
   return [
-    finding(
-      'node',
-      'Node.js',
-      nodeVersion,
-      old
-        ? {
-            state: 'missing',
-            follows: 'Sealane is not tested with it',
-            remedy: 'install Node.js 20 or later',
-          }
-        : undefined,
-      true,
-    ),
-    finding(
-      'system',
-      'System',
-      `${platform} ${kernel} ${arch}`,
-      foreign
-        ? { state: 'missing', follows: 'Sealane does not run here', remedy: 'use Linux on x86-64 or arm64' }
-        : undefined,
-      true,
-    ),
+    finding('node', 'Node.js', nodeVersion, old ? OLD_NODE : undefined, true),
+    finding('system', 'System', system, foreign ? FOREIGN_SYSTEM : undefined, true),
   ];
 }
 
@@ -216,7 +211,11 @@ export function presentBroker(
   socket: string,
   { pid, version, objects, bytes, connections, uptimeMs }: BrokerStatus,
 ): Finding {
-  const content = `${objects} objects, ${formatBytes(bytes)}, ${connections} connections`;
+  const content = [
+    formatCount(objects, 'object'),
+    formatBytes(bytes),
+    formatCount(connections, 'connection'),
+  ].join(', ');
   return finding(
     'broker',
     'Broker',

@@ -4,8 +4,8 @@ const EIGHTHS = ['', '\u258f', '\u258e', '\u258d', '\u258c', '\u258b', '\u258a',
 const FULL = '\u2588';
 
 /**
- * A bar of `fraction` (0 to 1) of `columns`. With Unicode its length is exact to an eighth of a column. What is not nothing
- * shows at least the smallest piece.
+ * A bar of `fraction` (0 to 1) of `columns`. With Unicode its length is exact to an eighth of a column. What
+ * is not nothing shows at least the smallest piece.
  */
 export function bar(fraction: number, columns: number, unicode: boolean): string {
   const share = Math.min(1, Math.max(0, Number.isFinite(fraction) ? fraction : 0));

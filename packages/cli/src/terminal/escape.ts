@@ -1,6 +1,7 @@
 /**
- * Makes text that others chose (names, job ids, metadata, messages) safe to print: no escape sequence reaches the terminal,
- * no tab or newline forges a field or a line, no bidirectional control reorders what is read. Pure.
+ * Makes text that others chose (names, job ids, metadata, messages) safe to print: no escape sequence reaches
+ * the terminal, no tab or newline forges a field or a line, no bidirectional control reorders what is read.
+ * Pure.
  */
 
 /** Control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls. */
@@ -20,8 +21,9 @@ const NAMED: Readonly<Record<string, string>> = {
 export const ABSENT = '-';
 
 /**
- * C escapes: the named ones, three octal digits for other control bytes, `\uHHHH` for other unsafe characters, `\\` for a
- * backslash. All have a fixed length, so that the text can be recovered exactly (`printf %b` does).
+ * C escapes: the named ones, three octal digits for other control bytes, `\uHHHH` for other unsafe
+ * characters, `\\` for a backslash. All have a fixed length, so that the text can be recovered exactly
+ * (`printf %b` does).
  */
 export function escapeText(text: string): string {
   return escapeControls(text.replaceAll('\\', '\\\\'));
@@ -41,7 +43,10 @@ function unicodeEscape(character: string): string {
   return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
 }
 
-/** One field of a tab-separated line. An absent value is `-`; a value that is itself `-` becomes its octal escape. */
+/**
+ * One field of a tab-separated line. An absent value is `-`; a value that is itself `-` becomes its octal
+ * escape.
+ */
 export function field(value: string | number | undefined): string {
   if (value === undefined) return ABSENT;
   return value === ABSENT ? '\\055' : escapeText(String(value));
@@ -53,7 +58,10 @@ export function listField(values: readonly string[]): string {
   return values.map((value) => field(value).replaceAll(',', '\\054')).join(',');
 }
 
-/** JSON on one line, with the unsafe characters that JSON leaves as they are (DEL, C1, bidirectional) escaped too. */
+/**
+ * JSON on one line, with the unsafe characters that JSON leaves as they are (DEL, C1, bidirectional) escaped
+ * too.
+ */
 export function jsonText(value: unknown): string {
   return JSON.stringify(value).replace(UNSAFE, unicodeEscape);
 }

@@ -1,4 +1,7 @@
-/** A progress line on a terminal's standard error. Silent in pipes, and for work that is over before anyone would read it. */
+/**
+ * A progress line on a terminal's standard error. Silent in pipes, and for work that is over before anyone
+ * would read it.
+ */
 import { track } from './bars.js';
 import { escapeText } from './escape.js';
 import type { Screen } from './terminal.js';

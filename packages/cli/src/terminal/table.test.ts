@@ -6,7 +6,7 @@ import { Progress, StatusLine } from './progress.js';
 import { colourEnabled, createStyle, unicodeEnabled } from './style.js';
 import { type Column, renderTable } from './table.js';
 import { Screen } from './terminal.js';
-import { displayWidth, shorten } from './width.js';
+import { displayWidth, shorten, wrap } from './width.js';
 
 const PLAIN = { style: createStyle(false), ellipsis: '...' };
 const COLUMNS: Column[] = [
@@ -66,6 +66,11 @@ test('the flexible column is shortened to the width of the terminal', () => {
 test('wide characters and marks count as the columns that they take', () => {
   assert.deepEqual(['abc', '模型', 'é', 'e\u0301', '👩‍👩‍👧', ''].map(displayWidth), [3, 4, 1, 1, 2, 0]);
   assert.equal(shorten('模型模型', 5, '\u2026'), '模型\u2026');
+});
+
+test('text is wrapped at spaces', () => {
+  assert.deepEqual(wrap('one two three four', 9), ['one two', 'three', 'four']);
+  assert.deepEqual(wrap('averylongword x', 4), ['averylongword', 'x']);
 });
 
 test('bars have a length in proportion, and never vanish', () => {

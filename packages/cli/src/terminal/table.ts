@@ -1,4 +1,7 @@
-/** Tables for people. Pure: cells come in escaped and without styles, lines go out; colour is put on after the layout. */
+/**
+ * Tables for people. Pure: cells come in escaped and without styles, lines go out; colour is put on after the
+ * layout.
+ */
 import type { Style } from './style.js';
 import { displayWidth, pad, shorten } from './width.js';
 

@@ -1,6 +1,6 @@
 /**
- * What a command talks to: standard output for results, standard error for everything else, each a terminal or not.
- * Owns the rules for both; commands never look at process.stdout themselves.
+ * What a command talks to: standard output for results, standard error for everything else, each a terminal
+ * or not. Owns the rules for both; commands never look at process.stdout themselves.
  */
 import { jsonText } from './escape.js';
 import { colourEnabled, createStyle, type Style, unicodeEnabled } from './style.js';

@@ -23,12 +23,18 @@ function factorsOf(letters: string[], base: number, endings: string[]): Record<s
   return Object.fromEntries(entries);
 }
 
-/** Bytes from `64MiB`, `64M`, `64MB`, `1.5GiB` or `1048576`; undefined when it is none of these or no whole number of bytes. */
+/**
+ * Bytes from `64MiB`, `64M`, `64MB`, `1.5GiB` or `1048576`; undefined when it is none of these or no whole
+ * number of bytes.
+ */
 export function parseSize(text: string): number | undefined {
   return parseScaled(text, SIZE_FACTORS);
 }
 
-/** Milliseconds from `500ms`, `10s`, `1.5m`, `2h` or `7d`; undefined otherwise. A bare number has no unit and is refused. */
+/**
+ * Milliseconds from `500ms`, `10s`, `1.5m`, `2h` or `7d`; undefined otherwise. A bare number has no unit and
+ * is refused.
+ */
 export function parseDuration(text: string): number | undefined {
   return parseScaled(text, DURATION_FACTORS_MS);
 }
@@ -82,6 +88,11 @@ export function formatAge(ms: number): string {
 export function formatRemaining(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   return seconds < 60 ? `${seconds}s` : formatLong(seconds);
+}
+
+/** A number of things: `1 object`, `2 objects`. */
+export function formatCount(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
 /** Bytes per second for people. */

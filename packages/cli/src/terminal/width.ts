@@ -30,6 +30,20 @@ export function shorten(text: string, columns: number, ellipsis: string): string
   return kept + ellipsis;
 }
 
+/** `text` in lines of at most `columns`, broken at spaces; a longer word has a line of its own. */
+export function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && displayWidth(last) + 1 + displayWidth(word) <= columns) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else {
+      lines.push(word);
+    }
+  }
+  return lines;
+}
+
 /** `text` with spaces up to `columns`, on the left for numbers. */
 export function pad(text: string, columns: number, align: 'left' | 'right'): string {
   const spaces = ' '.repeat(Math.max(0, columns - displayWidth(text)));

@@ -56,7 +56,7 @@ export class Draft implements Disposable {
     const { memfd, mapping } = this.#memory;
     try {
       mapping.close();
-      if (memfd.size !== size) memfd.resize(size);
+      if (mapping.length !== size) memfd.resize(size);
       memfd.seal(BLOB_SEALS);
       return await this.#put(memfd, rest);
     } finally {
@@ -190,8 +190,13 @@ export class DraftPool implements Disposable {
   async #fillUp(): Promise<void> {
     while (!this.#closed && this.#ready.length < this.count) {
       const memory = await Mapping.sharedPopulated(MEMFD_NAME, this.bytes);
-      if (this.#closed) freeMemory(memory);
-      else this.#ready.push(memory);
+      if (this.#closed) {
+        freeMemory(memory);
+        return;
+      }
+      // The view is made now: whoever takes the memory is in a hurry.
+      void memory.mapping.bytes;
+      this.#ready.push(memory);
     }
   }
 }

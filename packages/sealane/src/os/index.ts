@@ -1,3 +1,4 @@
+export { type Capabilities, readCapabilities } from './capabilities.js';
 export * from './copy.js';
 export * from './descriptor.js';
 export * from './handoff.js';
