@@ -161,6 +161,11 @@ test('a pool serves populated memory, refills itself, and falls back when it is 
   assert.throws(() => bus.draft(65_537, { pool }), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
 });
 
+test('a pool that could not fit into memory is refused', () => {
+  const tooMuch = { code: 'ERR_SEALANE_INVALID_ARGUMENT', message: /bytes \* count/ };
+  assert.throws(() => new DraftPool({ bytes: 2 ** 40, count: 1_024 }), tooMuch);
+});
+
 test('what is put carries its name, owner, jobs, time to live and metadata', async () => {
   await using broker = await TestBroker.start();
   const bus = await broker.connect();

@@ -32,16 +32,21 @@ export class Station implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended: Promise<void>;
+  #failure: Error | undefined;
   #lastId = 0;
 
   private constructor(child: ChildProcess, name: string) {
     this.#child = child;
     child.on('message', (reply: Reply) => this.#settle(reply));
     this.#ended = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
-        this.#failAll(new Error(`${name} ended early (exit code ${code}, signal ${signal})`));
+      const end = (error: Error) => {
+        this.#failAll(error);
         resolve();
-      });
+      };
+      child.once('error', end);
+      child.once('exit', (code, signal) =>
+        end(new Error(`${name} ended early (exit code ${code}, signal ${signal})`)),
+      );
     });
   }
 
@@ -59,13 +64,13 @@ export class Station implements AsyncDisposable {
 
   /** Runs one task there. The caller knows what the task answers and says so in `Output`. */
   call<Output>(task: string, input: unknown = null): Promise<Output> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = ++this.#lastId;
     return new Promise<Output>((resolve, reject) => {
       this.#waiting.set(id, { resolve: (output) => resolve(output as Output), reject });
       const message: Call = { id, task, input };
-      this.#child.send(message, (error) => {
-        if (error !== null) this.#waiting.get(id)?.reject(error);
-      });
+      // What can't be sent fails with the child's end, which knows the reason.
+      this.#child.send(message, () => {});
     });
   }
 
@@ -77,13 +82,14 @@ export class Station implements AsyncDisposable {
   }
 
   #failAll(error: Error): void {
+    this.#failure = error;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
 
   async close(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();
-    else this.#child.kill();
+    else if (this.#failure === undefined) this.#child.kill();
     await this.#ended;
   }
 

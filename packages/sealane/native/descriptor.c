@@ -13,9 +13,12 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_BOTH, ACCESS_PATH };
 
 int seam_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
-/* statx and not fstat: fstat of newer glibc versions is a symbol that older ones lack. */
+/*
+ * statx and not fstat: fstat of newer glibc versions is a symbol that older ones lack, and DONT_SYNC does not ask the server
+ * of a network or FUSE file system, which may be hostile and never answer.
+ */
 bool seam_stat(int fd, struct statx *status) {
-    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_BASIC_STATS, status) == 0;
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, status) == 0;
 }
 
 static enum access access_mode(int flags) {
@@ -24,12 +27,12 @@ static enum access access_mode(int flags) {
     return mode == O_RDONLY ? ACCESS_READ : mode == O_WRONLY ? ACCESS_WRITE : ACCESS_BOTH;
 }
 
-static void describe(double *out, const struct statx *status, const struct statfs *system, int seals, int flags) {
+static void describe(double *out, const struct statx *status, double file_system, int seals, int flags) {
     out[0] = (double)status->stx_size;
-    out[1] = (double)((uint64_t)system->f_type & UINT32_MAX);
+    out[1] = file_system;
     out[2] = seals;
     out[3] = access_mode(flags);
-    out[4] = S_ISREG(status->stx_mode);
+    out[4] = status->stx_mode & S_IFMT;
     out[5] = status->stx_dev_major;
     out[6] = status->stx_dev_minor;
     out[7] = (double)(status->stx_ino >> 32);
@@ -37,18 +40,22 @@ static void describe(double *out, const struct statx *status, const struct statf
     out[9] = (double)status->stx_blocks * 512;
 }
 
+/* Asked only of what supports seals, which is memory: another file system's server could keep fstatfs waiting for ever. */
+static double file_system(int fd) {
+    struct statfs system;
+    return fstatfs(fd, &system) == -1 ? -1 : (double)((uint64_t)system.f_type & UINT32_MAX);
+}
+
 static napi_value inspect(napi_env env, napi_callback_info info) {
     struct seam_call call;
     struct statx status;
-    struct statfs system;
     int fd;
     if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
-    if (!seam_stat(fd, &status)) return seam_throw(env, errno, "statx");
-    if (fstatfs(fd, &system) == -1) return seam_throw(env, errno, "fstatfs");
     int flags = fcntl(fd, F_GETFL);
     if (flags == -1) return seam_throw(env, errno, "fcntl");
+    if (!seam_stat(fd, &status)) return seam_throw(env, errno, "statx");
     int seals = fcntl(fd, F_GET_SEALS);
-    describe(call.seam->scratch, &status, &system, seals, flags);
+    describe(call.seam->scratch, &status, seals == -1 ? -1 : file_system(fd), seals, flags);
     return NULL;
 }
 

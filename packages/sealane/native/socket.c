@@ -232,6 +232,10 @@ static napi_value report_packet(struct seam_call *call, struct msghdr *message, 
     return seam_number(call->env, (double)bytes);
 }
 
+/*
+ * ECONNRESET says once that the peer closed without having read all; what it sent before is still there, its last words
+ * among it, and the end comes after that.
+ */
 static napi_value socket_receive(napi_env env, napi_callback_info info) {
     struct seam_call call;
     int socket;
@@ -247,10 +251,9 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
     message.msg_controllen = CMSG_LEN(MAX_DESCRIPTORS * sizeof(int));
     ssize_t bytes;
     do bytes = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (bytes == -1 && errno == EINTR);
+    while (bytes == -1 && (errno == EINTR || errno == ECONNRESET));
     if (bytes >= 0) return report_packet(&call, &message, bytes);
-    if (errno == EAGAIN) return seam_number(env, -1);
-    return errno == ECONNRESET ? seam_number(env, 0) : seam_throw(env, errno, "recvmsg");
+    return errno == EAGAIN ? seam_number(env, -1) : seam_throw(env, errno, "recvmsg");
 }
 
 /* ENOTCONN: the peer ended it first, which is what is wanted. */

@@ -2,6 +2,7 @@
  * Memory that a caller fills in place before it becomes an object, and a pool that makes such memory ahead.
  * A draft owns its memfd and its writable mapping until it is put or discarded; a pool owns what it has ready.
  */
+import { totalmem } from 'node:os';
 import { checkInteger } from '../base/check.js';
 import { closedError } from '../base/errors.js';
 import { BLOB_SEALS } from '../os/descriptor.js';
@@ -101,7 +102,10 @@ function freeMemory(memory: DraftMemory): void {
 export interface DraftPoolOptions {
   /** Size of each piece of memory, in bytes: the largest draft that the pool serves. 1 to 2^40. */
   bytes: number;
-  /** How many pieces are kept ready, 1 to 1,024. The pool holds at most `bytes * count`. Default: 4. */
+  /**
+   * How many pieces are kept ready, 1 to 1,024. The pool holds at most `bytes * count`, which may not be more than the
+   * machine's memory: all of it is really taken. Default: 4.
+   */
   count?: number;
 }
 
@@ -130,6 +134,7 @@ export class DraftPool implements Disposable {
     checkInteger('bytes', options.bytes, 1, MAX_POOL_BYTES);
     const { count = 4 } = options;
     checkInteger('count', count, 1, MAX_POOL_COUNT);
+    checkInteger('bytes * count', options.bytes * count, 1, totalmem());
     this.bytes = options.bytes;
     this.count = count;
     this.refill();

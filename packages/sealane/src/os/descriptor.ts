@@ -35,33 +35,34 @@ export const SEAL_NAMES: ReadonlyMap<number, string> = new Map([
 /** TMPFS_MAGIC of statfs(2): an ordinary memfd. Huge-page memory is hugetlbfs, and a peer can make it fault. */
 const TMPFS = 0x01021994;
 
-/** What other file systems of statfs(2) mean, for messages. */
-const KIND_BY_FILE_SYSTEM: ReadonlyMap<number, string> = new Map([
-  [0x958458f6, 'huge-page memory (hugetlbfs)'],
-  [0x50495045, 'a pipe'],
-  [0x534f434b, 'a socket'],
-  [0x444d4142, 'a DMA-BUF'],
-  [0x09041934, 'an anonymous inode (eventfd, epoll or the like)'],
-  [0x5345434d, 'secret memory (memfd_secret)'],
-  [0xef53, 'a file on ext2, ext3 or ext4'],
-  [0x58465342, 'a file on xfs'],
-  [0x9123683e, 'a file on btrfs'],
-  [0x794c7630, 'a file on overlayfs'],
-  [0x9fa0, 'a file of procfs'],
-  [0x62656572, 'a file of sysfs'],
-  [0x1cd1, 'a terminal'],
+/** HUGETLBFS_MAGIC of statfs(2). */
+const HUGETLBFS = 0x958458f6;
+
+/** The types of files, S_IFMT of inode(7). */
+const TYPES: ReadonlyMap<number, string> = new Map([
+  [0o100000, 'a file'],
+  [0o010000, 'a pipe'],
+  [0o140000, 'a socket'],
+  [0o020000, 'a character device'],
+  [0o060000, 'a block device'],
+  [0o040000, 'a directory'],
+  [0o120000, 'a symbolic link'],
 ]);
+
+const REGULAR = 0o100000;
 
 /** What a descriptor is. */
 export interface DescriptorInfo {
   /** Size in bytes, at most 2^53-1. */
   size: number;
-  /** f_type of statfs(2). */
+  /** f_type of statfs(2), asked only of what supports seals; -1 for the rest, whose file system may never answer. */
   fileSystem: number;
   /** The seals as a bit mask, or -1 where the file supports none. */
   seals: number;
   /** What the descriptor allows; `path` for O_PATH, which allows nothing. */
   accessMode: 'r' | 'w' | 'rw' | 'path';
+  /** Its type for people: 'a file', 'a pipe', 'a socket' ... */
+  type: string;
   /** Whether it is a regular file; a memfd is one. */
   regular: boolean;
   /** With `inode`, names the file; a bigint only where it exceeds 2^53-1. */
@@ -192,10 +193,7 @@ function requireReadableMemfd(fd: number, info: DescriptorInfo): void {
 }
 
 function kindOf(info: DescriptorInfo): string {
-  const name = KIND_BY_FILE_SYSTEM.get(info.fileSystem);
-  if (name !== undefined) return name;
-  const type = `file system type 0x${info.fileSystem.toString(16)}`;
-  return info.regular ? `a file of ${type}` : `not a regular file (${type})`;
+  return info.fileSystem === HUGETLBFS ? 'huge-page memory (hugetlbfs)' : info.type;
 }
 
 function wrongDescriptor(fd: number, what: string): SealaneError {
@@ -209,7 +207,8 @@ function readInfo(scratch: Float64Array): DescriptorInfo {
     fileSystem: at(1),
     seals: at(2),
     accessMode: ACCESS_MODES[at(3)] ?? 'path',
-    regular: at(4) === 1,
+    type: TYPES.get(at(4)) ?? 'an anonymous inode (a DMA-BUF, eventfd, epoll or the like)',
+    regular: at(4) === REGULAR,
     device: joinWords(at(5), at(6)),
     inode: joinWords(at(7), at(8)),
     allocatedBytes: at(9),
