@@ -69,7 +69,7 @@ test('the library imports downward only', () => {
 
 test('the library has no runtime dependency', () => {
   const wrong = libraryImports
-    .filter(({ file }) => !file.endsWith('.test.ts'))
+    .filter(({ file }) => !file.includes('.test.'))
     .filter(({ specifier }) => !specifier.startsWith('.') && !specifier.startsWith('node:'));
   assert.deepEqual(wrong.map(describe), []);
   const manifest = JSON.parse(readFileSync(join(root, 'packages', 'sealane', 'package.json'), 'utf8'));
@@ -84,7 +84,7 @@ test('only one file loads the addon', () => {
     /\bprocess\.dlopen\b|\.node['"`]/.test(readFileSync(file, 'utf8')),
   );
   assert.deepEqual(
-    loaders.map((file) => relative(source, file)).filter((file) => !file.endsWith('.test.ts')),
+    loaders.map((file) => relative(source, file)).filter((file) => !file.includes('.test.')),
     [ADDON_LOADER],
   );
 });

@@ -242,7 +242,7 @@ for (const end of ['terminate', 'busy', 'exit', 'throw', 'return']) {
     const worker = new Worker(WORKER, { eval: true, workerData: { fd: memfd.fd, end } });
     const ended = new Promise((resolve) => worker.once('exit', resolve));
     worker.on('error', (error) => assert.equal(error.message, 'on purpose'));
-    await once(worker, 'message');
+    await new Promise((resolve) => worker.once('message', resolve));
     if (end === 'terminate' || end === 'busy') await worker.terminate();
     await ended;
     assert.equal(mapped('of a worker'), 0);

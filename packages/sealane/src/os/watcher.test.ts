@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -272,8 +271,9 @@ for (const end of ['terminate', 'exit', 'in callback', 'throw']) {
   test(`a worker with open watchers ends cleanly (${end})`, async () => {
     for (let i = 0; i < 5; i++) {
       const worker = new Worker(WORKER, { eval: true, workerData: end });
-      const ended = once(worker, 'exit').catch((error) => assert.equal(error.message, 'on purpose'));
-      await once(worker, 'message');
+      const ended = new Promise((resolve) => worker.once('exit', resolve));
+      worker.on('error', (error) => assert.equal(error.message, 'on purpose'));
+      await new Promise((resolve) => worker.once('message', resolve));
       if (end === 'terminate') await worker.terminate();
       await ended;
     }

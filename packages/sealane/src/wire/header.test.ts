@@ -1,3 +1,4 @@
+/** Headers: what is refused before a body is read. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_MESSAGE_BYTES } from '../base/limits.js';

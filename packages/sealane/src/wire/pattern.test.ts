@@ -1,3 +1,4 @@
+/** Name patterns: what they match, and that matching is linear whatever the pattern and the name. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -16,7 +16,7 @@ import {
   type Response,
   TAGS,
 } from './index.js';
-import { bytesOf, readVectors, type Vector } from './vectors.test.support.js';
+import { bytesOf, readVectors, type Vector } from './vectors.test.helper.js';
 
 interface Side {
   readonly messages: readonly Uint8Array[];

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { anyRequest, anyResponse } from './arbitraries.test.support.js';
+import { anyRequest, anyResponse } from './arbitraries.test.helper.js';
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, type PutRequest } from './index.js';
 
 const put: PutRequest = {

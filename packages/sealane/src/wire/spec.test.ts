@@ -11,7 +11,7 @@ import {
   STATUS,
   TAGS,
 } from './index.js';
-import { bytesOf, ROOT } from './vectors.test.support.js';
+import { bytesOf, ROOT } from './vectors.test.helper.js';
 
 const DOCUMENT = readFileSync(new URL('spec/blobs.md', ROOT), 'utf8');
 

@@ -1,3 +1,4 @@
+/** Status numbers and error codes: each has its counterpart. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeToStatus, type ErrorStatus, isErrorStatus, STATUS, statusToCode } from './index.js';

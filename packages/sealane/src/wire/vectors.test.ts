@@ -12,7 +12,7 @@ import {
   type Request,
   type Response,
 } from './index.js';
-import { bytesOf, ROOT, readVectors, type Vector } from './vectors.test.support.js';
+import { bytesOf, ROOT, readVectors, type Vector } from './vectors.test.helper.js';
 
 interface Accepted extends Vector<unknown> {
   readonly of: 'request' | 'response';
