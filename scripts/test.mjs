@@ -6,6 +6,9 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+/** Ends a test file that hangs, far above what any takes on a slow machine. */
+const WATCHDOG_MS = 600_000;
+
 const sanitizers = process.argv.includes('--sanitizers');
 const selected = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 
@@ -47,7 +50,7 @@ const files = folders
   .flatMap(([folder, source]) => testFiles(folder, source))
   .filter((file) => selected.length === 0 || selected.some((part) => relative(root, file).includes(part)));
 const environment = sanitizers ? { ...process.env, ...sanitizerEnvironment() } : process.env;
-const result = spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...files], {
+const result = spawnSync(process.execPath, ['--test', '--test-reporter=spec', `--test-timeout=${WATCHDOG_MS}`, ...files], {
   cwd: root,
   stdio: ['ignore', 'inherit', 'inherit'],
   env: environment,

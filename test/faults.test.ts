@@ -9,15 +9,14 @@ import { Broker, connect } from 'sealane';
 import { countDescriptors, patternBytes, TestBroker } from './bus.js';
 import { TestProcess } from './processes.js';
 
-/** An ordinary user: one that owns nothing and has no privileges. */
-const ORDINARY_USER = 65_533;
+/** An ordinary user of this run alone: descriptors in flight count per user, so others must not share it. */
+const ORDINARY_USER = 100_000 + process.pid;
 
 const isRoot = process.geteuid?.() === 0;
 
-/** Sets the most descriptors of a running process; the kernel bounds descriptors in flight by the same number. */
-function limitDescriptors(pid: number, limit: number, asUser: readonly string[] = []): void {
-  const [command = '', ...args] = [...asUser, 'prlimit', '--pid', String(pid), `--nofile=${limit}:${limit}`];
-  execFileSync(command, args);
+/** Sets the most descriptors of a running process. */
+function limitDescriptors(pid: number, limit: number): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--nofile=${limit}:${limit}`]);
 }
 
 /** A folder in which the socket of a broker of any user may lie; removed after the test. */
@@ -153,11 +152,12 @@ test('a broker out of descriptors answers with an error, keeps serving, and reco
 test('descriptors in flight are bounded per user: the broker waits for them and delivers', async (context) => {
   if (!isRoot) return context.skip('needs root, to start processes of an ordinary user with few descriptors');
   const socket = join(folderFor(context), 'broker.sock');
-  const wrapper = ['setpriv', `--reuid=${ORDINARY_USER}`, `--regid=${ORDINARY_USER}`, '--clear-groups'];
-  await using server = new TestProcess('broker', [JSON.stringify({ socket })], { wrapper });
+  const asUser = ['setpriv', `--reuid=${ORDINARY_USER}`, `--regid=${ORDINARY_USER}`, '--clear-groups'];
+  const options = { socket, maxConnections: 16, maxObjects: 10 };
+  const few = ['prlimit', '--nofile=300:300'];
+  await using server = new TestProcess('broker', [JSON.stringify(options)], { wrapper: [...asUser, ...few] });
   assert.equal(await server.line(), 'ready');
-  limitDescriptors(server.pid, 128, wrapper);
-  await using clients = new TestProcess('flight', [socket], { wrapper });
+  await using clients = new TestProcess('flight', [socket], { wrapper: asUser });
   assert.equal(await clients.line(), 'all answers came');
 });
 

@@ -2,8 +2,8 @@
 // them all. Prints "all answers came" when every answer came with its descriptor.
 import { closeDescriptor, decodeResponse, encodeRequest, Memfd, UnixSocket } from 'sealane/internal';
 
-const CONNECTIONS = 8;
-const GETS = 30;
+const CONNECTIONS = 12;
+const GETS = 60;
 const [path = ''] = process.argv.slice(2);
 const buffer = new Uint8Array(65_536);
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -15,18 +15,22 @@ const hello = {
   maxMessageBytes: 65_536,
 } as const;
 
-/** The next answer; waits for it, since nothing in this process turns an event loop. */
+/** The descriptors of the next answer on a socket; undefined when none is there yet. */
+function poll(socket: UnixSocket): number[] | undefined {
+  const packet = socket.receive(buffer);
+  if (packet === 'end') throw new Error('the broker closed the connection');
+  if (packet === 'empty') return undefined;
+  const response = decodeResponse(buffer.slice(0, packet.bytes));
+  if (response.type === 'error') throw new Error(response.text);
+  return packet.descriptors;
+}
+
+/** Waits for the next answer: nothing in this process turns an event loop. */
 function receive(socket: UnixSocket): number[] {
   for (;;) {
-    const packet = socket.receive(buffer);
-    if (packet === 'end') throw new Error('the broker closed the connection');
-    if (packet === 'empty') {
-      Atomics.wait(sleeper, 0, 0, 1);
-      continue;
-    }
-    const response = decodeResponse(buffer.slice(0, packet.bytes));
-    if (response.type === 'error') throw new Error(response.text);
-    return packet.descriptors;
+    const descriptors = poll(socket);
+    if (descriptors !== undefined) return descriptors;
+    Atomics.wait(sleeper, 0, 0, 1);
   }
 }
 
@@ -47,13 +51,16 @@ receive(first);
 const get = { type: 'get', selector: { by: 'name', name: 'x' }, wait: false } as const;
 for (const socket of sockets)
   for (let index = 0; index < GETS; index++) socket.send(encodeRequest({ ...get, requestId: 10 + index }));
-// The broker now has 240 descriptors to send to a user who may have 64 in flight. Give it time to run into that.
+// The broker now has 720 descriptors to send and may have 300 in flight. Give it time to run into that.
 Atomics.wait(sleeper, 0, 0, 200);
-for (const socket of sockets) {
-  for (let index = 0; index < GETS; index++) {
-    const descriptors = receive(socket);
+// Whatever is there is read: who waited for one connection alone would leave the others' descriptors in flight for ever.
+for (let missing = CONNECTIONS * GETS; missing > 0; ) {
+  const arrived = sockets.map(poll).filter((descriptors) => descriptors !== undefined);
+  for (const descriptors of arrived) {
     if (descriptors.length !== 1) throw new Error(`an answer came with ${descriptors.length} descriptors`);
     for (const descriptor of descriptors) closeDescriptor(descriptor);
   }
+  missing -= arrived.length;
+  if (arrived.length === 0) Atomics.wait(sleeper, 0, 0, 1);
 }
 process.stdout.write('all answers came\n');

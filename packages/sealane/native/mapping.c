@@ -172,7 +172,8 @@ struct populate_job {
  * the kernel can, which halves what the later unmapping costs, and does not hold the lock of the address space.
  */
 static bool write_zeros(int fd, uint64_t length) {
-    static const uint8_t zeros[ZERO_BYTES];
+    /* Never written. Not const: a constant would take its room in the library's file. */
+    static uint8_t zeros[ZERO_BYTES];
     for (uint64_t done = 0; done < length;) {
         size_t wanted = length - done < ZERO_BYTES ? (size_t)(length - done) : ZERO_BYTES;
         ssize_t written = pwrite(fd, zeros, wanted, (off_t)done);
