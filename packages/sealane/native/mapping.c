@@ -190,7 +190,9 @@ static const char *make_populated(struct populate_job *self) {
     /* Mapped first: a size for which there are no addresses fails here, before it uses up the memory of the machine. */
     if (!range_map(&mapping->range, self->fd, 0, mapping->length, true)) return "mmap";
     if (!write_zeros(self->fd, mapping->length)) return "pwrite";
-    return range_populate_write(&mapping->range) ? NULL : "madvise";
+    if (!range_populate_write(&mapping->range)) return "madvise";
+    range_settle(&mapping->range);
+    return NULL;
 }
 
 static void populate_execute(struct seam_job *job) {

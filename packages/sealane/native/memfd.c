@@ -104,7 +104,7 @@ static napi_value memfd_sealed(napi_env env, napi_callback_info info) {
     int fd = seam_memfd(name);
     if (fd == -1) return seam_throw(env, errno, "memfd_create");
     if (!seam_write_all(fd, data, length, 0)) return close_and_throw(env, fd, "pwrite");
-    if (fcntl(fd, F_ADD_SEALS, (int)seals) == -1) return close_and_throw(env, fd, "fcntl");
+    if (!seam_seal(fd, (int)seals)) return close_and_throw(env, fd, "fcntl");
     return keep(&call, fd);
 }
 
@@ -185,17 +185,6 @@ static napi_value memfd_resize(napi_env env, napi_callback_info info) {
     return NULL;
 }
 
-static napi_value memfd_seal(napi_env env, napi_callback_info info) {
-    struct seam_call call;
-    int fd;
-    uint64_t seals;
-    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd) || !seam_integer(&call, 1, "seals", INT32_MAX, &seals)) {
-        return NULL;
-    }
-    if (fcntl(fd, F_ADD_SEALS, (int)seals) == -1) return seam_throw(env, errno, "fcntl");
-    return NULL;
-}
-
 const struct seam_entry memfd_entries[] = {
     {"memfdCreate", memfd_create_call},
     {"memfdSealed", memfd_sealed},
@@ -203,6 +192,5 @@ const struct seam_entry memfd_entries[] = {
     {"memfdWriteAsync", memfd_write_async},
     {"memfdRead", memfd_read},
     {"memfdResize", memfd_resize},
-    {"memfdSeal", memfd_seal},
     {NULL, NULL},
 };

@@ -13,6 +13,9 @@
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 
 /* A multiple of every page size: some 50 us of work. */
 #define POPULATE_STEP ((size_t)256 << 10)
@@ -61,6 +64,9 @@ bool range_populate_write(const struct range *range) {
     }
     return true;
 }
+
+/* The advice itself is of no account; every kernel that has it first empties this processor's list of new pages. */
+void range_settle(const struct range *range) { (void)madvise(range->base, page_size(), MADV_COLD); }
 
 /* Where the kernel refuses, for lack of memory, the file's pages stay in place until the end: no harm is done by it. */
 void range_cover(const struct range *range) {

@@ -22,6 +22,8 @@ bool range_map(struct range *range, int fd, uint64_t offset, size_t length, bool
 void range_populate_read(const struct range *range);
 /* Allocates all pages of a shared mapping. False: errno says why. */
 bool range_populate_write(const struct range *range);
+/* Has this processor let go of pages that it just made, so that a seal on another need not wait for it. */
+void range_settle(const struct range *range);
 /* Lets the file go and keeps the addresses, inaccessible. */
 void range_cover(const struct range *range);
 void range_unmap(const struct range *range);

@@ -51,8 +51,8 @@ struct seam_entry {
 };
 
 /* Every C file that has functions for JavaScript lists them, ended by a NULL name. */
-extern const struct seam_entry descriptor_entries[], memfd_entries[], mapping_entries[], socket_entries[], poll_entries[],
-    copy_entries[], digest_entries[], handoff_entries[], lock_entries[], limits_entries[];
+extern const struct seam_entry descriptor_entries[], memfd_entries[], seal_entries[], mapping_entries[], socket_entries[],
+    poll_entries[], copy_entries[], digest_entries[], handoff_entries[], lock_entries[], limits_entries[];
 
 /* Environment. */
 struct seam_env *seam_env_new(napi_env env, napi_value exports);
@@ -103,6 +103,8 @@ napi_value seam_job_start(struct seam_call *call, struct seam_job *job, napi_val
 int seam_duplicate(int fd);
 bool seam_stat(int fd, struct statx *status);
 int seam_memfd(const char *name);
+/* Adds seals; false with errno when the kernel refuses. */
+bool seam_seal(int fd, int seals);
 bool seam_write_all(int fd, const uint8_t *data, size_t length, uint64_t offset);
 ptrdiff_t seam_read_some(int fd, uint8_t *into, size_t length, uint64_t offset);
 

@@ -62,14 +62,14 @@ export class Draft implements Disposable {
       return await this.#put(memfd, rest);
     } finally {
       memfd.close();
-      this.#pool?.refill();
+      this.#pool?.onDraftDone();
     }
   }
 
   /** Gives the memory back unused. Idempotent. */
   discard(): void {
     freeMemory(this.#memory);
-    this.#pool?.refill();
+    this.#pool?.onDraftDone();
   }
 
   [Symbol.dispose](): void {
@@ -112,6 +112,9 @@ export interface DraftPoolOptions {
 /** Largest piece of a pool: a terabyte is beyond any machine that this runs on, and far below what breaks arithmetic. */
 const MAX_POOL_BYTES = 2 ** 40;
 
+/** Without a draft for so long, in milliseconds, a pool uses the time. Drafts of 1 MiB take a fifth of it. */
+const PAUSE_MS = 1;
+
 /** Most pieces of a pool: each is a descriptor and a mapping. */
 const MAX_POOL_COUNT = 1_024;
 
@@ -124,6 +127,7 @@ export class DraftPool implements Disposable {
   readonly count: number;
   readonly #ready: DraftMemory[] = [];
   #refilling: Promise<void> | undefined;
+  #pause: NodeJS.Timeout | undefined;
   #failure: unknown;
   #closed = false;
   #hits = 0;
@@ -137,7 +141,7 @@ export class DraftPool implements Disposable {
     checkInteger('bytes * count', options.bytes * count, 1, totalmem());
     this.bytes = options.bytes;
     this.count = count;
-    this.refill();
+    this.#refill();
   }
 
   /** How often memory was ready, how often it was not, and how many pieces are ready now. */
@@ -149,7 +153,7 @@ export class DraftPool implements Disposable {
   async ready(): Promise<void> {
     while (this.#ready.length < this.count) {
       if (this.#closed) throw closedError('the draft pool');
-      this.refill();
+      this.#refill();
       await this.#refilling;
       if (this.#failure !== undefined) throw this.#failure;
     }
@@ -162,13 +166,14 @@ export class DraftPool implements Disposable {
     const memory = this.#ready.pop();
     if (memory === undefined) this.#misses++;
     else this.#hits++;
-    if (this.#ready.length === 0) this.refill();
+    if (this.#ready.length === 0) this.#refill();
     return memory;
   }
 
   /** Frees what is ready. Drafts that were taken live on. Idempotent. */
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#pause);
     for (const memory of this.#ready.splice(0)) freeMemory(memory);
   }
 
@@ -177,10 +182,17 @@ export class DraftPool implements Disposable {
   }
 
   /**
-   * Makes what is missing, in the background. Called when a draft is done rather than when it is taken, so that
-   * populating does not compete with the filling of the draft for the processor and for the lock of the address space. @internal
+   * A draft is done. What is missing is made when drafts pause for a moment, or when few pieces are left: populating competes with
+   * whoever fills a draft, for the processor and for the lock of the address space. @internal
    */
-  refill(): void {
+  onDraftDone(): void {
+    if (this.#closed) return;
+    if (this.#ready.length <= this.count / 4) this.#refill();
+    else if (this.#pause === undefined) this.#pause = setTimeout(() => this.#refill(), PAUSE_MS).unref();
+    else this.#pause.refresh();
+  }
+
+  #refill(): void {
     if (this.#refilling !== undefined || this.#closed) return;
     this.#failure = undefined;
     this.#refilling = this.#fillUp()

@@ -49,7 +49,7 @@ export async function sealSource(source: PutSource, options: FillOptions): Promi
   const memfd = Memfd.create(MEMFD_NAME);
   try {
     await fill(memfd, source, options);
-    memfd.seal(BLOB_SEALS);
+    await memfd.sealAsync(BLOB_SEALS);
     return memfd;
   } catch (error) {
     memfd.close();

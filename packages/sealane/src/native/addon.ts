@@ -43,6 +43,8 @@ export interface Addon {
   memfdRead(fd: number, into: Uint8Array, offset: number): number;
   memfdResize(fd: number, size: number): void;
   memfdSeal(fd: number, seals: number): void;
+  /** The same on another thread. */
+  memfdSealAsync(fd: number, seals: number): Promise<void>;
 
   /** Maps privately; `populate` reads the pages in ahead. */
   mapPrivate(fd: number, offset: number, length: number, populate: boolean): NativeHandle;

@@ -14,6 +14,7 @@ import {
   SEAL_SHRINK,
   SEAL_WRITE,
 } from './descriptor.js';
+import { Mapping } from './mapping.js';
 import { Memfd } from './memfd.js';
 import { UnixSocket } from './unix-socket.js';
 
@@ -245,4 +246,14 @@ test('what a terminated worker left open is closed, and what it released is not'
   closeSync(fd);
   here.close();
   there.close();
+});
+
+test('seals can be added on another thread, and a writable mapping forbids that too', async () => {
+  using memfd = Memfd.create('sealed elsewhere', 8_192);
+  using mapping = Mapping.shared(memfd.fd, 0, 8_192);
+  await assert.rejects(memfd.sealAsync(BLOB_SEALS), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'EBUSY' });
+  mapping.close();
+  await memfd.sealAsync(BLOB_SEALS);
+  assert.throws(() => memfd.write(Uint8Array.of(1), 0), { errnoName: 'EPERM' });
+  assert.equal(memfd.seals & BLOB_SEALS, BLOB_SEALS);
 });

@@ -152,6 +152,18 @@ export class Memfd implements Mappable, Disposable {
     }
   }
 
+  /**
+   * Adds seals on another thread: the kernel may wait for pages that another processor has just handled, 160 ms at the
+   * worst. Rejects as {@link Memfd.seal} throws.
+   */
+  async sealAsync(seals: number): Promise<void> {
+    try {
+      await addon().memfdSealAsync(this.fd, seals);
+    } catch (error) {
+      throw systemError(error, `sealing a memfd with 0x${seals.toString(16)}`);
+    }
+  }
+
   /** Gives the descriptor to the caller, who closes it; this object is closed from now on. */
   release(): number {
     const fd = this.fd;
