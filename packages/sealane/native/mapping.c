@@ -200,10 +200,11 @@ static void populate_execute(struct seam_job *job) {
     if (job->syscall != NULL) job->error = errno;
 }
 
-/* Hands both over to JavaScript, or none. */
+/* Hands both over to JavaScript, or none, as when the environment has ended meanwhile. */
 static napi_value populate_result(napi_env env, struct seam_job *job) {
     struct populate_job *self = (struct populate_job *)job;
     napi_value pair;
+    if (job->seam->ended) return NULL;
     if (napi_create_array_with_length(env, 2, &pair) != napi_ok) return NULL;
     if (napi_set_element(env, pair, 0, seam_number(env, self->fd)) != napi_ok) return NULL;
     napi_value handle = seam_handle(env, self->mapping, on_handle_collected);

@@ -219,7 +219,10 @@ static uint32_t detach(struct msghdr *message, int *fds) {
     return count;
 }
 
-/* A packet without bytes means the end, whatever descriptors came with it. */
+/*
+ * A packet without bytes means the end, whatever descriptors came with it. The others go on record: JavaScript may be
+ * terminated before it knows of them.
+ */
 static napi_value report_packet(struct seam_call *call, struct msghdr *message, ssize_t bytes) {
     double *out = call->seam->scratch;
     int fds[CONTROL_DESCRIPTORS];
@@ -228,7 +231,10 @@ static napi_value report_packet(struct seam_call *call, struct msghdr *message, 
     out[0] = (message->msg_flags & MSG_CTRUNC ? FLAG_DESCRIPTORS_LOST : 0) |
              (message->msg_flags & MSG_TRUNC ? FLAG_TRUNCATED : 0);
     out[1] = count;
-    for (uint32_t i = 0; i < count; i++) out[2 + i] = fds[i];
+    for (uint32_t i = 0; bytes > 0 && i < count; i++) {
+        out[2 + i] = fds[i];
+        seam_own(call->seam, fds[i]);
+    }
     return seam_number(call->env, (double)bytes);
 }
 

@@ -4,7 +4,7 @@
  * Owns what it has been given and not closed yet.
  */
 import { close } from 'node:fs';
-import { closeDescriptor } from '../os/descriptor.js';
+import { closeDescriptor, releaseDescriptor } from '../os/descriptor.js';
 
 /** From this size on, in bytes, a close is worth a thread: freeing so much takes longer than handing it over. */
 const CLOSE_ON_THREAD_BYTES = 1_048_576;
@@ -20,6 +20,7 @@ export class Closer {
       return;
     }
     this.#underWay++;
+    releaseDescriptor(fd);
     close(fd, () => this.#onClosed());
   }
 

@@ -5,7 +5,7 @@
  */
 import { SealaneError } from '../base/errors.js';
 import { MAX_PACKET_BYTES } from '../base/limits.js';
-import { closeDescriptor, duplicate } from '../os/descriptor.js';
+import { closeDescriptor, OwnedDescriptor } from '../os/descriptor.js';
 import type { Packet, PeerCredentials, UnixSocket } from '../os/unix-socket.js';
 import { Watcher } from '../os/watcher.js';
 import { attach, detach, isDetached } from './detached.js';
@@ -29,8 +29,7 @@ export interface LinkOptions {
 
 interface Queued {
   message: Uint8Array;
-  /** Owned by the queue. */
-  descriptors: number[];
+  readonly descriptors: readonly OwnedDescriptor[];
 }
 
 /** How long to wait, in milliseconds, when too many descriptors of this user are under way: nothing wakes us when they arrive. */
@@ -146,7 +145,7 @@ export class Link implements Disposable {
     clearTimeout(this.#endTimer);
     this.#watcher.close();
     this.#socket.close();
-    for (const queued of this.#queue.splice(0)) closeAll(queued.descriptors);
+    for (const queued of this.#queue.splice(0)) release(queued);
     queueMicrotask(() => this.#options.onClose(error));
   }
 
@@ -166,11 +165,11 @@ export class Link implements Disposable {
   }
 
   #enqueue(message: Uint8Array, descriptors: readonly number[]): void {
-    const owned: number[] = [];
+    const owned: OwnedDescriptor[] = [];
     try {
-      for (const descriptor of descriptors) owned.push(duplicate(descriptor));
+      for (const descriptor of descriptors) owned.push(OwnedDescriptor.duplicate(descriptor));
     } catch (error) {
-      closeAll(owned);
+      for (const descriptor of owned) descriptor.close();
       throw error;
     }
     this.#queue.push({ message, descriptors: owned });
@@ -199,14 +198,17 @@ export class Link implements Disposable {
 
   #flush(): void {
     for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
-      const outcome = this.#trySend(head.message, head.descriptors);
+      const outcome = this.#trySend(
+        head.message,
+        head.descriptors.map(({ fd }) => fd),
+      );
       if (outcome === 'broken' || this.#closed) return;
       if (outcome !== 'sent') {
         this.#waitToSend(outcome);
         return;
       }
       this.#queue.shift();
-      closeAll(head.descriptors);
+      release(head);
     }
     if (this.#ending) {
       this.close();
@@ -284,6 +286,10 @@ export class Link implements Disposable {
 
 function closeAll(descriptors: readonly number[]): void {
   for (const descriptor of descriptors) closeDescriptor(descriptor);
+}
+
+function release(queued: Queued): void {
+  for (const descriptor of queued.descriptors) descriptor.close();
 }
 
 function tooLarge(): SealaneError {

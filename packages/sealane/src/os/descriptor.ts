@@ -111,6 +111,14 @@ export function closeDescriptor(fd: number): void {
   assert(errno !== EBADF, `descriptor ${fd} was closed twice or never open`);
 }
 
+/**
+ * Takes a descriptor off the record of those that are closed when this thread ends: from now on the caller alone sees to it. To be
+ * called before a descriptor of a packet is closed by other means than {@link closeDescriptor}, or given away.
+ */
+export function releaseDescriptor(fd: number): void {
+  addon().disown(fd);
+}
+
 /** EBADF, the same on every Linux architecture that Node.js runs on. */
 const EBADF = 9;
 

@@ -9,6 +9,7 @@ import {
   closeDescriptor,
   type DescriptorInfo,
   inspect,
+  releaseDescriptor,
   SEAL_GROW,
   SEAL_SEAL,
   SEAL_SHRINK,
@@ -167,7 +168,7 @@ export class Memfd implements Mappable, Disposable {
   /** Gives the descriptor to the caller, who closes it; this object is closed from now on. */
   release(): number {
     const fd = this.fd;
-    addon().disown(fd);
+    releaseDescriptor(fd);
     this.#fd = -1;
     return fd;
   }

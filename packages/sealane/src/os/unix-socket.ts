@@ -146,7 +146,7 @@ export class UnixSocket implements Disposable {
 
   /**
    * Receives one packet. `empty`: none is there. `end`: the peer closed, shut down or reset the connection. The caller
-   * owns the descriptors of the packet, also of one that is truncated.
+   * owns the descriptors of the packet, also of one that is truncated; what it has not closed is closed when its thread ends.
    */
   receive(into: Uint8Array): Packet | 'empty' | 'end' {
     const native = addon();
