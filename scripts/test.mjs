@@ -26,11 +26,21 @@ function exists(path) {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
+/** Where the compiler has the runtime of AddressSanitizer. Ends the run, with the reason, where it has none. */
+function sanitizerRuntime() {
+  const compiler = process.env.CC || 'cc';
+  const runtime = execFileSync(compiler, ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim();
+  if (runtime.startsWith('/')) return runtime;
+  process.stdout.write(
+    `test: skipped: ${compiler} has no AddressSanitizer here (Debian: libgcc-12-dev, libasan8)\n`,
+  );
+  process.exit(0);
+}
+
 /** The environment of a run under sanitizers. Leaks are not looked for: Node.js itself frees little at its end. */
 function sanitizerEnvironment() {
+  const runtime = sanitizerRuntime();
   execFileSync(process.execPath, ['scripts/build-addon.mjs', '--sanitize'], { cwd: root, stdio: 'inherit' });
-  const compiler = process.env.CC ?? 'cc';
-  const runtime = execFileSync(compiler, ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim();
   return {
     LD_PRELOAD: runtime,
     ASAN_OPTIONS: 'detect_leaks=0:handle_segv=0:allocator_may_return_null=1',
@@ -50,9 +60,13 @@ const files = folders
   .flatMap(([folder, source]) => testFiles(folder, source))
   .filter((file) => selected.length === 0 || selected.some((part) => relative(root, file).includes(part)));
 const environment = sanitizers ? { ...process.env, ...sanitizerEnvironment() } : process.env;
-const result = spawnSync(process.execPath, ['--test', '--test-reporter=spec', `--test-timeout=${WATCHDOG_MS}`, ...files], {
-  cwd: root,
-  stdio: ['ignore', 'inherit', 'inherit'],
-  env: environment,
-});
+const result = spawnSync(
+  process.execPath,
+  ['--test', '--test-reporter=spec', `--test-timeout=${WATCHDOG_MS}`, ...files],
+  {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: environment,
+  },
+);
 process.exit(result.status ?? 1);

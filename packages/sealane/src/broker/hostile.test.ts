@@ -182,6 +182,17 @@ for (const [what, call] of [
   });
 }
 
+test('a hello with a descriptor is refused and ends the connection', async (t) => {
+  const { connect } = await startBroker(t);
+  const client = connect();
+  const hello = { type: 'hello', minVersion: 1, maxVersion: 1 } as const;
+  const sizes = { maxPacketBytes: 65_536, maxMessageBytes: 65_536 };
+  const { response } = await client.call({ ...hello, ...sizes }, [sealed(t, 'x').fd]);
+  assert(response.type === 'error');
+  assert.equal(response.status, STATUS.wrongDescriptor);
+  await client.ended;
+});
+
 test('a second hello is refused and ends the connection, with what is pending', async (t) => {
   const { open } = await startBroker(t);
   const client = await open();

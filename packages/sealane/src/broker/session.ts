@@ -133,23 +133,19 @@ export class Session {
     }
     let request: Request;
     try {
-      request = this.#read(message);
+      request = this.#read(message, descriptors.length);
     } catch (error) {
       closeAll(descriptors);
       this.#refuse(message, error);
       return;
     }
-    if (request.type === 'hello') {
-      closeAll(descriptors);
-      this.#open(request);
-    } else {
-      dispatch(this, request, descriptors, lost);
-    }
+    if (request.type === 'hello') this.#open(request);
+    else dispatch(this, request, descriptors, lost);
     this.#regulate();
   }
 
   /** Decodes a message. Throws what refuses the connection: the refusal, or something that the protocol does not allow. */
-  #read(message: Uint8Array): Request {
+  #read(message: Uint8Array, descriptorCount: number): Request {
     if (this.#refusal !== undefined) throw this.#refusal;
     const max = this.services.settings.maxMessageBytes;
     if (message.length > max)
@@ -165,7 +161,7 @@ export class Session {
         `requestId ${request.requestId} is that of an unanswered request or a living watch`,
       );
     }
-    if (request.type === 'hello') checkVersion(request);
+    if (request.type === 'hello') checkHello(request, descriptorCount);
     return request;
   }
 
@@ -255,7 +251,11 @@ export class Session {
   }
 }
 
-function checkVersion({ minVersion, maxVersion }: HelloRequest): void {
+function checkHello({ minVersion, maxVersion }: HelloRequest, descriptorCount: number): void {
+  if (descriptorCount > 0) {
+    const message = `a hello carries no descriptor; it came with ${descriptorCount}`;
+    throw new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', message);
+  }
   if (minVersion <= PROTOCOL_VERSION && maxVersion >= PROTOCOL_VERSION) return;
   throw new SealaneError(
     'ERR_SEALANE_VERSION_MISMATCH',
