@@ -1,11 +1,12 @@
 // Faults: processes that die at every step, brokers that go and come, descriptors and memory that run out.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Broker, connect } from 'sealane';
+import { BLOB_SEALS, Memfd } from 'sealane/internal';
 import { countDescriptors, patternBytes, TestBroker } from './bus.js';
 import { TestProcess } from './processes.js';
 
@@ -169,6 +170,29 @@ test('a client out of descriptors is told so and goes on', async (context) => {
   assert.equal(await client.line(), 'put: ERR_SEALANE_EXHAUSTED');
   assert.equal(await client.line(), 'get: ERR_SEALANE_EXHAUSTED');
   assert.equal(await client.line(), 'after: ok');
+});
+
+test('a client out of addresses or of room for files is told so and goes on', async (context) => {
+  const socket = join(folderFor(context), 'broker.sock');
+  await using server = new TestProcess('broker', [JSON.stringify({ socket })]);
+  await server.line();
+  await using bus = await connect({ socket });
+  // Sparse: it takes no memory, and addresses only where it is mapped.
+  using large = Memfd.create('large', 3 * 2 ** 30);
+  large.seal(BLOB_SEALS);
+  await bus.adopt(large, { name: 'large' });
+  await using client = new TestProcess('memory', [socket], { stdio: ['pipe', 'pipe', 'inherit'] });
+  assert.equal(await client.line(), 'ready');
+  const used =
+    Number(/^VmSize:\s+(\d+)/m.exec(readFileSync(`/proc/${client.pid}/status`, 'utf8'))?.[1]) * 1_024;
+  execFileSync('prlimit', ['--pid', String(client.pid), `--as=${used + 2 ** 30}`, `--fsize=${2 ** 20}`]);
+  client.child.stdin?.write('go\n');
+  assert.equal(await client.line(), 'map all: ERR_SEALANE_EXHAUSTED');
+  assert.equal(await client.line(), 'map a part: ok');
+  assert.equal(await client.line(), 'put too much: ERR_SEALANE_SYSTEM');
+  assert.equal(await client.line(), 'draft too much: ERR_SEALANE_SYSTEM');
+  assert.equal(await client.line(), 'put little: ok');
+  assert.equal((await bus.stat('little')).size, 1_000);
 });
 
 test('a stopped broker leaves no socket, and its clients are told', async () => {
