@@ -34,7 +34,10 @@ function dependencyKey() {
 function installDependencies() {
   const key = dependencyKey();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
-  run('installing dependencies (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund'], { announce: true });
+  // Not `npm ci`: it refuses where a registry lacks binaries for platforms that are not this one. The lock file is obeyed, and not changed.
+  run('installing dependencies', 'npm', ['install', '--no-save', '--no-audit', '--no-fund'], {
+    announce: true,
+  });
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, key);
 }
