@@ -1,7 +1,6 @@
 // A worker thread of tests. Mode "open": opens the tokens that it is sent. Other modes: takes hold of something and stays.
 import { openSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type BlobToken, connect, DraftPool, isSealaneError, openBlob } from 'sealane';
 
@@ -40,7 +39,7 @@ async function hold(): Promise<void> {
   if (all || mode === 'copying') {
     const blob = await bus.get('large');
     // Node.js itself forgets what an open() that is under way returns to a terminated worker, so the file is open before.
-    const file = { fd: openSync(join(tmpdir(), 'sealane-test-worker-copy'), 'w') };
+    const file = { fd: openSync(join(dirname(socket), 'copy'), 'w') };
     held.push(blob.digest(), blob.copyTo(file), bus.put(new Uint8Array(8 << 20)), blob.stream());
   }
 }

@@ -32,3 +32,11 @@ export function checkSignal(name: string, value: unknown): asserts value is Abor
 function isWellFormed(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
 }
+
+/** Throws unless `options` is an object all of whose keys are among `known`: a misspelt option must not be silently ignored. */
+export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw invalidArgument(name, 'be an object', options);
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) throw invalidArgument(name, `have only the keys ${known.join(', ')}`, key);
+  }
+}

@@ -76,11 +76,11 @@ export class SealaneError extends Error {
   /** The stable code of this failure. */
   readonly code: SealaneErrorCode;
   /** The kernel's error number (positive), when a system call failed. */
-  readonly errno?: number;
+  declare readonly errno?: number;
   /** The kernel's error name, for example `EMFILE`. */
-  readonly errnoName?: string;
+  declare readonly errnoName?: string;
   /** The system call that failed. */
-  readonly syscall?: string;
+  declare readonly syscall?: string;
 
   constructor(code: SealaneErrorCode, message: string, details: SealaneErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

@@ -37,10 +37,16 @@ export type TypedArrayConstructor<T> = {
 };
 
 export interface TransferOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Told as it goes: bytes so far, bytes in all. */
-  onProgress?: (bytes: number, total: number) => void;
+  onProgress?: ((bytes: number, total: number) => void) | undefined;
 }
+
+/** Views inside one aligned piece of this size share its mapping. Small: V8 counts mapped bytes as its own. */
+const WINDOW_BYTES = 262_144;
+
+/** Most living views of one blob that have a mapping of their own: an eighth of what the kernel allows a process. */
+const MAX_PARTS = 8_192;
 
 /** Closes the descriptors of blobs that were forgotten. A safety net: close() is what frees memory in time. */
 const forgotten = new FinalizationRegistry<Memfd>((memfd) => memfd.close());
@@ -56,9 +62,13 @@ export class Blob implements Mappable, Disposable {
   readonly #seals: number;
   #whole: Mapping | undefined;
   #digest: string | undefined;
-  /** Parts that were mapped for view(). They are kept by their buffers, so that forgotten views are freed. */
+  /** Aligned parts that small views share, by their number. */
+  readonly #windows = new Map<number, Mapping>();
+  /** Parts that were mapped for large views. They are kept by their buffers, so that forgotten views are freed. */
   readonly #parts = new Set<WeakRef<Mapping>>();
   readonly #keepers = new WeakMap<ArrayBuffer, Mapping>();
+  /** How many parts there may be before those that were freed are looked for: twice what was left last time. */
+  #partsToSweep = 64;
 
   /** @internal Takes the descriptor, also when it throws. Throws what requireBlobDescriptor throws. */
   constructor(descriptor: number, info: BlobInfo) {
@@ -106,27 +116,32 @@ export class Blob implements Mappable, Disposable {
    * with {@link Blob.view} where a part will do. Node.js 20 refuses more than 4 GiB (map parts).
    * Throws ERR_SEALANE_CLOSED, and ERR_SEALANE_EXHAUSTED when there are no more mappings (vm.max_map_count).
    */
-  get bytes(): Uint8Array {
+  get bytes(): Uint8Array<ArrayBuffer> {
     return this.#mapWhole(false).bytes;
   }
 
-  /** Maps all of it and reads the pages in, so that later reads don't fault. */
+  /** Maps all of it and reads the pages in, so that later reads don't fault; does nothing when all of it is mapped already. */
   populate(): void {
     this.#mapWhole(true);
   }
 
   /**
-   * A part, as a view over the sealed pages; only the part is mapped. `offset` and `length` in bytes, inside the object.
-   * Throws ERR_SEALANE_INVALID_ARGUMENT for a part that is not inside.
+   * A part, as a view over the sealed pages. `offset` and `length` in bytes, inside the object. Only the part is mapped, or the
+   * aligned 256 KiB around it, which other small views share. A write into a view shows in those views that share its mapping, and
+   * nowhere else. Throws ERR_SEALANE_INVALID_ARGUMENT for a part that is not inside, and ERR_SEALANE_EXHAUSTED for too many mappings.
    */
-  view(offset = 0, length = this.size - offset): Uint8Array {
-    const memfd = this.#open();
+  view(offset = 0, length = this.size - offset): Uint8Array<ArrayBuffer> {
+    this.#open();
     checkInteger('offset', offset, 0, this.size);
     checkInteger('length', length, 0, this.size - offset);
-    if (this.#whole !== undefined) return this.#whole.bytes.subarray(offset, offset + length);
-    const mapping = Mapping.private(memfd.fd, offset, length);
-    this.#keep(mapping);
-    return mapping.bytes;
+    if (length === 0) return new Uint8Array(0);
+    if (this.#whole !== undefined || length === this.size)
+      return this.bytes.subarray(offset, offset + length);
+    const window = Math.floor(offset / WINDOW_BYTES);
+    if (window !== Math.floor((offset + length - 1) / WINDOW_BYTES))
+      return this.#mapPart(offset, length).bytes;
+    const inside = offset - window * WINDOW_BYTES;
+    return this.#mapWindow(window).bytes.subarray(inside, inside + length);
   }
 
   /**
@@ -137,12 +152,13 @@ export class Blob implements Mappable, Disposable {
   as<T>(type: TypedArrayConstructor<T>, byteOffset = 0, length?: number): T {
     checkInteger('byteOffset', byteOffset, 0, this.size);
     const width = type.BYTES_PER_ELEMENT;
+    if (!Number.isInteger(width)) throw invalidArgument('type', 'be a constructor of typed arrays', type);
     requireMultiple('byteOffset', byteOffset, width);
     if (length === undefined) requireMultiple('the size after byteOffset', this.size - byteOffset, width);
     const elements = length ?? (this.size - byteOffset) / width;
     checkInteger('length', elements, 0, Math.floor((this.size - byteOffset) / width));
     const bytes = this.view(byteOffset, elements * width);
-    return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, elements);
+    return new type(bytes.buffer, bytes.byteOffset, elements);
   }
 
   /** All of it as UTF-8 text (malformed parts become U+FFFD). Copies: strings live in V8's heap. */
@@ -201,7 +217,9 @@ export class Blob implements Mappable, Disposable {
     if (this.#memfd.closed) return;
     forgotten.unregister(this);
     this.#whole?.close();
+    for (const window of this.#windows.values()) window.close();
     for (const part of this.#parts) part.deref()?.close();
+    this.#windows.clear();
     this.#parts.clear();
     this.#memfd.close();
   }
@@ -216,19 +234,35 @@ export class Blob implements Mappable, Disposable {
   }
 
   #mapWhole(populate: boolean): Mapping {
-    const memfd = this.#open();
-    if (this.#whole === undefined || populate) {
-      const mapping = Mapping.private(memfd.fd, 0, this.size, { populate });
-      if (this.#whole !== undefined) this.#keep(this.#whole);
-      this.#whole = mapping;
-    }
+    this.#whole ??= Mapping.private(this.#open().fd, 0, this.size, { populate });
     return this.#whole;
   }
 
-  #keep(mapping: Mapping): void {
-    for (const part of this.#parts) if (part.deref() === undefined) this.#parts.delete(part);
-    this.#parts.add(new WeakRef(mapping));
+  #mapWindow(window: number): Mapping {
+    const mapped = this.#windows.get(window);
+    if (mapped !== undefined) return mapped;
+    const offset = window * WINDOW_BYTES;
+    const mapping = Mapping.private(this.#open().fd, offset, Math.min(WINDOW_BYTES, this.size - offset));
+    this.#windows.set(window, mapping);
+    return mapping;
+  }
+
+  #mapPart(offset: number, length: number): Mapping {
+    if (this.#parts.size >= this.#partsToSweep) this.#sweepParts();
+    const mapping = Mapping.private(this.#open().fd, offset, length);
     this.#keepers.set(mapping.buffer, mapping);
+    this.#parts.add(new WeakRef(mapping));
+    return mapping;
+  }
+
+  /** Forgets parts whose views were collected. Throws when too many are left: V8 aborts the process where the kernel has no mapping left. */
+  #sweepParts(): void {
+    for (const part of this.#parts) if (part.deref() === undefined) this.#parts.delete(part);
+    if (this.#parts.size >= MAX_PARTS) {
+      const message = `${MAX_PARTS} large views of the blob ${this.id} are alive; keep one, or use blob.bytes.subarray()`;
+      throw new SealaneError('ERR_SEALANE_EXHAUSTED', message);
+    }
+    this.#partsToSweep = Math.min(MAX_PARTS, Math.max(64, 2 * this.#parts.size));
   }
 
   async #copyTo(from: number, to: number, options: TransferOptions): Promise<number> {

@@ -2,7 +2,7 @@
  * The bus: what a process does with the broker's objects. Public face of the blobs part.
  * Owns one connection. Blobs that it handed out live on without it.
  */
-import { checkInteger, checkSignal, checkText } from '../base/check.js';
+import { checkInteger, checkOptions, checkSignal, checkText } from '../base/check.js';
 import { closedError, invalidArgument, type SealaneError } from '../base/errors.js';
 import { MAX_PATTERN_BYTES } from '../base/limits.js';
 import { requireBlobDescriptor } from '../os/descriptor.js';
@@ -21,18 +21,30 @@ import { toBlob, Watch, type WatchOptions } from './watch.js';
 
 export interface GetOptions {
   /** Gives the request up with ERR_SEALANE_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Maps the object at once and reads its pages in. Default: false, pages are read in as they are touched. */
-  populate?: boolean;
+  populate?: boolean | undefined;
 }
 
 export interface ListOptions {
   /** Only names that match: `*` stands for any run of characters, `\` takes the special meaning away. Default: all objects. */
-  pattern?: string;
+  pattern?: string | undefined;
   /** Has the broker compute digests that are not known yet. Default: false. */
-  digests?: boolean;
+  digests?: boolean | undefined;
   /** Ends the iteration with ERR_SEALANE_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
+}
+
+export interface StatOptions {
+  /** Has the broker compute the digest if it does not know it yet. Default: false. */
+  digest?: boolean | undefined;
+  /** Gives the request up with ERR_SEALANE_ABORTED. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface DraftOptions {
+  /** Where to take populated memory from, if there is some. Default: none, the kernel adds pages as they are touched. */
+  pool?: DraftPool | undefined;
 }
 
 /** Figures of a broker; counts are of all users. */
@@ -91,7 +103,7 @@ export class Bus implements AsyncDisposable {
    * file that can't be read), ERR_SEALANE_ABORTED.
    */
   async put(source: PutSource, options: PutOptions = {}): Promise<BlobInfo> {
-    const settings = toPutSettings(options);
+    const settings = this.#putSettings(options);
     const { maxObjectBytes } = this.#use().limits;
     const { signal, onProgress } = options;
     using memfd =
@@ -105,7 +117,7 @@ export class Bus implements AsyncDisposable {
    * caller's to close. Throws ERR_SEALANE_WRONG_DESCRIPTOR and ERR_SEALANE_NOT_SEALED beside what put throws.
    */
   async adopt(memfd: HasDescriptor, options: PutOptions = {}): Promise<BlobInfo> {
-    const settings = toPutSettings(options);
+    const settings = this.#putSettings(options);
     if (typeof memfd !== 'object' || memfd === null)
       throw invalidArgument('memfd', 'have a descriptor `fd`', memfd);
     const { size } = requireBlobDescriptor(memfd.fd);
@@ -116,11 +128,13 @@ export class Bus implements AsyncDisposable {
    * New memory of `size` bytes to fill in place; `draft.put()` makes it an object without copying it. With a pool, the memory may
    * be populated already. Throws ERR_SEALANE_LIMIT_EXCEEDED, ERR_SEALANE_EXHAUSTED.
    */
-  draft(size: number, options: { pool?: DraftPool } = {}): Draft {
+  draft(size: number, options: DraftOptions = {}): Draft {
+    checkOptions('options', options, ['pool']);
     checkInteger('size', size, 0, Number.MAX_SAFE_INTEGER);
     checkObjectSize(size, this.#use().limits.maxObjectBytes);
     return new Draft(size, options.pool, async (memfd, putOptions) => {
-      return await this.#putSealed(memfd, memfd.size, toPutSettings(putOptions), putOptions.signal);
+      const settings = this.#putSettings(putOptions);
+      return await this.#putSealed(memfd, memfd.size, settings, putOptions.signal);
     });
   }
 
@@ -135,8 +149,9 @@ export class Bus implements AsyncDisposable {
   }
 
   /** What the broker knows of an object; with `digest: true` its digest, which is computed if nobody has asked before. */
-  async stat(target: Target, options: { digest?: boolean; signal?: AbortSignal } = {}): Promise<BlobInfo> {
+  async stat(target: Target, options: StatOptions = {}): Promise<BlobInfo> {
     const selector = toSelector(target);
+    checkOptions('options', options, ['digest', 'signal']);
     checkSignal('signal', options.signal);
     const question = { type: 'stat', selector, digest: options.digest === true } as const;
     const { answer } = await this.#use().ask(question, undefined, options.signal);
@@ -157,6 +172,7 @@ export class Bus implements AsyncDisposable {
    * comes twice.
    */
   async *list(options: ListOptions = {}): AsyncGenerator<BlobInfo, void, undefined> {
+    checkOptions('options', options, ['pattern', 'digests', 'signal']);
     const { pattern, digests = false, signal } = options;
     if (pattern !== undefined) checkPattern(pattern, false);
     checkSignal('signal', signal);
@@ -177,6 +193,7 @@ export class Bus implements AsyncDisposable {
    * by more than the broker keeps. The consumer closes the blobs: `for await (using blob of bus.watch('camera/*'))`.
    */
   watch(pattern: string, options: WatchOptions = {}): Watch {
+    checkOptions('options', options, ['every', 'existing', 'literal', 'signal']);
     checkPattern(pattern, options.literal === true);
     checkSignal('signal', options.signal);
     return new Watch(this.#use(), pattern, options);
@@ -223,6 +240,18 @@ export class Bus implements AsyncDisposable {
     return this.#connection;
   }
 
+  #putSettings(options: PutOptions): PutSettings {
+    const settings = toPutSettings(options);
+    if (settings.allowed.length > 0 && settings.owner === undefined && this.#settings.jobId === undefined) {
+      throw invalidArgument(
+        'allow',
+        'come with an owner, or on a bus with a jobId',
+        options.allow?.join(', '),
+      );
+    }
+    return settings;
+  }
+
   async #putSealed(
     memfd: Memfd | HasDescriptor,
     size: number,
@@ -235,6 +264,7 @@ export class Bus implements AsyncDisposable {
 
   async #get(target: Target, options: GetOptions, wait: boolean): Promise<Blob> {
     const selector = toSelector(target);
+    checkOptions('options', options, ['signal', 'populate']);
     checkSignal('signal', options.signal);
     const blob = toBlob(await this.#use().ask({ type: 'get', selector, wait }, undefined, options.signal));
     if (options.populate === true) populateOrClose(blob);

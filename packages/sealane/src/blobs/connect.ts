@@ -1,6 +1,6 @@
 /** Finding the broker: resolves the socket, connects, checks who listens, and greets. Owns the socket until the greeting is done. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkInteger, checkSignal, checkText } from '../base/check.js';
+import { checkInteger, checkOptions, checkSignal, checkText } from '../base/check.js';
 import { abortedError, invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
 import { MAX_JOB_BYTES } from '../base/limits.js';
 import { defaultSocketPath } from '../os/runtime-directory.js';
@@ -9,15 +9,15 @@ import { Connection } from './connection.js';
 
 export interface ConnectOptions {
   /** Path of the broker's socket. Default: $SEALANE_SOCKET, else `broker.sock` in the runtime directory. */
-  socket?: string;
+  socket?: string | undefined;
   /** The job that this bus acts for, 1 to 256 bytes. Default: $SEALANE_JOB_ID, else none. */
-  jobId?: string;
+  jobId?: string | undefined;
   /** Milliseconds to wait for a broker that is busy, 1 to 2,147,483,647. Default: 5,000. A missing broker fails at once. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Gives the attempt up. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Users beside oneself and root whose broker is trusted, as user ids. Default: none. */
-  trustedUsers?: readonly number[];
+  trustedUsers?: readonly number[] | undefined;
 }
 
 /** Options with every default filled in. @internal */
@@ -34,6 +34,7 @@ const BACKLOG_RETRY_MS = 5;
 
 /** Checks options; throws ERR_SEALANE_INVALID_ARGUMENT. @internal */
 export function toConnectSettings(options: ConnectOptions): ConnectSettings {
+  checkOptions('options', options, ['socket', 'jobId', 'timeoutMs', 'signal', 'trustedUsers']);
   const { timeoutMs = 5_000, trustedUsers = [], signal } = options;
   const jobId = options.jobId ?? (process.env.SEALANE_JOB_ID || undefined);
   const socket = options.socket ?? defaultSocketPath();

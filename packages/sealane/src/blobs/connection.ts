@@ -2,6 +2,7 @@
  * One connection to a broker: sends requests, matches answers, and fails everything that is pending when it ends.
  * Owns its link. Trusts the broker no further than its user id: every answer is decoded and compared with its request.
  */
+import { onAbort } from '../base/abort.js';
 import { abortedError, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
 import { Link } from '../link/index.js';
@@ -122,7 +123,11 @@ export class Connection {
     while (this.#full && !isParked(question)) await this.#room(question, signal);
     if (this.#failure !== undefined) throw this.#failure;
     throwIfAborted(question, signal);
-    return (await this.#askNow(question, descriptor, signal)) as Reply<Q['type']>;
+    try {
+      return (await this.#askNow(question, descriptor, signal)) as Reply<Q['type']>;
+    } catch (error) {
+      throw fromHere(error);
+    }
   }
 
   get #full(): boolean {
@@ -163,25 +168,24 @@ export class Connection {
     await new Promise<void>((resolve) => {
       const wake = () => {
         this.#waiting.delete(wake);
-        signal?.removeEventListener('abort', wake);
+        forget?.();
         resolve();
       };
       this.#waiting.add(wake);
-      signal?.addEventListener('abort', wake);
+      const forget = signal === undefined ? undefined : onAbort(signal, wake);
     });
     throwIfAborted(question, signal);
   }
 
   /** Wraps a pending request so that the signal rejects it, and what comes later is thrown away. */
   #abortable(requestId: number, pending: Pending, signal: AbortSignal): Pending {
-    const onAbort = () => {
+    const giveUp = () => {
       this.#pending.set(requestId, { ...pending, resolve: discard, reject: () => {} });
       if (pending.type === 'get' && pending.parked)
         this.ask({ type: 'cancel', target: requestId }).catch(() => {});
       pending.reject(abortedError(`the request ${pending.type}`, signal));
     };
-    signal.addEventListener('abort', onAbort, { once: true });
-    return { ...pending, forget: () => signal.removeEventListener('abort', onAbort) };
+    return { ...pending, forget: onAbort(signal, giveUp) };
   }
 
   #takeRequestId(): number {
@@ -240,6 +244,12 @@ export class Connection {
     }
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+/** The same error with the stack of whoever asked: the original was made where the answer came in, which tells nothing. */
+function fromHere(error: unknown): unknown {
+  if (!(error instanceof SealaneError)) return error;
+  return new SealaneError(error.code, error.message, { cause: error.cause });
 }
 
 function isParked(question: Question): boolean {

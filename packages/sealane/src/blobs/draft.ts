@@ -3,7 +3,7 @@
  * A draft owns its memfd and its writable mapping until it is put or discarded; a pool owns what it has ready.
  */
 import { totalmem } from 'node:os';
-import { checkInteger } from '../base/check.js';
+import { checkInteger, checkOptions } from '../base/check.js';
 import { closedError } from '../base/errors.js';
 import { BLOB_SEALS } from '../os/descriptor.js';
 import { Mapping } from '../os/mapping.js';
@@ -15,7 +15,7 @@ import { MEMFD_NAME } from './source.js';
 /** How a draft becomes an object. */
 export interface DraftPutOptions extends PutOptions {
   /** Bytes from the beginning that become the object, when it turned out smaller. Default: all of the draft. */
-  size?: number;
+  size?: number | undefined;
 }
 
 /** Sends a sealed memfd to the broker; borrows it. @internal */
@@ -38,7 +38,7 @@ export class Draft implements Disposable {
   }
 
   /** The memory, all zeros at first. Empty once the draft was put or discarded. */
-  get bytes(): Uint8Array {
+  get bytes(): Uint8Array<ArrayBuffer> {
     return this.#memory.mapping.bytes.subarray(0, this.size);
   }
 
@@ -106,7 +106,7 @@ export interface DraftPoolOptions {
    * How many pieces are kept ready, 1 to 1,024. The pool holds at most `bytes * count`, which may not be more than the
    * machine's memory: all of it is really taken. Default: 4.
    */
-  count?: number;
+  count?: number | undefined;
 }
 
 /** Largest piece of a pool: a terabyte is beyond any machine that this runs on, and far below what breaks arithmetic. */
@@ -135,6 +135,7 @@ export class DraftPool implements Disposable {
 
   /** Starts to populate at once. Throws ERR_SEALANE_INVALID_ARGUMENT. */
   constructor(options: DraftPoolOptions) {
+    checkOptions('options', options, ['bytes', 'count']);
     checkInteger('bytes', options.bytes, 1, MAX_POOL_BYTES);
     const { count = 4 } = options;
     checkInteger('count', count, 1, MAX_POOL_COUNT);

@@ -1,5 +1,13 @@
 export { Blob, type BlobToken, openBlob, type TransferOptions, type TypedArrayConstructor } from './blob.js';
-export { type BrokerStatus, Bus, connect, type GetOptions, type ListOptions } from './bus.js';
+export {
+  type BrokerStatus,
+  Bus,
+  connect,
+  type DraftOptions,
+  type GetOptions,
+  type ListOptions,
+  type StatOptions,
+} from './bus.js';
 export type { ConnectOptions } from './connect.js';
 export { Draft, DraftPool, type DraftPoolOptions, type DraftPutOptions } from './draft.js';
 export type { HasDescriptor } from './files.js';

@@ -1,5 +1,5 @@
 /** The options of a put, checked and brought into the form of the wire. Pure. */
-import { checkInteger, checkSignal, checkText } from '../base/check.js';
+import { checkInteger, checkOptions, checkSignal, checkText } from '../base/check.js';
 import { invalidArgument } from '../base/errors.js';
 import {
   MAX_JOB_BYTES,
@@ -14,27 +14,40 @@ import { toHexDigest } from './target.js';
 /** How an object is put. All of it is optional. */
 export interface PutOptions {
   /** 1 to 65,536 bytes of UTF-8. Several objects may have one name: the newest is found. Default: none. */
-  name?: string;
+  name?: string | undefined;
   /**
    * The broker computes the digest before it accepts the object, keeps equal contents of one user in memory only once, and names
    * the object `sha256:HEX` unless it has a name. Default: false.
    */
-  contentAddressed?: boolean;
+  contentAddressed?: boolean | undefined;
   /** What the digest must be (`sha256:` and 64 hexadecimal digits). The broker verifies it before it accepts the object. */
-  digest?: string;
+  digest?: string | undefined;
   /** The job that owns the object. Default: the job of the bus. A bus with a job may name only its own. */
-  owner?: string;
+  owner?: string | undefined;
   /** Jobs that may get the object beside its owner. Needs an owner. Default: none. */
-  allow?: readonly string[];
+  allow?: readonly string[] | undefined;
   /** Milliseconds until the broker drops the object by itself, 1 to 2,147,483,647. Default: never. */
-  ttlMs?: number;
+  ttlMs?: number | undefined;
   /** Small facts for consumers: at most 64 entries, keys of 1 to 256 bytes, 4,096 bytes in all. Default: none. */
-  metadata?: Readonly<Record<string, string>>;
+  metadata?: Readonly<Record<string, string>> | undefined;
   /** Gives the put up. What was copied is freed; an object that the broker has accepted already stays. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Told as a large source is copied: bytes so far, and bytes in all where that is known. */
-  onProgress?: (bytes: number, total: number | undefined) => void;
+  onProgress?: ((bytes: number, total: number | undefined) => void) | undefined;
 }
+
+/** The keys of {@link PutOptions}. */
+const PUT_OPTIONS = [
+  'name',
+  'contentAddressed',
+  'digest',
+  'owner',
+  'allow',
+  'ttlMs',
+  'metadata',
+  'signal',
+  'onProgress',
+] as const satisfies readonly (keyof PutOptions)[];
 
 /** What the broker is told of a put, all but the size. */
 export type PutSettings = Omit<Extract<Request, { type: 'put' }>, 'requestId' | 'size'>;
@@ -44,6 +57,7 @@ const MAX_METADATA_KEY_BYTES = 256;
 
 /** Throws ERR_SEALANE_INVALID_ARGUMENT for what does not fit; nothing has been copied by then. */
 export function toPutSettings(options: PutOptions): PutSettings {
+  checkOptions('options', options, PUT_OPTIONS);
   const { name, digest, owner, ttlMs } = options;
   if (name !== undefined) checkText('name', name, 1, MAX_NAME_BYTES);
   if (owner !== undefined) checkText('owner', owner, 1, MAX_JOB_BYTES);

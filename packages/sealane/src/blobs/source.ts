@@ -2,6 +2,7 @@
  * Turns whatever a caller puts into a sealed memfd: bytes, files, descriptors, streams.
  * Owns the memfd until it hands it over; borrows descriptors; closes files that it opened itself.
  */
+import type { ReadableStream } from 'node:stream/web';
 import { abortedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { INLINE_COPY_BYTES } from '../base/limits.js';
 import { copyRange } from '../os/copy.js';
@@ -20,7 +21,8 @@ export type PutSource =
   | string
   | URL
   | HasDescriptor
-  | AsyncIterable<Uint8Array | string>;
+  | AsyncIterable<Uint8Array | string>
+  | ReadableStream<Uint8Array>;
 
 export interface FillOptions {
   /** Most bytes that the broker takes. */

@@ -9,13 +9,13 @@ import { toBlobInfo } from './info.js';
 
 export interface WatchOptions {
   /** Yields each version, in order, also those that were dropped meanwhile. Default: only the newest of each name. */
-  every?: boolean;
+  every?: boolean | undefined;
   /** Begins with what is there already: the newest version of each name. Default: true. */
-  existing?: boolean;
+  existing?: boolean | undefined;
   /** Takes the pattern as a plain name, in which `*` and `\` stand for themselves. Default: false. */
-  literal?: boolean;
+  literal?: boolean | undefined;
   /** Ends the iteration with ERR_SEALANE_ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** The blobs of a watch. Leaving a `for await` ends the watch; so do `return()` and the end of the connection. */

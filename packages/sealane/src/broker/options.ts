@@ -14,49 +14,51 @@ import type { BrokerLimits } from '../wire/index.js';
 /** What `Broker.start` takes. Everything has a default. */
 export interface BrokerOptions {
   /** Path of the socket, at most 103 bytes; its directory must exist. Default: $SEALANE_SOCKET, or broker.sock in the runtime directory. */
-  socket?: string;
+  socket?: string | undefined;
   /** User ids that are admitted beside the broker's own. Default: none. */
-  users?: readonly number[];
+  users?: readonly number[] | undefined;
   /** Connections that the kernel holds until they are accepted. Default 128. */
-  backlog?: number;
+  backlog?: number | undefined;
   /** Connections at once. Default 1024, or an eighth of RLIMIT_NOFILE if that is less. */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /** Connections of one user at once. Default 512, or maxConnections if that is less. */
-  maxConnectionsPerUser?: number;
+  maxConnectionsPerUser?: number | undefined;
   /** Objects at once; each takes a descriptor. Default: what RLIMIT_NOFILE leaves beside the connections, at most 1,000,000. */
-  maxObjects?: number;
+  maxObjects?: number | undefined;
   /** Objects of one user at once. Default: maxObjects. */
-  maxObjectsPerUser?: number;
+  maxObjectsPerUser?: number | undefined;
   /** Bytes of all objects together. Default: the memory of this machine or container. */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
   /** Bytes of one user's objects. Default: maxBytes. */
-  maxBytesPerUser?: number;
+  maxBytesPerUser?: number | undefined;
   /** Bytes of one object. Default: maxBytes. */
-  maxObjectBytes?: number;
+  maxObjectBytes?: number | undefined;
   /** Bytes of the broker's own memory for names, jobs and metadata. Default: a quarter of the JavaScript heap's limit. */
-  maxRecordBytes?: number;
+  maxRecordBytes?: number | undefined;
   /** The same for one user. Default: maxRecordBytes. */
-  maxRecordBytesPerUser?: number;
+  maxRecordBytesPerUser?: number | undefined;
   /** Bytes of a name, in UTF-8. Default and at most 65,536. */
-  maxNameBytes?: number;
+  maxNameBytes?: number | undefined;
   /** Jobs that one object may allow. Default 1024: each is an entry in an index. */
-  maxAllowedJobs?: number;
+  maxAllowedJobs?: number | undefined;
   /** Bytes of a message in either direction. Default 1 MiB, at most 16 MiB. */
-  maxMessageBytes?: number;
+  maxMessageBytes?: number | undefined;
   /** Objects in one answer to list. Default 1000. */
-  maxListEntries?: number;
+  maxListEntries?: number | undefined;
   /** Unanswered requests of a connection; the broker reads no further one while there are so many. Default 64. */
-  maxOutstanding?: number;
+  maxOutstanding?: number | undefined;
   /** Watches of a connection. Default 64. */
-  maxWatches?: number;
+  maxWatches?: number | undefined;
   /** Versions that wait for a consumer that asked for every one. Default 1024. */
-  maxWatchBacklog?: number;
+  maxWatchBacklog?: number | undefined;
   /** How long a connection may take to say hello, in milliseconds. Default 5000. */
-  helloTimeoutMs?: number;
+  helloTimeoutMs?: number | undefined;
 }
 
 /** All options, with their defaults filled in; without `socket`, which is settled when it is published. */
-export type BrokerSettings = Readonly<Required<Omit<BrokerOptions, 'socket'>>>;
+export type BrokerSettings = {
+  readonly [Option in Exclude<keyof BrokerOptions, 'socket'>]-?: Exclude<BrokerOptions[Option], undefined>;
+};
 
 /** The longest path of a broker's socket: the 107 bytes of a socket address, less the `.new` that it is bound as at first. */
 export const MAX_SOCKET_PATH_BYTES = 103;

@@ -11,6 +11,7 @@ import type { Content } from './content.js';
 import type { ObjectDraft } from './object.js';
 import type { BrokerSettings } from './options.js';
 import type { Ticket } from './outstanding.js';
+import type { Charge } from './quota.js';
 import type { Session } from './session.js';
 
 /** A description without texts, in a message: numbers, digest, and the headers of its fields, rounded up. */
@@ -49,12 +50,24 @@ export function handlePut(session: Session, request: PutRequest, descriptors: re
 
 /** Checks everything but the digest, and charges for it. */
 function admit(session: Session, request: PutRequest, fd: number): ObjectDraft {
-  const { settings, quota } = session.services;
+  const { settings } = session.services;
   const draft = draftOf(session, request);
   checkLimits(settings, request, draft);
   requireBlobDescriptor(fd, request.size);
-  quota.charge(session.uid, { objects: 1, bytes: request.size, recordBytes: draft.recordBytes });
+  chargeOrShed(session, { objects: 1, bytes: request.size, recordBytes: draft.recordBytes });
   return draft;
+}
+
+/** Charges; where that does not fit, watches that keep dropped objects for consumers that are behind have to give way. */
+function chargeOrShed({ services: { quota, watches }, uid }: Session, charge: Charge): void {
+  for (;;) {
+    try {
+      quota.charge(uid, charge);
+      return;
+    } catch (error) {
+      if (!watches.shed(uid)) throw error;
+    }
+  }
 }
 
 /**

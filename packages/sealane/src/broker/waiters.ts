@@ -240,6 +240,16 @@ export class EveryVersion extends WatchBase {
     }
   }
 
+  /** Objects in the queue that nobody else can get any more: they cost quota for this consumer alone. */
+  countDropped(): number {
+    return this.#queue.reduce((count, object) => count + (object.dropped ? 1 : 0), 0);
+  }
+
+  /** Ends the watch as overrun, because what it holds is needed. */
+  shed(): void {
+    this.#endByOverrun();
+  }
+
   override close(): void {
     super.close();
     this.#clearQueue();
@@ -303,7 +313,8 @@ export class EveryVersion extends WatchBase {
   #overrunError(): SealaneError {
     return new SealaneError(
       'ERR_SEALANE_WATCH_OVERRUN',
-      `the consumer fell behind by more than ${this.maxBacklog} versions; watch again, consume faster, or watch without every`,
+      `the consumer fell behind by more than ${this.maxBacklog} versions, or its backlog stood in the way of new objects; ` +
+        'watch again, consume faster, or watch without every',
     );
   }
 }

@@ -12,6 +12,10 @@ export interface Waiter {
   readonly bornAfterId: number;
   /** Takes note of an object, and counts what that cost. It may be dropped already, and need not be visible or match. */
   offer(object: StoredObject, budget: Budget): void;
+  /** How many dropped objects it keeps from being freed. Absent: none. */
+  countDropped?(): number;
+  /** Gives up all that it keeps, and itself. */
+  shed?(): void;
 }
 
 /** All waiters of one user. */
@@ -51,6 +55,28 @@ export class Watches {
     if (name === undefined) waiters.patterns.delete(waiter);
     else removeNamed(waiters, name, waiter);
     if (waiters.empty) this.#users.delete(uid);
+  }
+
+  /**
+   * Ends the one of this user's waiters that keeps most dropped objects. False: none keeps any. A consumer that does not
+   * consume must not keep others from publishing.
+   */
+  shed(uid: number): boolean {
+    let worst: Waiter | undefined;
+    let most = 0;
+    for (const waiter of this.#all(uid)) {
+      const dropped = waiter.countDropped?.() ?? 0;
+      if (dropped > most) [worst, most] = [waiter, dropped];
+    }
+    worst?.shed?.();
+    return worst !== undefined;
+  }
+
+  *#all(uid: number): Iterable<Waiter> {
+    const waiters = this.#users.get(uid);
+    if (waiters === undefined) return;
+    for (const named of waiters.byName.values()) yield* named;
+    yield* waiters.patterns;
   }
 
   /**

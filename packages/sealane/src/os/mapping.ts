@@ -16,7 +16,7 @@ export class Mapping implements Disposable {
   #handle: NativeHandle | undefined;
   #closed = false;
   #buffer: ArrayBuffer | undefined;
-  #bytes: Uint8Array | undefined;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
 
   private constructor(length: number, handle: NativeHandle | undefined) {
     this.length = length;
@@ -79,7 +79,7 @@ export class Mapping implements Disposable {
   }
 
   /** All of it as one view, always the same object. Throws as {@link Mapping.buffer}. */
-  get bytes(): Uint8Array {
+  get bytes(): Uint8Array<ArrayBuffer> {
     if (this.#closed) throw closedError('the mapping');
     this.#bytes ??= new Uint8Array(this.buffer);
     return this.#bytes;
