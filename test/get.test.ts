@@ -68,6 +68,34 @@ test('typed views check their alignment', async () => {
   assert.equal(odd.as(Uint16Array, 0, 3).length, 3);
 });
 
+test('a hundred thousand small views of one blob cost few mappings', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  const bytes = patternBytes(3_000_000);
+  using blob = await bus.get(await bus.put(bytes));
+  const before = countMappings();
+  for (let count = 0; count < 100_000; count++) {
+    const offset = (count * 40_503) % 2_999_000;
+    if (blob.view(offset, 8)[7] !== bytes[offset + 7]) assert.fail(`a wrong byte at ${offset}`);
+  }
+  assert.ok(countMappings() <= before + 40, `mappings grew from ${before} to ${countMappings()}`);
+  assert.deepEqual(blob.view(262_140, 8), bytes.subarray(262_140, 262_148));
+  assert.deepEqual(blob.view(262_144, 262_144), bytes.subarray(262_144, 524_288));
+});
+
+test('more large views than a process can map are refused, and the blob goes on', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  using blob = await bus.get(await bus.put(patternBytes(1_000_000)));
+  const held: Uint8Array[] = [];
+  const hold = () => {
+    for (let count = 0; count < 20_000; count++) held.push(blob.view(count, 500_000));
+  };
+  assert.throws(hold, { code: 'ERR_SEALANE_EXHAUSTED' });
+  assert.ok(held.length >= 8_000);
+  assert.equal(blob.bytes.length, 1_000_000);
+});
+
 test('text, stream, digest and files give the content', async () => {
   await using broker = await TestBroker.start();
   const bus = await broker.connect();
@@ -196,4 +224,16 @@ test('ten thousand rounds of put, get and drop leave no descriptor and no growin
   for (let count = 0; count < 10_000; count++) await round();
   assert.equal(countDescriptors(), descriptors);
   assert.ok(countMappings() < mappings + 500, `mappings grew from ${mappings} to ${countMappings()}`);
+});
+
+test('an error of the broker shows where it was asked', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  async function loadMyModel(): Promise<void> {
+    using blob = await bus.get('nothing');
+    assert.fail(`found ${blob.id}`);
+  }
+  const error = await loadMyModel().catch((reason: Error) => reason);
+  assert.match(error?.stack ?? '', /loadMyModel/);
+  assert.deepEqual(Object.keys(error ?? {}).sort(), ['code', 'name']);
 });

@@ -277,4 +277,6 @@ test('arguments that do not fit are refused with the argument named', async () =
   await assert.rejects(bus.put(bytes, { metadata: { a: 'x'.repeat(4_096) } }), invalid(/metadata/));
   await assert.rejects(bus.put(42 as unknown as PutSource), invalid(/source/));
   await assert.rejects(bus.put({ fd: -1 }), invalid(/fd/));
+  await assert.rejects(bus.put(bytes, { nmae: 'x' } as PutOptions), invalid(/nmae/));
+  await assert.rejects(bus.put(bytes, { allow: ['b'] }), invalid(/allow/));
 });

@@ -63,6 +63,21 @@ test('a consumer of every version that falls too far behind is told', async () =
   assert.equal(await nextText(watch), undefined);
 });
 
+test('a consumer of every version that does not consume keeps nobody from publishing', async () => {
+  await using broker = await TestBroker.start({ maxBytes: 100_000 });
+  const bus = await broker.connect();
+  const slow = bus.watch('a', { every: true });
+  const stuck = bus.watch('*', { every: true });
+  await bus.status();
+  for (let version = 1; version <= 30; version++) {
+    await bus.drop(await bus.put(new Uint8Array(20_000).fill(version), { name: 'a' }));
+  }
+  await assert.rejects(collect(slow), { code: 'ERR_SEALANE_WATCH_OVERRUN' });
+  await assert.rejects(collect(stuck), { code: 'ERR_SEALANE_WATCH_OVERRUN' });
+  for (let index = 0; index < 5; index++) await bus.put(new Uint8Array(20_000), { name: 'live' });
+  await assert.rejects(bus.put(new Uint8Array(20_000)), { code: 'ERR_SEALANE_LIMIT_EXCEEDED' });
+});
+
 test('a pattern yields the newest of each name', async () => {
   await using broker = await TestBroker.start();
   const bus = await broker.connect();
