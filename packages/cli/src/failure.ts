@@ -70,14 +70,13 @@ const HINTS: Readonly<Record<string, Hint | undefined>> = {
   ERR_SEALANE_NOT_FOUND: ({ socket }) =>
     `\`sealane list${socketOption(socket)}\` shows what this job may see`,
   ERR_SEALANE_ACCESS_DENIED: 'name the job that owns it with --job-id JOB or $SEALANE_JOB_ID',
-  ERR_SEALANE_LIMIT_EXCEEDED:
-    'drop objects, or start the broker with a higher limit (`sealane broker --help`)',
+  ERR_SEALANE_LIMIT_EXCEEDED: '`sealane broker --help` lists the limits',
   ERR_SEALANE_EXHAUSTED: 'drop objects or raise the limit that `sealane doctor` shows',
   ERR_SEALANE_WATCH_OVERRUN:
     'consume faster, watch without --every, or raise --max-watch-backlog of the broker',
-  ERR_SEALANE_BROKER_RUNNING: 'use that broker, or give this one another place with --socket PATH',
+  ERR_SEALANE_BROKER_RUNNING: '--socket PATH names another place',
   ERR_SEALANE_UNTRUSTED_PEER: 'check --socket and $SEALANE_SOCKET: the broker there belongs to another user',
-  ERR_SEALANE_UNSAFE_DIRECTORY: 'correct the directory, or choose another with $SEALANE_DIR or --socket PATH',
+  ERR_SEALANE_UNSAFE_DIRECTORY: '$SEALANE_DIR or --socket PATH names another place',
   ERR_SEALANE_VERSION_MISMATCH: 'run the same version of sealane on both sides',
   ERR_SEALANE_UNSUPPORTED_PLATFORM: '`sealane doctor` shows what is missing',
   ERR_SEALANE_TIMEOUT: 'wait longer with --timeout, or see with `sealane doctor` whether the broker answers',

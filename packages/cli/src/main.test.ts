@@ -191,7 +191,7 @@ test('a broker takes every limit, with units', async () => {
     assert.deepEqual([maxBytes, maxObjectBytes, maxNameBytes], [67_108_864, 1024, 1024]);
     assert.deepEqual([maxListEntries, maxObjects, maxWatches], [10, 20, 3]);
     const stderr = await failure(6, 'put', model, '--socket', socket);
-    assert.match(stderr, /^sealane: .*1024.*; .*higher limit/);
+    assert.match(stderr, /^sealane: .*1024.*; .*lists the limits/);
   } finally {
     await stop(child, 'SIGTERM');
   }
