@@ -1,11 +1,12 @@
 // Getting: views, conversions, closing, and the safety of what is held beyond a close.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { connect as connectSocket, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { BLOB_SEALS, Memfd } from 'sealane/internal';
 import { collect, countDescriptors, countMappings, patternBytes, TestBroker } from './bus.js';
 
 test('an object is found by id, name, digest, and by what put returned', async () => {
@@ -110,7 +111,7 @@ test('text, stream, digest and files give the content', async () => {
   await using handle = await open(join(broker.folder, 'copy-2'), 'w');
   await blob.copyTo(handle);
   assert.equal(readFileSync(join(broker.folder, 'copy-2'), 'utf8'), text);
-  await assert.rejects(blob.copyTo('/nonexistent/folder/file'), {
+  await assert.rejects(blob.copyTo(join(broker.folder, 'missing', 'file')), {
     code: 'ERR_SEALANE_SYSTEM',
     errnoName: 'ENOENT',
   });
@@ -149,6 +150,28 @@ test('after close every view is empty, and the blob says that it is closed', asy
     assert.throws(use, { code: 'ERR_SEALANE_CLOSED' });
   }
   await assert.rejects(blob.digest(), { code: 'ERR_SEALANE_CLOSED' });
+});
+
+test('a copy that is given up before it begins leaves the file as it was', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  using blob = await bus.get(await bus.put(patternBytes(10)));
+  const path = join(broker.folder, 'precious');
+  writeFileSync(path, 'precious');
+  await assert.rejects(blob.copyTo(path, { signal: AbortSignal.abort() }), { code: 'ERR_SEALANE_ABORTED' });
+  await assert.rejects(blob.copyTo(path, { signal: 5 as unknown as AbortSignal }), {
+    code: 'ERR_SEALANE_INVALID_ARGUMENT',
+  });
+  assert.equal(readFileSync(path, 'utf8'), 'precious');
+});
+
+test('text beyond what a string can hold is refused with a code', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  using sparse = Memfd.create('sparse', 600 * 2 ** 20);
+  sparse.seal(BLOB_SEALS);
+  using blob = await bus.get(await bus.adopt(sparse));
+  assert.throws(() => blob.text(), { code: 'ERR_SEALANE_LIMIT_EXCEEDED' });
 });
 
 test('fd() is a duplicate that outlives the blob', async () => {

@@ -1,10 +1,11 @@
 // Putting: every kind of source becomes an object with exactly its bytes, and bad input leaves nothing behind.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type Bus, DraftPool, isSealaneError, type PutOptions, type PutSource } from 'sealane';
@@ -235,6 +236,47 @@ test('a put is given up when its signal fires, and its memory is freed', async (
   });
 });
 
+test('a put from a source that never answers is given up all the same', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  const fifo = join(broker.folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  async function* silent() {
+    yield new Uint8Array(1);
+    await new Promise(() => {});
+  }
+  for (const source of [silent(), new PassThrough(), fifo]) {
+    const controller = new AbortController();
+    const put = bus.put(source, { signal: controller.signal });
+    setImmediate(() => controller.abort());
+    await assert.rejects(put, { code: 'ERR_SEALANE_ABORTED' });
+  }
+  // Lets the open() of the pipe, which waits on a thread, come back.
+  closeSync(openSync(fifo, 'r+'));
+});
+
+test('what waits to be put is that memory, whatever is closed and opened meanwhile', async () => {
+  await using broker = await TestBroker.start({ maxOutstanding: 4 });
+  const bus = await broker.connect();
+  const busy = Array.from({ length: 4 }, () => bus.status());
+  const draft = bus.draft(4_096);
+  draft.bytes.fill(0x41);
+  using memfd = Memfd.sealed('adopted', new Uint8Array(4_096).fill(0x43));
+  const puts = [draft.put({ name: 'draft' }), bus.adopt(memfd, { name: 'adopted' })];
+  draft.discard();
+  memfd.close();
+  puts.push(bus.put(new Uint8Array(4_096).fill(0x42), { name: 'other' }));
+  await Promise.all([...busy, ...puts]);
+  for (const [name, byte] of [
+    ['draft', 0x41],
+    ['adopted', 0x43],
+    ['other', 0x42],
+  ] as const) {
+    using blob = await bus.get(name);
+    assert.equal(blob.bytes[0], byte, name);
+  }
+});
+
 test('a source that is too large for the broker is refused before or while it is copied', async () => {
   await using broker = await TestBroker.start({ maxObjectBytes: 100_000 });
   const bus = await broker.connect();
@@ -256,7 +298,10 @@ test('a source that fails gives its error to the put and leaves no descriptor', 
     throw new Error('the camera is gone');
   }
   await assert.rejects(bus.put(failing()), { message: 'the camera is gone' });
-  await assert.rejects(bus.put('/nonexistent/file'), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'ENOENT' });
+  await assert.rejects(bus.put(join(broker.folder, 'missing', 'file')), {
+    code: 'ERR_SEALANE_SYSTEM',
+    errnoName: 'ENOENT',
+  });
   await assert.rejects(bus.put('/'), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'EISDIR' });
   assert.equal(countDescriptors(), before);
 });

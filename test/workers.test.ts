@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { openBlob } from 'sealane';
+import { type BlobToken, openBlob } from 'sealane';
 import { countDescriptors, countMappings, patternBytes, TestBroker } from './bus.js';
 
 const script = join(dirname(fileURLToPath(import.meta.url)), 'processes', 'worker.js');
@@ -40,6 +40,10 @@ test('a token opens the same memory in its own thread too, once', async () => {
   assert.throws(() => openBlob(token), { code: 'ERR_SEALANE_BAD_TOKEN' });
   assert.throws(() => openBlob({ ...token, key: 'f'.repeat(32) }), { code: 'ERR_SEALANE_BAD_TOKEN' });
   assert.throws(() => openBlob({ ...token, key: '/etc/passwd' }), { code: 'ERR_SEALANE_BAD_TOKEN' });
+  const { info: _, ...half } = blob.token();
+  const before = countDescriptors();
+  assert.throws(() => openBlob(half as BlobToken), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+  assert.equal(countDescriptors(), before);
 });
 
 for (const mode of ['blobs', 'drafts', 'tokens', 'waiting', 'copying', 'everything']) {

@@ -24,3 +24,25 @@ function listen(signal: AbortSignal): Set<() => void> {
   signal.addEventListener('abort', fire, { once: true });
   return waiting;
 }
+
+/**
+ * The promise, or a rejection with what `giveUp` returns as soon as the signal fires. The promise goes on by itself: whoever
+ * made it sees to what it still brings.
+ */
+export async function orAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  giveUp: (signal: AbortSignal) => Error,
+): Promise<T> {
+  if (signal === undefined) return await promise;
+  let forget: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(giveUp(signal));
+    else forget = onAbort(signal, () => reject(giveUp(signal)));
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    forget();
+  }
+}

@@ -3,8 +3,8 @@
  * Owns the descriptor and its mappings. Trusts nobody: the seals are checked before the first byte is mapped.
  */
 import type { Readable } from 'node:stream';
-import { checkInteger, checkSignal } from '../base/check.js';
-import { closedError, invalidArgument, SealaneError } from '../base/errors.js';
+import { checkInteger, checkOptions, checkSignal } from '../base/check.js';
+import { abortedError, closedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { copyRange } from '../os/copy.js';
 import {
   closeDescriptor,
@@ -161,10 +161,18 @@ export class Blob implements Mappable, Disposable {
     return new type(bytes.buffer, bytes.byteOffset, elements);
   }
 
-  /** All of it as UTF-8 text (malformed parts become U+FFFD). Copies: strings live in V8's heap. */
+  /**
+   * All of it as UTF-8 text (malformed parts become U+FFFD). Copies: strings live in V8's heap. Throws
+   * ERR_SEALANE_LIMIT_EXCEEDED for more than a string can hold (about 512 MiB).
+   */
   text(): string {
     using mapping = Mapping.private(this.#open().fd, 0, this.size);
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(mapping.bytes);
+    try {
+      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(mapping.bytes);
+    } catch (cause) {
+      const message = `the ${this.size} bytes of the blob ${this.id} don't fit one string of this Node.js; decode parts`;
+      throw new SealaneError('ERR_SEALANE_LIMIT_EXCEEDED', message, { cause });
+    }
   }
 
   /** A stream of copies of 1 MiB each. It holds a descriptor of its own: the blob may be closed meanwhile. */
@@ -182,6 +190,9 @@ export class Blob implements Mappable, Disposable {
    * beginning. Resolves with the bytes written. Throws ERR_SEALANE_SYSTEM (a full disk, say) and ERR_SEALANE_ABORTED.
    */
   async copyTo(file: string | URL | HasDescriptor, options: TransferOptions = {}): Promise<number> {
+    checkOptions('options', options, ['signal', 'onProgress']);
+    checkSignal('signal', options.signal);
+    if (options.signal?.aborted) throw abortedError('the copy', options.signal);
     using held = OwnedDescriptor.duplicate(this.#open().fd);
     if (hasDescriptor(file)) return await this.#copyTo(held.fd, file.fd, options);
     if (typeof file !== 'string' && !(file instanceof URL)) {
@@ -197,6 +208,7 @@ export class Blob implements Mappable, Disposable {
 
   /** The SHA-256 of the content, as `sha256:HEX`; computed off the event loop when it is not known yet, then remembered. */
   async digest(options: { signal?: AbortSignal } = {}): Promise<string> {
+    checkOptions('options', options, ['signal']);
     checkSignal('signal', options.signal);
     if (this.#digest !== undefined) return this.#digest;
     this.#digest = DIGEST_PREFIX + (await sha256OfDescriptor(this.#open().fd, this.size, options.signal));
@@ -266,7 +278,6 @@ export class Blob implements Mappable, Disposable {
   }
 
   async #copyTo(from: number, to: number, options: TransferOptions): Promise<number> {
-    checkSignal('signal', options.signal);
     if (!inspect(to).regular) {
       throw new SealaneError(
         'ERR_SEALANE_WRONG_DESCRIPTOR',
@@ -284,9 +295,7 @@ export class Blob implements Mappable, Disposable {
  * ERR_SEALANE_BAD_TOKEN for a token that was opened before, comes from another process, or whose thread has ended.
  */
 export function openBlob(token: BlobToken): Blob {
-  if (typeof token !== 'object' || token === null || token.sealane !== 'blob-token/1') {
-    throw invalidArgument('token', 'come from Blob.token()', token);
-  }
+  checkToken(token);
   const descriptor = takeDescriptor(token.key);
   if (descriptor === undefined) {
     const why = 'it was opened before, comes from another process, or its thread has ended';
@@ -296,6 +305,19 @@ export function openBlob(token: BlobToken): Blob {
     );
   }
   return new Blob(descriptor, token.info);
+}
+
+/** A token is checked as a whole before it is used up. */
+function checkToken(token: BlobToken): void {
+  const wellFormed =
+    typeof token === 'object' &&
+    token !== null &&
+    token.sealane === 'blob-token/1' &&
+    typeof token.key === 'string' &&
+    typeof token.info === 'object' &&
+    token.info !== null &&
+    Number.isSafeInteger(token.info.size);
+  if (!wellFormed) throw invalidArgument('token', 'be what Blob.token() returned', token);
 }
 
 function checkOrClose(descriptor: number, size: number): DescriptorInfo {

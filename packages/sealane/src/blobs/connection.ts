@@ -6,7 +6,7 @@ import { onAbort } from '../base/abort.js';
 import { abortedError, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
 import { Link } from '../link/index.js';
-import { closeDescriptor } from '../os/descriptor.js';
+import { closeDescriptor, OwnedDescriptor } from '../os/descriptor.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import {
   type BrokerLimits,
@@ -111,7 +111,8 @@ export class Connection {
   }
 
   /**
-   * Asks, and resolves with the answer. `descriptor` is borrowed until the promise settles.
+   * Asks, and resolves with the answer. `descriptor` is borrowed until this returns: it is sent or
+   * duplicated by then.
    * When `signal` fires the promise is rejected at once with ERR_SEALANE_ABORTED; a late answer is thrown away and its
    * descriptor closed; a wait at the broker is cancelled.
    */
@@ -120,7 +121,7 @@ export class Connection {
     descriptor?: number,
     signal?: AbortSignal,
   ): Promise<Reply<Q['type']>> {
-    while (this.#full && !isParked(question)) await this.#room(question, signal);
+    if (this.#full && !isParked(question)) return await this.#askLater(question, descriptor, signal);
     if (this.#failure !== undefined) throw this.#failure;
     throwIfAborted(question, signal);
     try {
@@ -128,6 +129,17 @@ export class Connection {
     } catch (error) {
       throw fromHere(error);
     }
+  }
+
+  /** Asks when there is room, with a duplicate of the descriptor: its owner may close it, and its number be another file's by then. */
+  async #askLater<Q extends Question>(
+    question: Q,
+    descriptor: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Reply<Q['type']>> {
+    using held = descriptor === undefined ? undefined : OwnedDescriptor.duplicate(descriptor);
+    while (this.#full) await this.#room(question, signal);
+    return await this.ask(question, held?.fd, signal);
   }
 
   get #full(): boolean {

@@ -28,6 +28,7 @@ export class Draft implements Disposable {
   readonly #memory: DraftMemory;
   readonly #pool: DraftPool | undefined;
   readonly #put: PutSealed;
+  #putting = false;
 
   /** @internal Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_EXHAUSTED. */
   constructor(size: number, pool: DraftPool | undefined, put: PutSealed) {
@@ -55,6 +56,7 @@ export class Draft implements Disposable {
     const { size = this.size, ...rest } = options;
     checkInteger('size', size, 0, this.size);
     const { memfd, mapping } = this.#memory;
+    this.#putting = true;
     try {
       mapping.close();
       if (mapping.length !== size) memfd.resize(size);
@@ -66,8 +68,9 @@ export class Draft implements Disposable {
     }
   }
 
-  /** Gives the memory back unused. Idempotent. */
+  /** Gives the memory back unused. Idempotent; without effect once the draft was put. */
   discard(): void {
+    if (this.#putting) return;
     freeMemory(this.#memory);
     this.#pool?.onDraftDone();
   }

@@ -1,8 +1,8 @@
 /** Files and descriptors that callers name. Turns what Node.js reports into errors of our own; the caller owns what is opened. */
-import { createReadStream, read } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { close, createReadStream, open, read } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { SealaneError } from '../base/errors.js';
 import { inspect, OwnedDescriptor } from '../os/descriptor.js';
 
@@ -20,12 +20,31 @@ export function hasDescriptor(value: unknown): value is HasDescriptor {
 }
 
 /** Opens a file by path or `file:` URL. Throws ERR_SEALANE_SYSTEM with the path, `errno` and `errnoName`. */
-export async function openFile(path: string | URL, flags: 'r' | 'w'): Promise<FileHandle> {
+export async function openFile(path: string | URL, flags: 'r' | 'w'): Promise<OpenFile> {
   const name = path instanceof URL ? fileURLToPath(path) : path;
   try {
-    return await open(name, flags);
+    return new OpenFile(await openPath(name, flags));
   } catch (cause) {
     throw fileError(`can't open ${JSON.stringify(name)}`, cause);
+  }
+}
+
+const openPath = promisify(open);
+
+/**
+ * An open file. Not a FileHandle: those are left open when their thread is terminated, while Node.js closes what open() with a
+ * callback returned.
+ */
+export class OpenFile {
+  readonly fd: number;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /** Closes it on another thread: a file system may take its time. To be called once. */
+  async close(): Promise<void> {
+    await promisify(close)(this.fd);
   }
 }
 

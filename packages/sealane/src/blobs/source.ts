@@ -2,7 +2,9 @@
  * Turns whatever a caller puts into a sealed memfd: bytes, files, descriptors, streams.
  * Owns the memfd until it hands it over; borrows descriptors; closes files that it opened itself.
  */
+import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { orAborted } from '../base/abort.js';
 import { abortedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { INLINE_COPY_BYTES } from '../base/limits.js';
 import { copyRange } from '../os/copy.js';
@@ -80,7 +82,12 @@ async function fillFromBytes(memfd: Memfd, bytes: Uint8Array, options: FillOptio
 }
 
 async function fillFromFile(memfd: Memfd, path: string | URL, options: FillOptions): Promise<void> {
-  const file = await openFile(path, 'r');
+  const opening = openFile(path, 'r');
+  const file = await orAborted(opening, options.signal, putAborted).catch((error) => {
+    // Opening a pipe waits for whoever writes into it; the file is closed when that happens.
+    opening.then((late) => late.close()).catch(() => undefined);
+    throw error;
+  });
   try {
     await fillFromDescriptor(memfd, file.fd, options);
   } finally {
@@ -92,19 +99,22 @@ async function fillFromDescriptor(memfd: Memfd, fd: number, options: FillOptions
   if (!Number.isInteger(fd) || fd < 0) throw invalidArgument('source.fd', 'be an open descriptor', fd);
   const info = inspect(fd);
   // A regular file of size 0 may still have content: files of /proc tell no size.
-  if (!info.regular || info.size === 0) return fillFromChunks(memfd, readChunks(fd), options);
+  if (!info.regular || info.size === 0) return fillFromStream(memfd, fd, options);
   checkObjectSize(info.size, options.maxBytes);
   const progress = options.onProgress;
   const onProgress = progress === undefined ? undefined : (bytes: number) => progress(bytes, info.size);
-  await copyRange(fd, 0, memfd.fd, 0, info.size, options.signal, onProgress);
+  const copied = await copyRange(fd, 0, memfd.fd, 0, info.size, options.signal, onProgress);
+  if (copied === info.size) return;
+  const message = `the source had ${info.size} bytes and only ${copied} could be copied: it was cut off meanwhile; put it again`;
+  throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
 }
 
-/** Reads a descriptor that is no regular file until it ends. The caller's descriptor stays open. */
-async function* readChunks(fd: number): AsyncGenerator<Uint8Array> {
+/** Reads a descriptor until it ends. The caller's descriptor stays open. */
+async function fillFromStream(memfd: Memfd, fd: number, options: FillOptions): Promise<void> {
   try {
-    yield* streamDescriptor(fd);
-  } catch (cause) {
-    throw fileError(`can't read descriptor ${fd}`, cause);
+    await fillFromChunks(memfd, streamDescriptor(fd), options);
+  } catch (error) {
+    throw error instanceof SealaneError ? error : fileError(`can't read descriptor ${fd}`, error);
   }
 }
 
@@ -114,8 +124,7 @@ async function fillFromChunks(
   options: FillOptions,
 ): Promise<void> {
   let size = 0;
-  for await (const chunk of chunks) {
-    throwIfAborted(options.signal);
+  for await (const chunk of untilAborted(chunks, options.signal)) {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : asBytes(chunk);
     if (bytes === undefined)
       throw invalidArgument('a chunk of the source', 'be a Uint8Array or a string', chunk);
@@ -125,6 +134,31 @@ async function fillFromChunks(
     size += bytes.length;
     options.onProgress?.(size, undefined);
   }
+}
+
+/** The chunks, until the signal fires: then it throws at once, and leaves a source that has not answered to itself. */
+async function* untilAborted<T>(
+  chunks: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = iterator.next();
+      next.catch(() => undefined);
+      const result = await orAborted(next, signal, putAborted);
+      if (result.done) return;
+      yield result.value;
+    }
+  } finally {
+    // A generator ends only when it yields: waiting for that would be waiting for the source.
+    Promise.resolve(iterator.return?.()).catch(() => undefined);
+    if (chunks instanceof Readable) chunks.destroy();
+  }
+}
+
+function putAborted(signal: AbortSignal): SealaneError {
+  return abortedError('the put', signal);
 }
 
 /** Throws ERR_SEALANE_LIMIT_EXCEEDED for more bytes than the broker takes in one object. */
@@ -137,7 +171,7 @@ export function checkObjectSize(bytes: number, maxBytes: number): void {
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortedError('the put', signal);
+  if (signal?.aborted) throw putAborted(signal);
 }
 
 /** A view of anything that is bytes already; undefined for the rest. */

@@ -49,6 +49,8 @@ export class Session {
   readonly outstanding: Outstanding;
   /** Largest message that the client and the broker both take, in bytes. */
   maxAnswerBytes: number;
+  /** Objects that this connection has put and that are still being announced. */
+  untold = 0;
   readonly #link: Link;
   readonly #backlog: Backlog = { bytes: 0, descriptors: 0 };
   readonly #refusal: SealaneError | undefined;
