@@ -124,7 +124,7 @@ function assemble(settings: BrokerSettings, status: Services['status']): Service
     closer,
     store,
     work,
-    watches: new Watches(work),
+    watches: new Watches(),
     digests: new DigestScheduler((content, digest) => store.setDigest(content, digest)),
     backlogs: new Backlogs(settings.maxConnections * BACKLOG_DESCRIPTORS_PER_CONNECTION),
     status,

@@ -11,7 +11,7 @@ test('dropped objects do not pile up in the heap', () => {
   for (let count = 0; count < 10_000; count++) {
     const object = made.put(1, undefined);
     expiry.add(object, 1e6 + (count % 100));
-    object.dropped = true;
+    object.markDropped();
     expiry.dropped();
   }
   assert(expiry.size < 200, `${expiry.size} entries`);
@@ -26,7 +26,7 @@ test('what is left after many drops still ends in its order', async () => {
   const wait = setInterval(() => undefined, 1_000);
   await new Promise<void>((resolve) => {
     const expiry = new Expiry((object) => {
-      object.dropped = true;
+      object.markDropped();
       expiry.dropped();
       ended.push(due.get(object) ?? 0);
       if (ended.length === 250) resolve();
@@ -37,7 +37,7 @@ test('what is left after many drops still ends in its order', async () => {
       due.set(object, ttlMs);
       expiry.add(object, ttlMs);
       if (count % 2 === 1) continue;
-      object.dropped = true;
+      object.markDropped();
       expiry.dropped();
     }
   });

@@ -52,7 +52,9 @@ function collect(session: Session, request: ListRequest, pattern: NamePattern | 
     const object = all.at(at);
     if (object === undefined) return page;
     const listed = isListed(object, session.job, pattern, budget);
-    if (budget.units <= 0 || (listed && !room.take(object))) break;
+    // The first one always counts, so that each page gets on.
+    const spent = budget.units <= 0 && last !== request.after;
+    if (spent || (listed && !room.take(object))) break;
     if (listed) page.objects.push(object);
     last = object.id;
   }

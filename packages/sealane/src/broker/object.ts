@@ -19,6 +19,12 @@ export interface ObjectDraft {
   readonly recordBytes: number;
 }
 
+/** One who keeps objects after their drop: for a consumer that has not come to them yet. */
+export interface Keeper {
+  /** How many of the objects that it keeps are dropped. Counted by the objects. */
+  droppedKept: number;
+}
+
 /** Above so many allowed jobs a set answers who is among them; below, comparing is as quick and takes no memory. */
 const AUDIENCE_SET_JOBS = 16;
 
@@ -30,10 +36,10 @@ export class StoredObject {
   readonly expiresAtMs: number | undefined;
   readonly infoBytes: number;
   readonly recordBytes: number;
-  /** No longer in the store: nobody finds it any more. */
-  dropped = false;
   readonly #audience: ReadonlySet<string> | undefined;
+  #dropped = false;
   #holds = 1;
+  #keepers: Set<Keeper> | undefined;
 
   /** Takes one reference to `content`. `onGone` is called when the last hold is released. */
   constructor(
@@ -57,6 +63,16 @@ export class StoredObject {
     return this.content.uid;
   }
 
+  /** No longer in the store: nobody finds it any more. */
+  get dropped(): boolean {
+    return this.#dropped;
+  }
+
+  markDropped(): void {
+    this.#dropped = true;
+    for (const keeper of this.#keepers ?? []) keeper.droppedKept++;
+  }
+
   /** Whether `job` is among the allowed jobs. */
   allows(job: string): boolean {
     return this.#audience === undefined ? this.allowed.includes(job) : this.#audience.has(job);
@@ -74,6 +90,21 @@ export class StoredObject {
     if (--this.#holds > 0) return;
     this.onGone(this);
     this.content.release();
+  }
+
+  /** A hold in the name of `keeper`, which has none yet. Undone by {@link letGo}. */
+  keepFor(keeper: Keeper): this {
+    this.#keepers ??= new Set();
+    assert(!this.#keepers.has(keeper), 'an object is kept twice');
+    this.#keepers.add(keeper);
+    if (this.#dropped) keeper.droppedKept++;
+    return this.hold();
+  }
+
+  letGo(keeper: Keeper): void {
+    assert(this.#keepers?.delete(keeper) === true, 'an object that is not kept was let go');
+    if (this.#dropped) keeper.droppedKept--;
+    this.release();
   }
 
   /** As a client sees it. */

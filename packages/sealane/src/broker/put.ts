@@ -14,12 +14,6 @@ import type { Ticket } from './outstanding.js';
 import type { Charge } from './quota.js';
 import type { Session } from './session.js';
 
-/**
- * Objects of one connection of which watchers may still have to be told when its next put is answered. A connection that puts
- * faster waits for its own announcements; others, who put less, don't wait for them.
- */
-const MAX_UNTOLD = 16;
-
 /** A description without texts, in a message: numbers, digest, and the headers of its fields, rounded up. */
 const INFO_BASE_BYTES = 384;
 
@@ -193,24 +187,10 @@ function named(draft: ObjectDraft, content: Content): ObjectDraft {
   return draft.name === undefined ? { ...draft, name: `sha256:${content.digest}` } : draft;
 }
 
-/** Adds the object, tells those who wait for it, and answers. From here on the put can't be taken back. */
-function publish(session: Session, ticket: Ticket, content: Content, draft: ObjectDraft): void {
+/** Adds the object, leaves a note with those who wait for it, and answers. From here on the put can't be taken back. */
+function publish(session: Session, { requestId }: Ticket, content: Content, draft: ObjectDraft): void {
   const { store, watches } = session.services;
   const object = store.insert(store.share(content), draft);
-  const { requestId } = ticket;
-  let answered = false;
-  const answer = (error?: unknown): void => {
-    if (answered) return;
-    answered = true;
-    if (error === undefined) session.reply({ type: 'put', requestId, object: object.info() });
-    else session.fail({ requestId, type: 'put' }, error);
-  };
-  session.untold++;
-  watches.announce(object, (error) => {
-    session.untold--;
-    answer(error);
-  });
-  if (answered) return;
-  if (session.untold <= MAX_UNTOLD) answer();
-  else session.pend({ ticket: { requestId, type: 'put' }, parked: false });
+  watches.announce(object);
+  session.reply({ type: 'put', requestId, object: object.info() });
 }

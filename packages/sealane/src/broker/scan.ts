@@ -6,7 +6,7 @@ import type { NamePattern } from '../wire/index.js';
 import { type Caller, maySee } from './access.js';
 import type { StoredObject } from './object.js';
 import type { Store } from './store.js';
-import { type Budget, type Chore, type FairWork, matchUnits } from './work.js';
+import { type Budget, type Chore, type FairWork, matchUnits, type WorkLane } from './work.js';
 
 /** What a scan works for. */
 export interface ScanOwner {
@@ -28,7 +28,7 @@ export class Scan implements Chore {
   constructor(
     private readonly owner: ScanOwner,
     private readonly room: { readonly store: Store; readonly work: FairWork },
-    private readonly uid: number,
+    private readonly lane: WorkLane,
     private position: number,
     private readonly take: (object: StoredObject, budget: Budget) => void,
     /** The id to stop at for good. */
@@ -43,11 +43,11 @@ export class Scan implements Chore {
   start(): void {
     if (this.#atWork || this.#finished) return;
     this.#atWork = true;
-    this.room.work.add(this.uid, this);
+    this.room.work.add(this.lane, this);
   }
 
   work(budget: Budget): boolean {
-    const objects = this.room.store.ordered(this.uid);
+    const objects = this.room.store.ordered(this.lane.uid);
     for (let at = objects.positionAfter(this.position); this.owner.asked && !this.owner.closed; at++) {
       const object = objects.at(at);
       if (object === undefined || object.id > this.untilId) return this.#reachEnd();

@@ -21,9 +21,11 @@ import { toAnswer } from './answers.js';
 import type { Backlog } from './backlog.js';
 import { DigestLane } from './digests.js';
 import { dispatch } from './dispatch.js';
+import { Mailbox } from './mailbox.js';
 import { Outstanding, type Pending, type Ticket } from './outstanding.js';
 import type { Services } from './services.js';
 import { endWatch, type OpenWatch } from './watching.js';
+import { WorkLane } from './work.js';
 
 /** Messages of one connection in one turn of the event loop: some 0.2 ms of work. */
 const MESSAGES_PER_TURN = 16;
@@ -45,12 +47,12 @@ export class Session {
   /** The job that the client said it acts for. */
   job: string | undefined;
   readonly lane: DigestLane;
+  /** What this client still has to be told. */
+  readonly mailbox: Mailbox;
   readonly watches = new Map<number, OpenWatch>();
   readonly outstanding: Outstanding;
   /** Largest message that the client and the broker both take, in bytes. */
   maxAnswerBytes: number;
-  /** Objects that this connection has put and that are still being announced. */
-  untold = 0;
   readonly #link: Link;
   readonly #backlog: Backlog = { bytes: 0, descriptors: 0 };
   readonly #refusal: SealaneError | undefined;
@@ -71,6 +73,7 @@ export class Session {
     const { settings } = services;
     this.uid = socket.peer.uid;
     this.lane = new DigestLane(this.uid);
+    this.mailbox = new Mailbox(new WorkLane(this.uid), services.work, settings.maxWatchBacklog);
     this.outstanding = new Outstanding(settings.maxOutstanding);
     this.maxAnswerBytes = settings.maxMessageBytes;
     this.#refusal = refusal;

@@ -201,7 +201,7 @@ test('names with few versions keep none of the dropped ones in memory', () => {
   const objects = Array.from({ length: 9 }, () => made.put(1, 'a'));
   for (const object of objects) list.add(object);
   for (const object of objects.slice(0, 8)) {
-    object.dropped = true;
+    object.markDropped();
     list.remove();
   }
   assert.deepEqual([list.size, list.at(0), list.at(1)], [1, objects[8], undefined]);

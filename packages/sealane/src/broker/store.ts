@@ -137,7 +137,7 @@ export class Store {
   /** Forgets an object: nobody finds it any more. It lives on for whoever holds it. */
   drop(object: StoredObject): void {
     const shelf = this.#shelf(object.uid);
-    object.dropped = true;
+    object.markDropped();
     this.#count--;
     shelf.byId.delete(object.id);
     shelf.ordered.remove();

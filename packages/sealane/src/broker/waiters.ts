@@ -9,10 +9,11 @@ import { SealaneError } from '../base/errors.js';
 import type { NamePattern } from '../wire/index.js';
 import { type Caller, maySee } from './access.js';
 import { canceledError } from './answers.js';
+import type { Collector, Follower, Mailbox } from './mailbox.js';
 import type { StoredObject } from './object.js';
 import { isNewest, matches, Scan } from './scan.js';
 import type { Store } from './store.js';
-import type { Waiter, Watches } from './watches.js';
+import type { Watches } from './watches.js';
 import { type Budget, DELIVERY_UNITS, type FairWork } from './work.js';
 
 /** What waiters need of the broker. */
@@ -20,6 +21,11 @@ export interface WaitRoom {
   readonly store: Store;
   readonly watches: Watches;
   readonly work: FairWork;
+}
+
+/** A caller that can be told later. */
+export interface Subscriber extends Caller {
+  readonly mailbox: Mailbox;
 }
 
 /** Who is told. Called at most once for each time the waiter was asked. */
@@ -41,20 +47,17 @@ export interface Watch {
 }
 
 /** A get that waits for a name: told once. */
-export class ParkedGet implements Waiter {
-  readonly bornAfterId: number;
-
+export class ParkedGet implements Follower {
   constructor(
     private readonly room: WaitRoom,
-    private readonly caller: Caller,
+    private readonly caller: Subscriber,
     private readonly name: string,
     private readonly asker: Asker,
   ) {
-    this.bornAfterId = room.store.lastId;
-    room.watches.add(caller.uid, name, this);
+    room.watches.follow(caller.mailbox, name, this);
   }
 
-  offer(_object: StoredObject, budget: Budget): void {
+  look(budget: Budget): void {
     const newest = this.room.store.newest(this.caller, this.name);
     if (newest === undefined) return;
     budget.units -= DELIVERY_UNITS;
@@ -63,25 +66,19 @@ export class ParkedGet implements Waiter {
   }
 
   close(): void {
-    this.room.watches.remove(this.caller.uid, this.name, this);
+    this.room.watches.unfollow(this.caller.mailbox, this.name, this);
   }
 }
 
-/** What all watches have: an entry in the index, and one asker at most. */
-abstract class WatchBase implements Waiter, Watch {
-  readonly bornAfterId: number;
+/** What all watches have: one asker at most, and an end. */
+abstract class WatchBase implements Watch {
   #asker: Asker | undefined;
   #closed = false;
 
   constructor(
     protected readonly room: WaitRoom,
-    protected readonly caller: Caller,
-    /** The name to wait for; undefined: names of a pattern. */
-    private readonly name: string | undefined,
-  ) {
-    this.bornAfterId = room.store.lastId;
-    room.watches.add(caller.uid, name, this);
-  }
+    protected readonly caller: Subscriber,
+  ) {}
 
   get asked(): boolean {
     return this.#asker !== undefined;
@@ -108,13 +105,10 @@ abstract class WatchBase implements Waiter, Watch {
     if (this.asked) this.fail(canceledError());
   }
 
-  abstract offer(object: StoredObject, budget: Budget): void;
   protected abstract onAsked(): void;
 
-  /** Is told of no further object. */
-  protected leave(): void {
-    this.room.watches.remove(this.caller.uid, this.name, this);
-  }
+  /** Leaves the index: is told of no further object. */
+  protected abstract leave(): void;
 
   protected deliver(object: StoredObject): void {
     const asker = this.#asker;
@@ -130,20 +124,21 @@ abstract class WatchBase implements Waiter, Watch {
 }
 
 /** Yields the newest version of one name, and skips those that came in between. */
-export class NewestOfName extends WatchBase {
+export class NewestOfName extends WatchBase implements Follower {
   #lastId: number;
 
   constructor(
     room: WaitRoom,
-    caller: Caller,
-    private readonly watchedName: string,
+    caller: Subscriber,
+    private readonly name: string,
     existing: boolean,
   ) {
-    super(room, caller, watchedName);
+    super(room, caller);
     this.#lastId = existing ? 0 : room.store.lastId;
+    room.watches.follow(caller.mailbox, name, this);
   }
 
-  offer(_object: StoredObject, budget: Budget): void {
+  look(budget: Budget): void {
     if (this.asked && this.#tryDeliver()) budget.units -= DELIVERY_UNITS;
   }
 
@@ -151,8 +146,12 @@ export class NewestOfName extends WatchBase {
     this.#tryDeliver();
   }
 
+  protected leave(): void {
+    this.room.watches.unfollow(this.caller.mailbox, this.name, this);
+  }
+
   #tryDeliver(): boolean {
-    const newest = this.room.store.newest(this.caller, this.watchedName);
+    const newest = this.room.store.newest(this.caller, this.name);
     if (newest === undefined || newest.id <= this.#lastId) return false;
     this.#lastId = newest.id;
     this.deliver(newest);
@@ -161,27 +160,34 @@ export class NewestOfName extends WatchBase {
 }
 
 /** Yields the newest version of each name that matches, in the order of ids, and skips those that came in between. */
-export class NewestOfPattern extends WatchBase {
+export class NewestOfPattern extends WatchBase implements Follower {
   readonly #scan: Scan;
 
   constructor(
     room: WaitRoom,
-    caller: Caller,
+    caller: Subscriber,
     private readonly pattern: NamePattern,
     existing: boolean,
   ) {
-    super(room, caller, undefined);
+    super(room, caller);
     const from = existing ? 0 : room.store.lastId;
-    this.#scan = new Scan(this, room, caller.uid, from, (object, budget) => this.#take(object, budget));
+    this.#scan = new Scan(this, room, caller.mailbox.lane, from, (object, budget) =>
+      this.#take(object, budget),
+    );
+    room.watches.follow(caller.mailbox, undefined, this);
   }
 
   /** The scan finds it by itself; its position need only be behind the object. */
-  offer(): void {
+  look(): void {
     if (this.asked) this.#scan.start();
   }
 
   protected onAsked(): void {
     this.#scan.start();
+  }
+
+  protected leave(): void {
+    this.room.watches.unfollow(this.caller.mailbox, undefined, this);
   }
 
   #take(object: StoredObject, budget: Budget): void {
@@ -201,36 +207,32 @@ export class NewestOfPattern extends WatchBase {
  * there already (of a pattern: when the scan meets it; one that is replaced before that is skipped). Versions wait in
  * a queue; a consumer that falls behind by more than the queue holds loses the watch.
  */
-export class EveryVersion extends WatchBase {
+export class EveryVersion extends WatchBase implements Collector {
+  readonly bornAfterId: number;
+  droppedKept = 0;
   readonly #scan: Scan | undefined;
   readonly #queue: StoredObject[] = [];
   #overrun = false;
 
   constructor(
     room: WaitRoom,
-    caller: Caller,
+    caller: Subscriber,
     private readonly pattern: NamePattern | string,
     existing: boolean,
     private readonly maxBacklog: number,
   ) {
-    super(room, caller, typeof pattern === 'string' ? pattern : undefined);
+    super(room, caller);
+    this.bornAfterId = room.store.lastId;
+    room.watches.collect(caller.mailbox, this.#name, this);
     if (!existing) return;
     if (typeof pattern === 'string') this.#enqueue(room.store.newest(caller, pattern));
-    else
-      this.#scan = new Scan(
-        this,
-        room,
-        caller.uid,
-        0,
-        (object, budget) => this.#take(object, budget),
-        this.bornAfterId,
-      );
+    else this.#scan = this.#scanUntil(this.bornAfterId);
   }
 
   offer(object: StoredObject, budget: Budget): void {
     if (this.#overrun || !this.#matches(object, budget)) return;
     if (this.#queue.length >= this.maxBacklog) {
-      this.#endByOverrun();
+      this.overrun();
       return;
     }
     this.#enqueue(object);
@@ -240,14 +242,11 @@ export class EveryVersion extends WatchBase {
     }
   }
 
-  /** Objects in the queue that nobody else can get any more: they cost quota for this consumer alone. */
-  countDropped(): number {
-    return this.#queue.reduce((count, object) => count + (object.dropped ? 1 : 0), 0);
-  }
-
-  /** Ends the watch as overrun, because what it holds is needed. */
-  shed(): void {
-    this.#endByOverrun();
+  overrun(): void {
+    this.#overrun = true;
+    this.leave();
+    this.#clearQueue();
+    if (this.asked) this.fail(this.#overrunError());
   }
 
   override close(): void {
@@ -270,6 +269,19 @@ export class EveryVersion extends WatchBase {
     else this.#scan?.start();
   }
 
+  protected leave(): void {
+    this.room.watches.uncollect(this.caller.mailbox, this.#name, this);
+  }
+
+  get #name(): string | undefined {
+    return typeof this.pattern === 'string' ? this.pattern : undefined;
+  }
+
+  #scanUntil(lastId: number): Scan {
+    const take = (object: StoredObject, budget: Budget): void => this.#take(object, budget);
+    return new Scan(this, this.room, this.caller.mailbox.lane, 0, take, lastId);
+  }
+
   get #scanned(): boolean {
     return this.#scan === undefined || this.#scan.finished;
   }
@@ -286,7 +298,7 @@ export class EveryVersion extends WatchBase {
   }
 
   #enqueue(object: StoredObject | undefined): void {
-    if (object !== undefined) this.#queue.push(object.hold());
+    if (object !== undefined) this.#queue.push(object.keepFor(this));
   }
 
   #deliverQueued(): void {
@@ -295,19 +307,12 @@ export class EveryVersion extends WatchBase {
     try {
       this.deliver(object);
     } finally {
-      object.release();
+      object.letGo(this);
     }
   }
 
-  #endByOverrun(): void {
-    this.#overrun = true;
-    this.leave();
-    this.#clearQueue();
-    if (this.asked) this.fail(this.#overrunError());
-  }
-
   #clearQueue(): void {
-    for (const object of this.#queue.splice(0)) object.release();
+    for (const object of this.#queue.splice(0)) object.letGo(this);
   }
 
   #overrunError(): SealaneError {

@@ -18,10 +18,13 @@ const WAITER_BYTES = 1_024;
 /** Memory of a compiled pattern for each character. */
 const PATTERN_FACTOR = 6;
 
+/** Memory of an object that waits for a watch of every version. */
+const QUEUED_BYTES = 64;
+
 /** Charges a user for the memory of one who waits. The result, which may be called again without effect, gives it back. */
-export function chargeWaiter(session: Session, text: string, factor = 2): () => void {
+export function chargeWaiter(session: Session, text: string, factor = 2, queued = 0): () => void {
   const { quota } = session.services;
-  const recordBytes = WAITER_BYTES + factor * text.length;
+  const recordBytes = WAITER_BYTES + factor * text.length + QUEUED_BYTES * queued;
   quota.charge(session.uid, { recordBytes });
   let charged = true;
   return () => {
@@ -38,7 +41,9 @@ export function handleWatch(session: Session, request: WatchRequest): void {
       `this connection has ${session.watches.size} watches, the broker's limit; end some, or start the broker with a greater maxWatches`,
     );
   }
-  const refund = chargeWaiter(session, request.pattern, PATTERN_FACTOR);
+  // What may wait for it is charged at once: else a slow consumer could take memory that nobody counts.
+  const queued = request.every ? session.services.settings.maxWatchBacklog : 0;
+  const refund = chargeWaiter(session, request.pattern, PATTERN_FACTOR, queued);
   try {
     session.watches.set(request.requestId, { watch: makeWatch(session, request), refund });
   } catch (error) {

@@ -1,6 +1,8 @@
 /**
- * Work that may be long, done in small portions: users take turns, and between two rounds the event loop serves all clients.
- * Owns the queues of chores; their number is bounded by what makes them (unanswered requests).
+ * Work that may be long, done in small portions: users take turns, then the connections of a user, and between two rounds the
+ * event loop serves all clients. Who used more than a turn allows, because one step can't be cut, sits out the turns that it owes
+ * (deficit round robin: Shreedhar and Varghese, 1995); who asks for little is served before those who always have more to do.
+ * Owns the queues of chores; their number is bounded by what makes them.
  */
 import { Rotation } from './rotation.js';
 
@@ -20,72 +22,144 @@ export interface Chore {
 /** Cost of sending an answer, in units. */
 export const DELIVERY_UNITS = 100;
 
-/** Characters that are compared for one unit. */
-const CHARACTERS_PER_UNIT = 32;
+/** Characters that are compared for one unit, at worst. */
+const CHARACTERS_PER_UNIT = 8;
 
-/** What a request may cost on the spot: some 0.2 ms. */
+/** What may be done on the spot in one turn of the event loop, for all: some 0.2 ms. */
 const INLINE_UNITS = 2_000;
 
-/** What one round of the event loop may cost: some 1 ms. */
+/** What one round may cost: some 1 ms. */
 const ROUND_UNITS = 10_000;
 
-/** One user's share of a round; what is left goes to the next user. */
+/** One user's turn: what is left of it goes to the next user. */
 const USER_UNITS = 2_000;
+
+/** One connection's turn. */
+const LANE_UNITS = 500;
 
 /** Cost of matching texts of these lengths, in units. */
 export function matchUnits(characters: number): number {
   return 1 + Math.floor(characters / CHARACTERS_PER_UNIT);
 }
 
-export class FairWork {
-  readonly #queues = new Map<number, Chore[]>();
-  readonly #turns = new Rotation<number>();
-  #scheduled = false;
-  /** The user whose chore is at work on the spot: what it adds comes behind it. */
-  #inline: number | undefined;
+/** Where the chores of one connection wait, in their order. */
+export class WorkLane {
+  readonly chores: Chore[] = [];
+  /** Units that it has left of its turns; below 0, it owes them. */
+  balance = LANE_UNITS;
+  /** It takes turns. */
+  listed = false;
+
+  constructor(readonly uid: number) {}
+}
+
+/** The connections of one user that take turns. */
+class UserLanes {
+  /** Those that come to their first turn. */
+  readonly #fresh = new Rotation<WorkLane>();
+  readonly #others = new Rotation<WorkLane>();
+  balance = 0;
+
+  enter(lane: WorkLane): void {
+    if (lane.listed) return;
+    lane.listed = true;
+    if (lane.balance > 0) this.#fresh.add(lane);
+    else this.#others.add(lane);
+  }
 
   /**
-   * Does a chore for a user: a little of it now, if this user has none waiting, and the rest in later rounds. Chores of one
-   * user are done in the order in which they were added.
+   * The one whose turn it is, now the last of all. It stays so if it has nothing to do by then, and leaves when its turn finds it
+   * idle: else it could be a fresh one again before others had their turn.
    */
-  add(uid: number, chore: Chore): void {
-    const queue = this.#queues.get(uid);
-    if (queue !== undefined) {
-      queue.push(chore);
-      return;
+  next(): WorkLane | undefined {
+    for (;;) {
+      const [fresh] = this.#fresh;
+      if (fresh !== undefined) {
+        this.#fresh.delete(fresh);
+        this.#others.add(fresh);
+        return fresh;
+      }
+      const [other] = this.#others;
+      if (other === undefined) return undefined;
+      this.#others.delete(other);
+      if (other.chores.length > 0) {
+        this.#others.add(other);
+        return other;
+      }
+      other.listed = false;
     }
-    this.#queues.set(uid, [chore]);
-    this.#turns.add(uid);
-    if (this.#inline === undefined) this.#runInline(uid);
-    if (this.#turns.size > 0) this.#schedule();
+  }
+
+  *all(): Iterable<WorkLane> {
+    yield* this.#fresh;
+    yield* this.#others;
+  }
+}
+
+export class FairWork {
+  readonly #users = new Map<number, UserLanes>();
+  /** The uids, taking turns. */
+  readonly #turns = new Rotation<number>();
+  #scheduled = false;
+  #inlineUnits = INLINE_UNITS;
+  /** A chore is at work: what it adds waits. */
+  #atWork = false;
+
+  /**
+   * Does a chore for a connection: a little of it now, unless something of it waits already or much was done on the spot in this
+   * turn of the event loop, and the rest in later rounds. Chores of one connection are done in the order in which they were added.
+   */
+  add(lane: WorkLane, chore: Chore): void {
+    lane.chores.push(chore);
+    if (lane.chores.length === 1 && !this.#runInline(lane)) this.#enter(lane);
+    this.#schedule();
+  }
+
+  /** Nothing waits. */
+  get idle(): boolean {
+    return this.#users.size === 0;
   }
 
   /** Abandons everything that waits. */
   close(error: unknown): void {
-    const queues = [...this.#queues.values()];
-    this.#queues.clear();
+    const chores: Chore[] = [];
+    for (const lanes of this.#users.values())
+      for (const lane of lanes.all()) chores.push(...lane.chores.splice(0));
+    this.#users.clear();
     for (const uid of this.#turns) this.#turns.delete(uid);
-    for (const chore of queues.flat()) chore.abandon(error);
+    for (const chore of chores) chore.abandon(error);
   }
 
-  #runInline(uid: number): void {
-    this.#inline = uid;
-    try {
-      this.#runUser(uid, { units: INLINE_UNITS });
-    } finally {
-      this.#inline = undefined;
+  #enter(lane: WorkLane): void {
+    let lanes = this.#users.get(lane.uid);
+    if (lanes === undefined) {
+      lanes = new UserLanes();
+      this.#users.set(lane.uid, lanes);
+      this.#turns.add(lane.uid);
     }
+    lanes.enter(lane);
   }
 
-  #runUser(uid: number, budget: Budget): void {
-    const queue = this.#queues.get(uid);
-    for (let chore = queue?.[0]; chore !== undefined && budget.units > 0; chore = queue?.[0]) {
+  /** Whether nothing is left to do. */
+  #runInline(lane: WorkLane): boolean {
+    if (this.#atWork || lane.balance <= 0 || this.#inlineUnits <= 0) return false;
+    this.#inlineUnits -= this.#runLane(lane, this.#inlineUnits);
+    return lane.chores.length === 0;
+  }
+
+  /** Does chores of a connection, as far as its balance and `units` go. Gives the units that were used. */
+  #runLane(lane: WorkLane, units: number): number {
+    const budget = { units: Math.min(lane.balance, units) };
+    const given = budget.units;
+    this.#atWork = true;
+    for (let chore = lane.chores[0]; chore !== undefined && budget.units > 0; chore = lane.chores[0]) {
       if (!workGuarded(chore, budget)) break;
-      queue?.shift();
+      lane.chores.shift();
     }
-    if (queue !== undefined && queue.length > 0) return;
-    this.#queues.delete(uid);
-    this.#turns.delete(uid);
+    this.#atWork = false;
+    const used = given - budget.units;
+    lane.balance -= used;
+    return used;
   }
 
   #schedule(): void {
@@ -96,17 +170,40 @@ export class FairWork {
 
   #round(): void {
     this.#scheduled = false;
-    for (let left = ROUND_UNITS; left > 0; ) {
+    this.#inlineUnits = INLINE_UNITS;
+    for (let left = ROUND_UNITS; left > 0; left--) {
       const [uid] = this.#turns;
-      if (uid === undefined) return;
-      const budget = { units: Math.min(USER_UNITS, left) };
-      left -= budget.units;
-      this.#runUser(uid, budget);
-      left += Math.max(0, budget.units);
+      const lanes = uid === undefined ? undefined : this.#users.get(uid);
+      if (uid === undefined || lanes === undefined) return;
       this.#turns.rotate(uid);
-      left--;
+      left -= this.#runUser(uid, lanes, left);
     }
     this.#schedule();
+  }
+
+  /** One turn of a user. Gives the units that were used. */
+  #runUser(uid: number, lanes: UserLanes, most: number): number {
+    lanes.balance = Math.min(USER_UNITS, lanes.balance + USER_UNITS);
+    let used = 0;
+    while (used < most && lanes.balance > 0) {
+      const lane = lanes.next();
+      if (lane === undefined) {
+        this.#users.delete(uid);
+        this.#turns.delete(uid);
+        break;
+      }
+      // The turn itself costs one: it ends also when everyone owes.
+      const cost = 1 + this.#takeTurn(lane, Math.min(lanes.balance, most - used));
+      lanes.balance -= cost;
+      used += cost;
+    }
+    return used;
+  }
+
+  /** One turn of a connection. Gives the units that were used. */
+  #takeTurn(lane: WorkLane, most: number): number {
+    lane.balance = Math.min(LANE_UNITS, lane.balance + LANE_UNITS);
+    return lane.balance > 0 ? this.#runLane(lane, most) : 0;
   }
 }
 
