@@ -5,7 +5,7 @@
 import type { BrokerOptions } from 'sealane';
 
 /** A property of BrokerOptions that is a limit. */
-export type BrokerLimitName = Exclude<keyof BrokerOptions, 'socket' | 'users'>;
+export type BrokerLimitName = Exclude<keyof BrokerOptions, 'socket' | 'users' | 'policy'>;
 
 /** How the value of a limit is written. */
 export type LimitKind = 'count' | 'size' | 'duration';

@@ -18,7 +18,7 @@ static bool add_entries(napi_env env, napi_value exports, const struct seam_entr
 NAPI_MODULE_INIT() {
     const struct seam_entry *const tables[] = {
         descriptor_entries, memfd_entries, seal_entries,   mapping_entries, socket_entries, poll_entries,
-        copy_entries,       digest_entries, handoff_entries, lock_entries,    limits_entries,
+        copy_entries,       digest_entries, handoff_entries, lock_entries,    limits_entries, peer_entries,
     };
     struct seam_env *seam = seam_env_new(env, exports);
     bool added = seam != NULL;

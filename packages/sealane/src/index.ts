@@ -1,6 +1,14 @@
 /** The public face of Sealane: blobs and their broker. Everything that is not exported here may change at any time. */
 export { isSealaneError, SealaneError, type SealaneErrorCode } from './base/errors.js';
 export * from './blobs/index.js';
-export { Broker, type BrokerOptions } from './broker/index.js';
+export {
+  Broker,
+  type BrokerOptions,
+  type PolicyGrant,
+  type PolicyJob,
+  type PolicyOptions,
+  type PolicyQuota,
+  type PolicySubject,
+} from './broker/index.js';
 export type { Mappable } from './os/mappable.js';
 export type { BrokerLimits } from './wire/index.js';

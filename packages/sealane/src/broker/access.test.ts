@@ -2,21 +2,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSealaneError } from '../base/errors.js';
-import { mayDrop, maySee, ownerOfPut } from './access.js';
-import { TestStore } from './store.test.helper.js';
+import { may, ownerOfPut } from './access.js';
+import { callerOf, TestStore } from './store.test.helper.js';
 
 test('an object without owner is seen and dropped by every job and by callers without a job', () => {
   const object = new TestStore().put(1, 'a');
   for (const job of [undefined, 'alpha']) {
-    assert.equal(maySee(object, job), true);
-    assert.equal(mayDrop(object, job), true);
+    assert.equal(may('get', object, callerOf(1, job)), true);
+    assert.equal(may('drop', object, callerOf(1, job)), true);
   }
 });
 
 test('an object with an owner is dropped by its owner and by callers without a job only', () => {
   const object = new TestStore().put(1, 'a', { owner: 'alpha', allowed: ['beta'] });
   assert.deepEqual(
-    [undefined, 'alpha', 'beta', 'gamma'].map((job) => [maySee(object, job), mayDrop(object, job)]),
+    [undefined, 'alpha', 'beta', 'gamma'].map((job) => [
+      may('get', object, callerOf(1, job)),
+      may('drop', object, callerOf(1, job)),
+    ]),
     [
       [true, true],
       [true, true],
@@ -29,9 +32,9 @@ test('an object with an owner is dropped by its owner and by callers without a j
 test('a long list of allowed jobs has the same meaning as a short one', () => {
   const allowed = Array.from({ length: 100 }, (_, index) => `job-${index}`);
   const object = new TestStore().put(1, 'a', { owner: 'alpha', allowed });
-  assert.equal(maySee(object, 'job-99'), true);
-  assert.equal(maySee(object, 'job-100'), false);
-  assert.equal(mayDrop(object, 'job-99'), false);
+  assert.equal(may('get', object, callerOf(1, 'job-99')), true);
+  assert.equal(may('get', object, callerOf(1, 'job-100')), false);
+  assert.equal(may('drop', object, callerOf(1, 'job-99')), false);
 });
 
 test('the owner of a put is the one named, else the job of the connection, else nobody', () => {

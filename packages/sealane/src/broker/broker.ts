@@ -4,13 +4,16 @@
  * Owns and assembles the parts. Trusts the kernel: seals, credentials.
  */
 import { readFileSync } from 'node:fs';
-import { closedError } from '../base/errors.js';
+import { closedError, invalidArgument } from '../base/errors.js';
+import { type Authority, UserAuthority } from './authority.js';
 import { Backlogs } from './backlog.js';
 import { Closer } from './closer.js';
 import { DigestScheduler } from './digests.js';
 import { Admission } from './identity.js';
 import { Listener } from './listener.js';
 import { type BrokerOptions, type BrokerSettings, limitsOf, settle } from './options.js';
+import { checkPolicy, type PolicyOptions } from './policy/options.js';
+import { Policy } from './policy/policy.js';
 import { Publication } from './publication.js';
 import { Quota } from './quota.js';
 import type { BrokerStatus, Services } from './services.js';
@@ -21,6 +24,9 @@ import { FairWork } from './work.js';
 /** Waiting descriptors for each connection that is allowed, above which slow clients are read no further. */
 const BACKLOG_DESCRIPTORS_PER_CONNECTION = 2;
 
+/** The services, as the one who assembles them may change them. */
+type Assembled = { -readonly [Part in keyof Services]: Services[Part] };
+
 /** The version of this package, told to those who ask for the status. */
 const VERSION = readVersion();
 
@@ -29,15 +35,16 @@ export class Broker implements AsyncDisposable {
   readonly #publication: Publication;
   readonly #listener: Listener;
   readonly #admission: Admission;
-  readonly #services: Services;
+  readonly #services: Assembled;
   readonly #startedMs = performance.now();
   #stopped: Promise<void> | undefined;
 
   private constructor(settings: BrokerSettings, publication: Publication) {
     this.#publication = publication;
     this.#admission = Admission.ofThisProcess(settings.users);
-    this.#services = assemble(settings, (uid) => this.#statusFor(uid));
-    this.#listener = new Listener(this.#services, this.#admission, publication.socket);
+    const authority = authorityOf(this.#admission, settings.policy);
+    this.#services = assemble(settings, authority, (uid) => this.#statusFor(uid));
+    this.#listener = new Listener(this.#services, publication.socket);
   }
 
   /**
@@ -47,7 +54,11 @@ export class Broker implements AsyncDisposable {
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const settings = settle(options);
-    const publication = Publication.open(options.socket, settings.backlog, settings.users.length > 0);
+    const publication = Publication.open(
+      options.socket,
+      settings.backlog,
+      settings.users.length > 0 || settings.policy !== undefined,
+    );
     try {
       return new Broker(settings, publication);
     } catch (error) {
@@ -75,6 +86,19 @@ export class Broker implements AsyncDisposable {
     return this.#stopped;
   }
 
+  /**
+   * Replaces the policy: from now on it decides, also for clients that are connected. Those that it does not admit, or not under
+   * their job, are told so and disconnected; objects stay. Throws ERR_SEALANE_INVALID_ARGUMENT, and keeps the policy that there is,
+   * for one that is malformed, and for a broker that was started without any: its users are apart.
+   */
+  setPolicy(policy: PolicyOptions): void {
+    checkPolicy('policy', policy);
+    if (this.#services.settings.policy === undefined)
+      throw invalidArgument('policy', 'be given when the broker starts, to be replaced later', policy);
+    this.#services.authority = new Policy(this.#admission, policy);
+    this.#listener.reauthorize();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
@@ -100,7 +124,7 @@ export class Broker implements AsyncDisposable {
   #status(uid: number | undefined): BrokerStatus {
     const { store, quota, limits } = this.#services;
     return {
-      objects: store.count(uid),
+      objects: uid === undefined ? store.count() : quota.used(uid).objects,
       bytes: quota.used(uid).bytes,
       connections: this.#listener.connections(uid),
       watches: this.#listener.watches(uid),
@@ -112,7 +136,11 @@ export class Broker implements AsyncDisposable {
   }
 }
 
-function assemble(settings: BrokerSettings, status: Services['status']): Services {
+function authorityOf(admission: Admission, policy: PolicyOptions | undefined): Authority {
+  return policy === undefined ? new UserAuthority(admission) : new Policy(admission, policy);
+}
+
+function assemble(settings: BrokerSettings, authority: Authority, status: Services['status']): Assembled {
   const quota = new Quota(settings);
   const closer = new Closer();
   const store = new Store(quota, closer);
@@ -120,6 +148,7 @@ function assemble(settings: BrokerSettings, status: Services['status']): Service
   return {
     settings,
     limits: limitsOf(settings),
+    authority,
     quota,
     closer,
     store,

@@ -1,10 +1,12 @@
 /**
  * For tests, run as a process of its own: a broker (arguments: `broker`, its options as JSON), or a client (arguments: `client`,
- * a user id to become). A client makes the calls that it is sent, each with a sealed memfd if it is a put, and tells the answers.
+ * whom to become as JSON, the socket). A client makes the calls that it is sent, each with a sealed memfd if it is a put, and tells the answers.
  * Ends when its parent disconnects.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Memfd } from '../os/memfd.js';
@@ -21,14 +23,26 @@ export async function forkBroker(t: TestContext, options: BrokerOptions): Promis
   return child;
 }
 
+/** Whom a client becomes: a user with some supplementary groups, in a directory of the control group file system. */
+export interface Becoming {
+  readonly uid: number;
+  readonly groups?: readonly number[];
+  readonly cgroup?: string;
+}
+
 /** A client in a process of another user. */
 export async function forkClient(
   t: TestContext,
-  uid: number,
+  user: number | Becoming,
   socket: string,
 ): Promise<(call: Call) => Promise<Response>> {
-  const child = fork(fileURLToPath(import.meta.url), ['client', String(uid), socket]);
-  t.after(() => child.kill('SIGKILL'));
+  const becoming = typeof user === 'number' ? { uid: user } : user;
+  const child = fork(fileURLToPath(import.meta.url), ['client', JSON.stringify(becoming), socket]);
+  t.after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
   await once(child, 'message');
   return async (call) => {
     const answer = once(child, 'message');
@@ -44,9 +58,11 @@ async function runBroker(options: BrokerOptions): Promise<void> {
   process.send?.('ready');
 }
 
-function runClient(uid: number, socket: string): void {
+function runClient({ uid, groups, cgroup }: Becoming, socket: string): void {
   // Loads what it needs while it still may: the repository need not be readable by that user.
   Memfd.sealed('test', new Uint8Array(1)).close();
+  if (cgroup !== undefined) writeFileSync(join(cgroup, 'cgroup.procs'), String(process.pid));
+  process.setgroups?.([...(groups ?? [])]);
   process.setgid?.(uid);
   process.setuid?.(uid);
   const client = new RawClient(socket);
@@ -62,5 +78,5 @@ function runClient(uid: number, socket: string): void {
 const [, script, role, first = '', second = ''] = process.argv;
 if (script === fileURLToPath(import.meta.url)) {
   if (role === 'broker') await runBroker(JSON.parse(first) as BrokerOptions);
-  else runClient(Number(first), second);
+  else runClient(JSON.parse(first) as Becoming, second);
 }

@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.js';
 import type { StoredObject } from './object.js';
+import type { Account } from './quota.js';
 
 export class Content {
   /** SHA-256 of the bytes as 64 hex digits, once it was computed. The seals make it true forever. */
@@ -17,11 +18,19 @@ export class Content {
    * which was validated: a memfd of `size` bytes with the seals of a blob.
    */
   constructor(
-    readonly uid: number,
+    readonly account: Account,
     readonly fd: number,
     readonly size: number,
     private readonly onGone: (content: Content) => void,
   ) {}
+
+  get uid(): number {
+    return this.account.uid;
+  }
+
+  get shelf(): number {
+    return this.account.shelf;
+  }
 
   retain(): this {
     assert(this.#references > 0, 'a content that is gone was retained');

@@ -8,12 +8,14 @@ import { DigestLane, DigestScheduler } from './digests.js';
 
 const MIB = 1_048_576;
 
+const ACCOUNT = { uid: 1, shelf: 1 };
+
 /** A content of its own memfd; without bytes it is sparse. Ends with the test. */
 function makeContent(t: TestContext, size: number, bytes?: Uint8Array): Content {
   const memfd = Memfd.create('digests-test', size);
   if (bytes !== undefined) memfd.write(bytes, 0);
   t.after(() => memfd.close());
-  return new Content(1, memfd.fd, size, () => undefined);
+  return new Content(ACCOUNT, memfd.fd, size, () => undefined);
 }
 
 function makeScheduler(): DigestScheduler {
@@ -109,7 +111,7 @@ test('a content stays referenced while a step reads it', async (t) => {
   let gone = false;
   const memfd = Memfd.create('digests-test', 16 * MIB);
   t.after(() => memfd.close());
-  const content = new Content(1, memfd.fd, 16 * MIB, () => {
+  const content = new Content(ACCOUNT, memfd.fd, 16 * MIB, () => {
     gone = true;
   });
   const wait = scheduler.request(content, new DigestLane(1), () => assert.fail('told after cancel'));
@@ -124,6 +126,6 @@ test('a file that ends early fails those who wait', async (t) => {
   const scheduler = makeScheduler();
   const memfd = Memfd.create('digests-test', 10);
   t.after(() => memfd.close());
-  const content = new Content(1, memfd.fd, 20, () => undefined);
+  const content = new Content(ACCOUNT, memfd.fd, 20, () => undefined);
   await assert.rejects(digestOf(scheduler, content, new DigestLane(1)), { code: 'ERR_SEALANE_INTERNAL' });
 });

@@ -35,26 +35,28 @@ export class Admission {
 
   /** The error for a peer that is not admitted; undefined for one that is. */
   refusal(peer: PeerCredentials): SealaneError | undefined {
+    const unmapped = this.unmapped(peer);
+    if (unmapped !== undefined || peer.uid === this.ownUid || this.#users.has(peer.uid)) return unmapped;
+    return untrusted(
+      `user ${peer.uid} is not admitted by this broker; its owner can admit it with the option users, or by a policy`,
+    );
+  }
+
+  /** The error for a peer that the kernel can't name here: of a user, or a process of another user, outside our namespaces. */
+  unmapped(peer: PeerCredentials): SealaneError | undefined {
     if (peer.uid === OVERFLOW_UID && !(this.ownUid === OVERFLOW_UID && this.#overflowIsReal)) {
       return untrusted(
         `your user is not known in the broker's user namespace (the kernel shows it as ${OVERFLOW_UID})`,
       );
     }
-    if (peer.uid === this.ownUid) return undefined;
-    if (!this.#users.has(peer.uid)) {
-      return untrusted(
-        `user ${peer.uid} is not admitted by this broker; its owner can admit it with the option users`,
-      );
-    }
-    if (peer.pid === 0)
-      return untrusted(
-        "your process is not known in the broker's process namespace (the kernel shows it as 0)",
-      );
-    return undefined;
+    if (peer.pid !== 0 || peer.uid === this.ownUid) return undefined;
+    return untrusted(
+      "your process is not known in the broker's process namespace (the kernel shows it as 0)",
+    );
   }
 }
 
-function untrusted(text: string): SealaneError {
+export function untrusted(text: string): SealaneError {
   return new SealaneError('ERR_SEALANE_UNTRUSTED_PEER', text);
 }
 

@@ -6,9 +6,9 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { isSealaneError, SealaneError } from '../base/errors.js';
+import { Peer } from '../os/peer.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import { Watcher } from '../os/watcher.js';
-import type { Admission } from './identity.js';
 import type { Services } from './services.js';
 import { Session } from './session.js';
 
@@ -33,7 +33,6 @@ export class Listener {
   /** Borrows the listening socket. */
   constructor(
     private readonly services: Services,
-    private readonly admission: Admission,
     private readonly socket: UnixSocket,
   ) {
     this.#spare = openSpare();
@@ -52,6 +51,11 @@ export class Listener {
     for (const session of this.#sessions)
       if (uid === undefined || session.uid === uid) count += session.watches.size;
     return count;
+  }
+
+  /** The authority has changed: ends the connections that it does not admit any more. */
+  reauthorize(): void {
+    for (const session of [...this.#sessions]) session.reauthorize();
   }
 
   /** Accepts nothing more, tells all clients that the broker ends, and resolves when their connections are closed. */
@@ -82,7 +86,7 @@ export class Listener {
   }
 
   #greet(socket: UnixSocket): void {
-    const refusal = this.admission.refusal(socket.peer) ?? this.#findLimit(socket.peer.uid);
+    const refusal = this.services.authority.refusal(new Peer(socket)) ?? this.#findLimit(socket.peer.uid);
     if (refusal === undefined) this.#open(socket);
     else if (this.#refused.size < LOBBY) this.#refuse(socket, refusal);
     else socket.close();

@@ -3,7 +3,7 @@
  * fills a message, or when it has cost enough: whoever lists a million objects takes turns with the others.
  */
 import { type ListRequest, NamePattern } from '../wire/index.js';
-import { maySee } from './access.js';
+import { may } from './access.js';
 import { withDigests } from './digesting.js';
 import type { StoredObject } from './object.js';
 import type { Session } from './session.js';
@@ -44,14 +44,14 @@ export function handleList(session: Session, request: ListRequest): void {
 
 function collect(session: Session, request: ListRequest, pattern: NamePattern | undefined): Page {
   const page: Page = { objects: [], next: 0 };
-  const all = session.services.store.ordered(session.uid);
+  const all = session.services.store.ordered(session.shelf);
   const room = new Room(session, request);
   const budget: Budget = { units: PAGE_UNITS };
   let last = request.after;
   for (let at = all.positionAfter(request.after); ; at++) {
     const object = all.at(at);
     if (object === undefined) return page;
-    const listed = isListed(object, session.job, pattern, budget);
+    const listed = isListed(object, session, pattern, budget);
     // The first one always counts, so that each page gets on.
     const spent = budget.units <= 0 && last !== request.after;
     if (spent || (listed && !room.take(object))) break;
@@ -64,17 +64,18 @@ function collect(session: Session, request: ListRequest, pattern: NamePattern | 
 
 function isListed(
   object: StoredObject,
-  job: string | undefined,
+  session: Session,
   pattern: NamePattern | undefined,
   budget: Budget,
 ): boolean {
   budget.units--;
-  if (object.dropped || !maySee(object, job)) return false;
+  if (object.dropped) return false;
   if (pattern !== undefined) {
     if (object.name === undefined || !object.name.startsWith(pattern.prefix)) return false;
     budget.units -= matchUnits(object.name.length);
     if (!pattern.matches(object.name)) return false;
   }
+  if (!may('list', object, session, budget)) return false;
   budget.units -= ENTRY_UNITS;
   return true;
 }

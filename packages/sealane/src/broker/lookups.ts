@@ -13,13 +13,13 @@ export function handleGet(session: Session, request: GetRequest): void {
   const newest =
     request.wait && selector.by === 'name'
       ? store.newest(session, selector.name)
-      : store.find(session, selector);
+      : store.find(session, selector, 'get');
   if (newest !== undefined) replyWithContent(session, requestId, newest);
   else if (selector.by === 'name') park(session, { requestId, type: 'get' }, selector.name);
 }
 
 export function handleStat(session: Session, request: StatRequest): void {
-  const object = session.services.store.find(session, request.selector);
+  const object = session.services.store.find(session, request.selector, 'list');
   const { requestId } = request;
   const answer = (): void => session.reply({ type: 'stat', requestId, object: object.info() });
   if (request.digest) withDigests(session, { requestId, type: 'stat' }, [object], answer);

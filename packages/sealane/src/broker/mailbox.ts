@@ -5,9 +5,15 @@
  * Owns the entries of those who wait, and a hold on each object in the inbox. The inbox is bounded: a connection whose turns do
  * not suffice for its watches of every version loses them.
  */
+import type { Caller } from './access.js';
 import { Entries } from './entries.js';
-import type { Keeper, StoredObject } from './object.js';
+import { DroppedCount, type Keeper, type StoredObject } from './object.js';
 import type { Budget, Chore, FairWork, WorkLane } from './work.js';
+
+/** A caller that can be told later. */
+export interface Subscriber extends Caller {
+  readonly mailbox: Mailbox;
+}
 
 /** One who looks for the newest itself, when there may be something new. */
 export interface Follower {
@@ -28,7 +34,7 @@ export interface Collector extends Keeper {
 export class Mailbox implements Chore, Keeper {
   readonly followers = new Entries<Follower>();
   readonly collectors = new Entries<Collector>();
-  droppedKept = 0;
+  readonly droppedKept = new DroppedCount();
   /** Names with something new for which the followers have not looked yet. */
   readonly #news = new Set<string>();
   #newsForPatterns = false;
@@ -39,6 +45,7 @@ export class Mailbox implements Chore, Keeper {
 
   /** `maxInbox`: objects that may wait to be looked at. */
   constructor(
+    readonly shelf: number,
     readonly lane: WorkLane,
     private readonly turns: FairWork,
     private readonly maxInbox: number,

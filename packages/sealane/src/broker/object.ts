@@ -5,6 +5,7 @@
 import { assert } from '../base/assert.js';
 import type { ObjectInfo } from '../wire/index.js';
 import type { Content } from './content.js';
+import type { Account } from './quota.js';
 
 /** What a put states about an object, checked. */
 export interface ObjectDraft {
@@ -19,10 +20,24 @@ export interface ObjectDraft {
   readonly recordBytes: number;
 }
 
+/** How many of the objects that somebody keeps are dropped, by the user that they are charged to. The objects count themselves. */
+export class DroppedCount {
+  readonly #byUser = new Map<number, number>();
+
+  of(uid: number): number {
+    return this.#byUser.get(uid) ?? 0;
+  }
+
+  add(uid: number, difference: 1 | -1): void {
+    const count = this.of(uid) + difference;
+    if (count === 0) this.#byUser.delete(uid);
+    else this.#byUser.set(uid, count);
+  }
+}
+
 /** One who keeps objects after their drop: for a consumer that has not come to them yet. */
 export interface Keeper {
-  /** How many of the objects that it keeps are dropped. Counted by the objects. */
-  droppedKept: number;
+  readonly droppedKept: DroppedCount;
 }
 
 /** Above so many allowed jobs a set answers who is among them; below, comparing is as quick and takes no memory. */
@@ -45,6 +60,8 @@ export class StoredObject {
   constructor(
     readonly id: number,
     readonly content: Content,
+    /** Whom the object is charged to: of the same user as its content, which may be charged to another job. */
+    readonly account: Account,
     draft: ObjectDraft,
     readonly createdAtMs: number,
     private readonly onGone: (object: StoredObject) => void,
@@ -60,7 +77,11 @@ export class StoredObject {
   }
 
   get uid(): number {
-    return this.content.uid;
+    return this.account.uid;
+  }
+
+  get shelf(): number {
+    return this.account.shelf;
   }
 
   /** No longer in the store: nobody finds it any more. */
@@ -70,7 +91,7 @@ export class StoredObject {
 
   markDropped(): void {
     this.#dropped = true;
-    for (const keeper of this.#keepers ?? []) keeper.droppedKept++;
+    for (const keeper of this.#keepers ?? []) keeper.droppedKept.add(this.uid, 1);
   }
 
   /** Whether `job` is among the allowed jobs. */
@@ -97,13 +118,13 @@ export class StoredObject {
     this.#keepers ??= new Set();
     assert(!this.#keepers.has(keeper), 'an object is kept twice');
     this.#keepers.add(keeper);
-    if (this.#dropped) keeper.droppedKept++;
+    if (this.#dropped) keeper.droppedKept.add(this.uid, 1);
     return this.hold();
   }
 
   letGo(keeper: Keeper): void {
     assert(this.#keepers?.delete(keeper) === true, 'an object that is not kept was let go');
-    if (this.#dropped) keeper.droppedKept--;
+    if (this.#dropped) keeper.droppedKept.add(this.uid, -1);
     this.release();
   }
 

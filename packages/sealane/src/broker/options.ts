@@ -10,6 +10,7 @@ import { checkInteger, checkText } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
 import type { BrokerLimits } from '../wire/index.js';
+import { checkPolicy, type PolicyOptions } from './policy/options.js';
 
 /** What `Broker.start` takes. Everything has a default. */
 export interface BrokerOptions {
@@ -17,6 +18,11 @@ export interface BrokerOptions {
   socket?: string | undefined;
   /** User ids that are admitted beside the broker's own. Default: none. */
   users?: readonly number[] | undefined;
+  /**
+   * Who is admitted, under which job, and what each may do (`docs/policy.md`); instead of `users`. With a policy all users share
+   * their objects as far as it says. Default: none.
+   */
+  policy?: PolicyOptions | undefined;
   /** Connections that the kernel holds until they are accepted. Default 128. */
   backlog?: number | undefined;
   /** Connections at once. Default 1024, or an eighth of RLIMIT_NOFILE if that is less. */
@@ -57,8 +63,11 @@ export interface BrokerOptions {
 
 /** All options, with their defaults filled in; without `socket`, which is settled when it is published. */
 export type BrokerSettings = {
-  readonly [Option in Exclude<keyof BrokerOptions, 'socket'>]-?: Exclude<BrokerOptions[Option], undefined>;
-};
+  readonly [Option in Exclude<keyof BrokerOptions, 'socket' | 'policy'>]-?: Exclude<
+    BrokerOptions[Option],
+    undefined
+  >;
+} & { readonly policy: PolicyOptions | undefined };
 
 /** The longest path of a broker's socket: the 107 bytes of a socket address, less the `.new` that it is bound as at first. */
 export const MAX_SOCKET_PATH_BYTES = 103;
@@ -110,6 +119,7 @@ export function settle(options: BrokerOptions, descriptorLimit = readDescriptorL
   checkDescriptors(descriptorLimit, maxConnections, maxObjects);
   return {
     users: [],
+    policy: undefined,
     backlog: 128,
     maxConnections,
     maxConnectionsPerUser: Math.min(512, maxConnections),
@@ -150,14 +160,21 @@ export function limitsOf(settings: BrokerSettings): BrokerLimits {
 function checkGiven(options: BrokerOptions): void {
   if (typeof options !== 'object' || options === null)
     throw invalidArgument('options', 'be an object', options);
+  checkTogether(options);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     if (name === 'socket') checkSocket(value);
     else if (name === 'users') checkUsers(value);
+    else if (name === 'policy') checkPolicy('options.policy', value);
     else if (!isNumberOption(name))
       throw invalidArgument('options', `have known options only; there is no ${name}`, value);
     else checkInteger(`options.${name}`, value, RANGES[name][0], RANGES[name][1]);
   }
+}
+
+function checkTogether({ policy, users }: BrokerOptions): void {
+  if (policy === undefined || users === undefined || users.length === 0) return;
+  throw invalidArgument('options.users', 'be absent beside a policy: admit users there', users);
 }
 
 function isNumberOption(name: string): name is keyof typeof RANGES {

@@ -11,7 +11,7 @@ import type { Content } from './content.js';
 import type { ObjectDraft } from './object.js';
 import type { BrokerSettings } from './options.js';
 import type { Ticket } from './outstanding.js';
-import type { Charge } from './quota.js';
+import type { Account, Charge } from './quota.js';
 import type { Session } from './session.js';
 
 /** A description without texts, in a message: numbers, digest, and the headers of its fields, rounded up. */
@@ -33,39 +33,48 @@ const RECORD_ENTRY_BYTES = 96;
 export function handlePut(session: Session, request: PutRequest, descriptors: readonly number[]): void {
   const [fd = -1] = descriptors;
   const { store, closer } = session.services;
-  let draft: ObjectDraft;
+  let admitted: Admitted;
   try {
-    draft = admit(session, request, fd);
+    admitted = admit(session, request, fd);
   } catch (error) {
     closeRejected(closer, fd);
     throw error;
   }
-  const content = store.admit(session.uid, fd, request.size);
+  const content = store.admit(admitted.account, fd, request.size);
   if (request.contentAddressed || request.digest !== undefined) {
-    new Verification(session, request, content, draft).start();
+    new Verification(session, request, content, admitted).start();
   } else {
-    publish(session, request, content, draft);
+    publish(session, request, content, admitted);
   }
 }
 
+/** What a put will add, and whom it is charged to already. */
+interface Admitted {
+  readonly draft: ObjectDraft;
+  readonly account: Account;
+}
+
 /** Checks everything but the digest, and charges for it. */
-function admit(session: Session, request: PutRequest, fd: number): ObjectDraft {
-  const { settings } = session.services;
+function admit(session: Session, request: PutRequest, fd: number): Admitted {
+  const { services, rights } = session;
   const draft = draftOf(session, request);
-  checkLimits(settings, request, draft);
+  checkLimits(services.settings, request, draft);
+  const account = rights.account(draft.owner);
+  // What is called as its digest is known by name only when that is computed.
+  if (draft.name !== undefined || !request.contentAddressed) rights.checkPut(draft.name);
   requireBlobDescriptor(fd, request.size);
-  chargeOrShed(session, { objects: 1, bytes: request.size, recordBytes: draft.recordBytes });
-  return draft;
+  chargeOrShed(session, account, { objects: 1, bytes: request.size, recordBytes: draft.recordBytes });
+  return { draft, account };
 }
 
 /** Charges; where that does not fit, watches that keep dropped objects for consumers that are behind have to give way. */
-function chargeOrShed({ services: { quota, watches }, uid }: Session, charge: Charge): void {
+function chargeOrShed({ services: { quota, watches } }: Session, account: Account, charge: Charge): void {
   for (;;) {
     try {
-      quota.charge(uid, charge);
+      quota.charge(account, charge);
       return;
     } catch (error) {
-      if (!watches.shed(uid)) throw error;
+      if (!watches.shed(account)) throw error;
     }
   }
 }
@@ -135,7 +144,7 @@ class Verification {
     private readonly session: Session,
     private readonly request: Pick<PutRequest, 'requestId' | 'digest' | 'contentAddressed'>,
     private readonly content: Content,
-    private readonly draft: ObjectDraft,
+    private readonly admitted: Admitted,
   ) {
     this.#ticket = { requestId: request.requestId, type: 'put' };
   }
@@ -156,21 +165,32 @@ class Verification {
   }
 
   #finish(error: SealaneError | undefined): void {
-    const { session, content, draft, request } = this;
+    const { session, content, request } = this;
     session.outstanding.settle(request.requestId);
-    const failure = error ?? mismatch(content, request.digest);
-    if (failure === undefined) {
-      publish(session, this.#ticket, content, request.contentAddressed ? named(draft, content) : draft);
-    } else {
+    try {
+      const admitted = request.contentAddressed ? this.#named() : this.admitted;
+      const failure = error ?? mismatch(content, request.digest);
+      if (failure !== undefined) throw failure;
+      publish(session, this.#ticket, content, admitted);
+    } catch (failure) {
       this.#giveUp();
       session.fail(this.#ticket, failure);
     }
   }
 
+  /** A content-addressed object without a name is called as its digest. */
+  #named(): Admitted {
+    const { admitted, content, session } = this;
+    if (admitted.draft.name !== undefined) return admitted;
+    const name = `sha256:${content.digest}`;
+    session.rights.checkPut(name);
+    return { ...admitted, draft: { ...admitted.draft, name } };
+  }
+
   #giveUp(): void {
-    const { content, draft, session } = this;
+    const { content, admitted, session } = this;
     content.release();
-    session.services.quota.refund(content.uid, { objects: 1, recordBytes: draft.recordBytes });
+    session.services.quota.refund(admitted.account, { objects: 1, recordBytes: admitted.draft.recordBytes });
   }
 }
 
@@ -182,15 +202,15 @@ function mismatch(content: Content, expected: string | undefined): SealaneError 
   );
 }
 
-/** A content-addressed object without a name is called as its digest. */
-function named(draft: ObjectDraft, content: Content): ObjectDraft {
-  return draft.name === undefined ? { ...draft, name: `sha256:${content.digest}` } : draft;
-}
-
 /** Adds the object, leaves a note with those who wait for it, and answers. From here on the put can't be taken back. */
-function publish(session: Session, { requestId }: Ticket, content: Content, draft: ObjectDraft): void {
+function publish(
+  session: Session,
+  { requestId }: Ticket,
+  content: Content,
+  { account, draft }: Admitted,
+): void {
   const { store, watches } = session.services;
-  const object = store.insert(store.share(content), draft);
+  const object = store.insert(store.share(content), account, draft);
   watches.announce(object);
   session.reply({ type: 'put', requestId, object: object.info() });
 }

@@ -3,10 +3,11 @@
  * Owns a position, nothing else.
  */
 import type { NamePattern } from '../wire/index.js';
-import { type Caller, maySee } from './access.js';
+import { type Caller, may } from './access.js';
+import type { Subscriber } from './mailbox.js';
 import type { StoredObject } from './object.js';
 import type { Store } from './store.js';
-import { type Budget, type Chore, type FairWork, matchUnits, type WorkLane } from './work.js';
+import { type Budget, type Chore, type FairWork, matchUnits } from './work.js';
 
 /** What a scan works for. */
 export interface ScanOwner {
@@ -28,7 +29,7 @@ export class Scan implements Chore {
   constructor(
     private readonly owner: ScanOwner,
     private readonly room: { readonly store: Store; readonly work: FairWork },
-    private readonly lane: WorkLane,
+    private readonly caller: Subscriber,
     private position: number,
     private readonly take: (object: StoredObject, budget: Budget) => void,
     /** The id to stop at for good. */
@@ -43,11 +44,11 @@ export class Scan implements Chore {
   start(): void {
     if (this.#atWork || this.#finished) return;
     this.#atWork = true;
-    this.room.work.add(this.lane, this);
+    this.room.work.add(this.caller.mailbox.lane, this);
   }
 
   work(budget: Budget): boolean {
-    const objects = this.room.store.ordered(this.lane.uid);
+    const objects = this.room.store.ordered(this.caller.shelf);
     for (let at = objects.positionAfter(this.position); this.owner.asked && !this.owner.closed; at++) {
       const object = objects.at(at);
       if (object === undefined || object.id > this.untilId) return this.#reachEnd();
@@ -76,8 +77,8 @@ export class Scan implements Chore {
 
 /** Whether an object has a name of the pattern and the caller may see it. */
 export function matches(pattern: NamePattern, object: StoredObject, caller: Caller, budget: Budget): boolean {
-  if (object.name === undefined || !maySee(object, caller.job)) return false;
-  if (!object.name.startsWith(pattern.prefix)) return false;
+  if (object.name === undefined || !object.name.startsWith(pattern.prefix)) return false;
+  if (!may('get', object, caller, budget)) return false;
   budget.units -= matchUnits(object.name.length + pattern.text.length);
   return pattern.matches(object.name);
 }

@@ -2,6 +2,7 @@
  * What the parts of one broker share: settings, store, and the schedulers. Assembled in broker.ts.
  */
 import type { BrokerLimits, StatusResponse } from '../wire/index.js';
+import type { Authority } from './authority.js';
 import type { Backlogs } from './backlog.js';
 import type { Closer } from './closer.js';
 import type { DigestScheduler } from './digests.js';
@@ -16,6 +17,8 @@ export interface Services extends WaitRoom {
   readonly settings: BrokerSettings;
   /** What clients are told of the settings. */
   readonly limits: BrokerLimits;
+  /** Replaced when a policy is. */
+  readonly authority: Authority;
   readonly quota: Quota;
   readonly closer: Closer;
   readonly digests: DigestScheduler;

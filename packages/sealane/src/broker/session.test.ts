@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UnixSocket } from '../os/unix-socket.js';
 import { STATUS } from '../wire/index.js';
+import { UserAuthority } from './authority.js';
 import { Backlogs } from './backlog.js';
+import { Admission } from './identity.js';
 import { limitsOf, settle } from './options.js';
 import { get, RawClient } from './raw-client.test.helper.js';
 import type { Services } from './services.js';
@@ -15,6 +17,7 @@ test('a request that meets a bug is answered with internal, and the connection g
   const services = {
     settings,
     limits: limitsOf(settings),
+    authority: new UserAuthority(Admission.ofThisProcess([])),
     backlogs: new Backlogs(1),
     store: {
       sweep: () => {

@@ -6,6 +6,7 @@
 import { SealaneError } from '../base/errors.js';
 import { Link } from '../link/index.js';
 import { closeDescriptor } from '../os/descriptor.js';
+import { Peer } from '../os/peer.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import {
   decodeHeader,
@@ -17,7 +18,9 @@ import {
   type Request,
   type Response,
 } from '../wire/index.js';
+import type { Rights } from './access.js';
 import { toAnswer } from './answers.js';
+import { NO_RIGHTS } from './authority.js';
 import type { Backlog } from './backlog.js';
 import { DigestLane } from './digests.js';
 import { dispatch } from './dispatch.js';
@@ -44,8 +47,11 @@ type State = 'new' | 'open' | 'refused' | 'ending' | 'closed';
 
 export class Session {
   readonly uid: number;
+  readonly shelf: number;
   /** The job that the client said it acts for. */
   job: string | undefined;
+  rights: Rights = NO_RIGHTS;
+  readonly #peer: Peer;
   readonly lane: DigestLane;
   /** What this client still has to be told. */
   readonly mailbox: Mailbox;
@@ -71,9 +77,11 @@ export class Session {
     private readonly onClosed: (session: Session) => void,
   ) {
     const { settings } = services;
+    this.#peer = new Peer(socket);
     this.uid = socket.peer.uid;
+    this.shelf = services.authority.shelfOf(this.uid);
     this.lane = new DigestLane(this.uid);
-    this.mailbox = new Mailbox(new WorkLane(this.uid), services.work, settings.maxWatchBacklog);
+    this.mailbox = new Mailbox(this.shelf, new WorkLane(this.uid), services.work, settings.maxWatchBacklog);
     this.outstanding = new Outstanding(settings.maxOutstanding);
     this.maxAnswerBytes = settings.maxMessageBytes;
     this.#refusal = refusal;
@@ -126,7 +134,24 @@ export class Session {
 
   /** Tells the client that the broker ends, and closes. */
   stop(): void {
-    this.#giveUp(new SealaneError('ERR_SEALANE_CLOSED', 'the broker is stopping'));
+    this.#end(new SealaneError('ERR_SEALANE_CLOSED', 'the broker is stopping'));
+  }
+
+  /** Asks the authority anew, which has changed. Who is not admitted any more, or not under this job, is told so, and closed. */
+  reauthorize(): void {
+    if (this.#state !== 'new' && this.#state !== 'open') return;
+    const { authority } = this.services;
+    try {
+      const refusal = authority.refusal(this.#peer);
+      if (refusal !== undefined) throw refusal;
+      if (this.#state === 'open') this.rights = authority.rights(this.#peer, this.job);
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
+  #end(error: unknown): void {
+    this.#giveUp(error);
     if (this.#state !== 'closed') this.#state = 'ending';
     this.#link.end();
   }
@@ -166,7 +191,10 @@ export class Session {
         `requestId ${request.requestId} is that of an unanswered request or a living watch`,
       );
     }
-    if (request.type === 'hello') checkHello(request, descriptorCount);
+    if (request.type === 'hello') {
+      checkHello(request, descriptorCount);
+      this.rights = this.services.authority.rights(this.#peer, request.jobId);
+    }
     return request;
   }
 
@@ -236,7 +264,7 @@ export class Session {
   }
 
   /** Ends everything that waits for this client, and answers it. */
-  #giveUp(error: SealaneError): void {
+  #giveUp(error: unknown): void {
     for (const ticket of this.outstanding.cancelAll()) this.fail(ticket, error);
     for (const id of [...this.watches.keys()]) endWatch(this, id);
   }

@@ -1,7 +1,9 @@
 /** For tests: a store whose descriptors are numbers only, and what it closed. */
+import type { Caller } from './access.js';
+import { UserRights } from './authority.js';
 import type { Content } from './content.js';
 import type { ObjectDraft, StoredObject } from './object.js';
-import { Quota, type QuotaLimits } from './quota.js';
+import { type Account, Quota, type QuotaLimits } from './quota.js';
 import { Store } from './store.js';
 
 const UNLIMITED: QuotaLimits = {
@@ -19,6 +21,11 @@ export const OBJECT_BYTES = 8;
 /** What a test's record is charged as. */
 const RECORD_BYTES = 100;
 
+/** A caller without a policy. */
+export function callerOf(uid: number, job?: string): Caller {
+  return { uid, shelf: uid, job, rights: new UserRights(uid) };
+}
+
 export class TestStore {
   readonly quota: Quota;
   /** The descriptors that were closed, in order. */
@@ -31,17 +38,21 @@ export class TestStore {
     this.store = new Store(this.quota, { close: (fd) => void this.closed.push(fd) });
   }
 
-  admit(uid: number): Content {
-    this.quota.charge(uid, { objects: 1, bytes: OBJECT_BYTES, recordBytes: RECORD_BYTES });
-    return this.store.admit(uid, ++this.#lastFd, OBJECT_BYTES);
+  admit(account: Account): Content {
+    this.quota.charge(account, { objects: 1, bytes: OBJECT_BYTES, recordBytes: RECORD_BYTES });
+    return this.store.admit(account, ++this.#lastFd, OBJECT_BYTES);
+  }
+
+  admitFor(uid: number): Content {
+    return this.admit({ uid, shelf: uid });
   }
 
   put(uid: number, name: string | undefined, fields: Partial<ObjectDraft> = {}): StoredObject {
-    return this.insert(this.admit(uid), name, fields);
+    return this.insert(this.admitFor(uid), name, fields);
   }
 
   insert(content: Content, name: string | undefined, fields: Partial<ObjectDraft> = {}): StoredObject {
-    return this.store.insert(content, {
+    return this.store.insert(content, content.account, {
       name,
       owner: undefined,
       allowed: [],

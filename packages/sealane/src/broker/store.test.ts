@@ -5,25 +5,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { isSealaneError } from '../base/errors.js';
 import type { Selector } from '../wire/index.js';
-import { maySee } from './access.js';
+import { may } from './access.js';
 import type { StoredObject } from './object.js';
 import { OrderedObjects } from './ordered.js';
-import { OBJECT_BYTES, TestStore } from './store.test.helper.js';
+import { callerOf, OBJECT_BYTES, TestStore } from './store.test.helper.js';
 
 const byName = (name: string): Selector => ({ by: 'name', name });
 const byId = (id: number): Selector => ({ by: 'id', id });
 const byDigest = (digest: string): Selector => ({ by: 'digest', digest });
-const unscoped = { uid: 1, job: undefined };
+const unscoped = callerOf(1);
 const DIGEST = 'a'.repeat(64);
 
 test('an object is found by id, name and digest, and by nobody else', () => {
   const { store, ...made } = fill();
   for (const selector of [byId(made.object.id), byName('a'), byDigest(DIGEST)]) {
-    assert.equal(store.find(unscoped, selector), made.object);
-    assert.throws(() => store.find({ uid: 2, job: undefined }, selector), isNotFound);
+    assert.equal(store.find(unscoped, selector, 'get'), made.object);
+    assert.throws(() => store.find(callerOf(2), selector, 'get'), isNotFound);
   }
   for (const selector of [byId(99), byName('b'), byDigest('b'.repeat(64))]) {
-    assert.throws(() => store.find(unscoped, selector), isNotFound);
+    assert.throws(() => store.find(unscoped, selector, 'get'), isNotFound);
   }
 });
 
@@ -35,7 +35,7 @@ test('dropping by name uncovers the version before, until there is none', () => 
     assert.equal(found, expected);
     made.store.drop(found);
   }
-  assert.throws(() => made.store.find(unscoped, byName('a')), isNotFound);
+  assert.throws(() => made.store.find(unscoped, byName('a'), 'get'), isNotFound);
 });
 
 test('a name resolves among what the caller may see', () => {
@@ -43,18 +43,18 @@ test('a name resolves among what the caller may see', () => {
   const own = made.put(1, 'a', { owner: 'alpha' });
   const shared = made.put(1, 'a', { owner: 'beta', allowed: ['alpha', 'alpha'] });
   const hidden = made.put(1, 'a', { owner: 'gamma' });
-  assert.equal(made.store.newest({ uid: 1, job: 'alpha' }, 'a'), shared);
-  assert.equal(made.store.newest({ uid: 1, job: 'gamma' }, 'a'), hidden);
+  assert.equal(made.store.newest(callerOf(1, 'alpha'), 'a'), shared);
+  assert.equal(made.store.newest(callerOf(1, 'gamma'), 'a'), hidden);
   assert.equal(made.store.newest(unscoped, 'a'), hidden);
-  assert.throws(() => made.store.findToDrop({ uid: 1, job: 'alpha' }, byName('a')), isDenied);
+  assert.throws(() => made.store.findToDrop(callerOf(1, 'alpha'), byName('a')), isDenied);
   made.store.drop(shared);
-  assert.equal(made.store.newest({ uid: 1, job: 'alpha' }, 'a'), own);
+  assert.equal(made.store.newest(callerOf(1, 'alpha'), 'a'), own);
 });
 
 test('what exists and is hidden is denied by id, name and digest', () => {
   const { store, object } = fill({ owner: 'alpha' });
   for (const selector of [byId(object.id), byName('a'), byDigest(DIGEST)]) {
-    assert.throws(() => store.find({ uid: 1, job: 'beta' }, selector), isDenied);
+    assert.throws(() => store.find(callerOf(1, 'beta'), selector, 'get'), isDenied);
   }
 });
 
@@ -63,7 +63,7 @@ test('the newest of a name is found and 100,000 versions are dropped in any orde
   const objects = Array.from({ length: 100_000 }, () => made.put(1, 'a', { owner: 'alpha' }));
   const own = made.put(1, 'a', { owner: 'beta' });
   objects.push(...Array.from({ length: 1_000 }, () => made.put(1, 'a', { owner: 'alpha' })));
-  assert.equal(made.store.newest({ uid: 1, job: 'beta' }, 'a'), own);
+  assert.equal(made.store.newest(callerOf(1, 'beta'), 'a'), own);
   // Neither from the front nor from the back: every third, then the rest.
   const order = [
     ...objects.filter((_, index) => index % 3 === 1),
@@ -91,8 +91,8 @@ test('any sequence of puts and drops leaves the same visible versions as a searc
         if (typeof each !== 'number') live.push(made.put(1, 'a', each.owner === undefined ? {} : each));
         else for (const object of live.splice(each, 1)) made.store.drop(object);
         for (const caller of jobs) {
-          const expected = live.findLast((object) => maySee(object, caller));
-          assert.equal(made.store.newest({ uid: 1, job: caller }, 'a'), expected);
+          const expected = live.findLast((object) => may('get', object, callerOf(1, caller)));
+          assert.equal(made.store.newest(callerOf(1, caller), 'a'), expected);
         }
       }
       for (const object of live) made.store.drop(object);
@@ -104,9 +104,9 @@ test('any sequence of puts and drops leaves the same visible versions as a searc
 test('by digest the newest is found, also when the digests were computed in another order', () => {
   const made = new TestStore();
   const objects = [made.put(1, 'a'), made.put(1, 'b'), made.put(1, 'c')];
-  for (const index of [2, 0, 1]) made.store.setDigest(objects[index]?.content ?? made.admit(1), DIGEST);
+  for (const index of [2, 0, 1]) made.store.setDigest(objects[index]?.content ?? made.admitFor(1), DIGEST);
   for (const expected of objects.toReversed()) {
-    assert.equal(made.store.find(unscoped, byDigest(DIGEST)), expected);
+    assert.equal(made.store.find(unscoped, byDigest(DIGEST), 'get'), expected);
     made.store.drop(expected);
   }
 });
@@ -115,7 +115,7 @@ test('equal contents of one user are kept and counted once, those of two users t
   const made = new TestStore();
   const names = ['a', 'b'];
   for (const uid of [1, 1, 2]) {
-    const content = made.admit(uid);
+    const content = made.admitFor(uid);
     made.store.setDigest(content, DIGEST);
     made.insert(made.store.share(content), names.pop());
   }
@@ -129,7 +129,7 @@ test('a shared content is closed with the last object that has it', () => {
   const made = new TestStore();
   const objects: StoredObject[] = [];
   for (let count = 0; count < 2; count++) {
-    const content = made.admit(1);
+    const content = made.admitFor(1);
     made.store.setDigest(content, DIGEST);
     objects.push(made.insert(made.store.share(content), 'a'));
   }
@@ -142,7 +142,7 @@ test('an object that is held outlives its drop, and costs until it is released',
   const made = new TestStore();
   const object = made.put(1, 'a').hold();
   made.store.drop(object);
-  assert.throws(() => made.store.find(unscoped, byId(object.id)), isNotFound);
+  assert.throws(() => made.store.find(unscoped, byId(object.id), 'get'), isNotFound);
   assert.deepEqual(made.closed, []);
   assert.equal(made.quota.used(1).objects, 1);
   object.release();
@@ -182,7 +182,7 @@ test('closing drops everything', () => {
 
 function fill(scope: { owner?: string } = {}): TestStore & { object: StoredObject } {
   const made = new TestStore();
-  const content = made.admit(1);
+  const content = made.admitFor(1);
   made.store.setDigest(content, DIGEST);
   return Object.assign(made, { object: made.insert(content, 'a', scope) });
 }

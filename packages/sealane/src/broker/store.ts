@@ -1,26 +1,26 @@
 /**
- * The objects of all users: one shelf a user, with constant-time lookups by id, name and digest.
+ * The objects of all users on shelves (one a user, or, under a policy, one for all), with constant-time lookups by id, name and digest.
  * Owns every content and object, and their descriptors. Trusts its callers to have validated descriptors and requests;
  * which of a user's objects a caller may see or drop is decided here, by the rules of access.ts.
  */
 import { SealaneError } from '../base/errors.js';
 import type { Selector } from '../wire/index.js';
-import { type Caller, mayDrop, maySee } from './access.js';
+import { type Caller, may, type Right } from './access.js';
 import type { Closer } from './closer.js';
 import { Content } from './content.js';
 import { Expiry } from './expiry.js';
 import { type ObjectDraft, StoredObject } from './object.js';
 import { OrderedObjects } from './ordered.js';
-import type { Quota } from './quota.js';
+import type { Account, Quota } from './quota.js';
 import { Versions } from './versions.js';
 
-/** All that one user has put. */
+/** What can be found together. */
 class Shelf {
   readonly byId = new Map<number, StoredObject>();
   readonly ordered = new OrderedObjects();
   readonly names = new Map<string, Versions>();
   readonly digests = new Map<string, Versions>();
-  /** The content to share, by its digest. */
+  /** The content to share, by user and digest: users share none, since each is charged for its own. */
   readonly contents = new Map<string, Content>();
 
   get empty(): boolean {
@@ -46,17 +46,17 @@ export class Store {
     return this.#lastId;
   }
 
-  /** Objects that can be found now, of all users or of one. */
-  count(uid?: number): number {
-    return uid === undefined ? this.#count : (this.#shelves.get(uid)?.byId.size ?? 0);
+  /** Objects that can be found now, on all shelves or on one. */
+  count(shelf?: number): number {
+    return shelf === undefined ? this.#count : (this.#shelves.get(shelf)?.byId.size ?? 0);
   }
 
   /**
-   * Takes a validated descriptor whose bytes are charged to `uid` already. The caller holds the first reference; with the
+   * Takes a validated descriptor whose bytes are charged to `account` already. The caller holds the first reference; with the
    * last one the descriptor is closed and the bytes are refunded.
    */
-  admit(uid: number, fd: number, size: number): Content {
-    return new Content(uid, fd, size, (content) => this.#onContentGone(content));
+  admit(account: Account, fd: number, size: number): Content {
+    return new Content(account, fd, size, (content) => this.#onContentGone(content));
   }
 
   /**
@@ -65,7 +65,9 @@ export class Store {
    */
   share(content: Content): Content {
     const held =
-      content.digest === undefined ? undefined : this.#shelves.get(content.uid)?.contents.get(content.digest);
+      content.digest === undefined
+        ? undefined
+        : this.#shelves.get(content.shelf)?.contents.get(contentKey(content));
     if (held === undefined || held === content) return content;
     held.retain();
     content.release();
@@ -75,21 +77,22 @@ export class Store {
   /** Notes the digest of a content, once, and makes it and its object findable by it. The caller holds a reference. */
   setDigest(content: Content, digest: string): void {
     content.digest = digest;
-    const shelf = this.#shelf(content.uid);
-    if (!shelf.contents.has(digest)) shelf.contents.set(digest, content);
+    const shelf = this.#shelf(content.shelf);
+    const key = contentKey(content);
+    if (!shelf.contents.has(key)) shelf.contents.set(key, content);
     const object = content.firstObject;
     content.firstObject = undefined;
     if (object !== undefined && !object.dropped) index(shelf.digests, digest, object);
   }
 
   /**
-   * Adds an object. Takes the caller's reference to `content`, and what was charged for it: one object and its
+   * Adds an object. Takes the caller's reference to `content`, and what was charged to `account` for it: one object and its
    * `recordBytes`, which are refunded when the object is gone.
    */
-  insert(content: Content, draft: ObjectDraft): StoredObject {
-    const shelf = this.#shelf(content.uid);
+  insert(content: Content, account: Account, draft: ObjectDraft): StoredObject {
+    const shelf = this.#shelf(account.shelf);
     this.#lastId++;
-    const object = new StoredObject(this.#lastId, content, draft, Date.now(), (gone) =>
+    const object = new StoredObject(this.#lastId, content, account, draft, Date.now(), (gone) =>
       this.#onObjectGone(gone),
     );
     if (content.digest === undefined) content.firstObject = object;
@@ -104,39 +107,40 @@ export class Store {
 
   /**
    * The object that a selector names: of those with its name or digest the newest that the caller may see.
-   * Throws ERR_SEALANE_NOT_FOUND, or ERR_SEALANE_ACCESS_DENIED when this user has such objects and the caller's job may
+   * Throws ERR_SEALANE_NOT_FOUND, or ERR_SEALANE_ACCESS_DENIED when there are such objects on the caller's shelf and it may
    * see none.
    */
-  find(caller: Caller, selector: Selector): StoredObject {
-    const shelf = this.#shelves.get(caller.uid);
-    const object = shelf === undefined ? undefined : findOn(shelf, caller, selector);
+  find(caller: Caller, selector: Selector, right: Exclude<Right, 'put' | 'drop'>): StoredObject {
+    const shelf = this.#shelves.get(caller.shelf);
+    const object = shelf === undefined ? undefined : findOn(shelf, caller, selector, right);
     if (object !== undefined) return object;
     throw new SealaneError('ERR_SEALANE_NOT_FOUND', `there is no object with ${describeSelector(selector)}`);
   }
 
   /** As {@link find}; also throws ERR_SEALANE_ACCESS_DENIED when the caller may see the object and not drop it. */
   findToDrop(caller: Caller, selector: Selector): StoredObject {
-    const object = this.find(caller, selector);
-    if (mayDrop(object, caller.job)) return object;
+    const object = this.find(caller, selector, 'list');
+    if (may('drop', object, caller)) return object;
     throw new SealaneError(
       'ERR_SEALANE_ACCESS_DENIED',
-      `object ${object.id} belongs to job ${JSON.stringify(object.owner)}; only that job, or a caller without a job, may drop it`,
+      `object ${object.id} belongs to ${describeOwner(object)}; this caller may see it and not drop it`,
     );
   }
 
-  /** The newest object of a name that the caller may see. */
+  /** The newest object of a name that the caller may get. */
   newest(caller: Caller, name: string): StoredObject | undefined {
-    return this.#shelves.get(caller.uid)?.names.get(name)?.newest(caller.job);
+    const versions = this.#shelves.get(caller.shelf)?.names.get(name);
+    return versions?.newest(caller, caller.rights.grants('get', name));
   }
 
-  /** All objects of a user in the order of their ids; positions in it are valid until the next change of the store. */
-  ordered(uid: number): OrderedObjects {
-    return this.#shelves.get(uid)?.ordered ?? NO_OBJECTS;
+  /** All objects of a shelf in the order of their ids; positions in it are valid until the next change of the store. */
+  ordered(shelf: number): OrderedObjects {
+    return this.#shelves.get(shelf)?.ordered ?? NO_OBJECTS;
   }
 
   /** Forgets an object: nobody finds it any more. It lives on for whoever holds it. */
   drop(object: StoredObject): void {
-    const shelf = this.#shelf(object.uid);
+    const shelf = this.#shelf(object.shelf);
     object.markDropped();
     this.#count--;
     shelf.byId.delete(object.id);
@@ -145,7 +149,7 @@ export class Store {
     if (object.content.digest !== undefined) unindex(shelf.digests, object.content.digest, object);
     if (object.expiresAtMs !== undefined) this.#expiry.dropped();
     object.release();
-    this.#tidy(object.uid);
+    this.#tidy(object.shelf);
   }
 
   /** Drops what is past its time to live. */
@@ -160,43 +164,61 @@ export class Store {
   }
 
   #onObjectGone(object: StoredObject): void {
-    this.quota.refund(object.uid, { objects: 1, recordBytes: object.recordBytes });
+    this.quota.refund(object.account, { objects: 1, recordBytes: object.recordBytes });
   }
 
   #onContentGone(content: Content): void {
-    const shelf = this.#shelves.get(content.uid);
-    if (content.digest !== undefined && shelf?.contents.get(content.digest) === content)
-      shelf.contents.delete(content.digest);
-    this.#tidy(content.uid);
-    this.quota.refund(content.uid, { bytes: content.size });
+    const shelf = this.#shelves.get(content.shelf);
+    const key = contentKey(content);
+    if (shelf?.contents.get(key) === content) shelf.contents.delete(key);
+    this.#tidy(content.shelf);
+    this.quota.refund(content.account, { bytes: content.size });
     this.closer.close(content.fd, content.size);
   }
 
-  #shelf(uid: number): Shelf {
-    let shelf = this.#shelves.get(uid);
+  #shelf(id: number): Shelf {
+    let shelf = this.#shelves.get(id);
     if (shelf === undefined) {
       shelf = new Shelf();
-      this.#shelves.set(uid, shelf);
+      this.#shelves.set(id, shelf);
     }
     return shelf;
   }
 
-  #tidy(uid: number): void {
-    if (this.#shelves.get(uid)?.empty) this.#shelves.delete(uid);
+  #tidy(id: number): void {
+    if (this.#shelves.get(id)?.empty) this.#shelves.delete(id);
   }
 }
 
-function findOn(shelf: Shelf, caller: Caller, selector: Selector): StoredObject | undefined {
+function findOn(
+  shelf: Shelf,
+  caller: Caller,
+  selector: Selector,
+  right: 'get' | 'list',
+): StoredObject | undefined {
   if (selector.by === 'id') {
     const object = shelf.byId.get(selector.id);
-    if (object !== undefined && !maySee(object, caller.job)) throw accessDenied(selector);
+    if (object !== undefined && !may(right, object, caller)) throw accessDenied(selector);
     return object;
   }
-  const versions =
-    selector.by === 'name' ? shelf.names.get(selector.name) : shelf.digests.get(selector.digest);
-  const newest = versions?.newest(caller.job);
+  const { rights } = caller;
+  const named = selector.by === 'name';
+  const versions = named ? shelf.names.get(selector.name) : shelf.digests.get(selector.digest);
+  // Objects with one digest may have any names: what is granted by name alone could only be found by searching them all.
+  const newest = versions?.newest(
+    caller,
+    named ? rights.grants(right, selector.name) : rights.grantsAll(right),
+  );
   if (newest === undefined && versions !== undefined) throw accessDenied(selector);
   return newest;
+}
+
+function contentKey({ uid, digest }: Content): string {
+  return `${uid}:${digest}`;
+}
+
+function describeOwner({ owner, uid }: StoredObject): string {
+  return owner === undefined ? `user ${uid}` : `job ${JSON.stringify(owner)}`;
 }
 
 function index(versionsByKey: Map<string, Versions>, key: string, object: StoredObject): void {
@@ -217,7 +239,7 @@ function unindex(versionsByKey: Map<string, Versions>, key: string, object: Stor
 function accessDenied(selector: Selector): SealaneError {
   return new SealaneError(
     'ERR_SEALANE_ACCESS_DENIED',
-    `the object with ${describeSelector(selector)} belongs to another job, which has not allowed this one to see it`,
+    `the object with ${describeSelector(selector)} belongs to another job or user, and this caller is not allowed to see it`,
   );
 }
 

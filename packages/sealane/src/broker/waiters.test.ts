@@ -3,15 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSealaneError } from '../base/errors.js';
 import { NamePattern } from '../wire/index.js';
-import { Mailbox } from './mailbox.js';
+import { Mailbox, type Subscriber } from './mailbox.js';
 import type { ObjectDraft, StoredObject } from './object.js';
-import { TestStore } from './store.test.helper.js';
+import { callerOf, TestStore } from './store.test.helper.js';
 import {
   EveryVersion,
   NewestOfName,
   NewestOfPattern,
   ParkedGet,
-  type Subscriber,
   type WaitRoom,
   type Watch,
 } from './waiters.js';
@@ -33,7 +32,7 @@ class Room implements WaitRoom {
 
   /** A connection of user 1. */
   caller(job?: string, maxInbox = 1_024): Subscriber {
-    return { uid: 1, job, mailbox: new Mailbox(new WorkLane(1), this.work, maxInbox) };
+    return { ...callerOf(1, job), mailbox: new Mailbox(1, new WorkLane(1), this.work, maxInbox) };
   }
 }
 
@@ -266,7 +265,7 @@ test('a connection whose turns do not suffice for its watches of every version l
   await until(() => newest.ids.length > 0);
   assert.deepEqual(newest.ids, [first.id]);
   assert(isSealaneError(named.errors[0], 'ERR_SEALANE_WATCH_OVERRUN'), 'it was behind as well');
-  assert.equal(room.watches.shed(1), false, 'something dropped is kept');
+  assert.equal(room.watches.shed({ uid: 1, shelf: 1 }), false, 'something dropped is kept');
 });
 
 test('what waits in a mailbox for nobody any more is let go', async () => {
@@ -276,9 +275,9 @@ test('what waits in a mailbox for nobody any more is let go', async () => {
   caller.mailbox.lane.balance = 0;
   const object = room.put('a');
   room.store.drop(object);
-  assert.equal(caller.mailbox.droppedKept, 1);
+  assert.equal(caller.mailbox.droppedKept.of(1), 1);
   watch.close();
-  await until(() => caller.mailbox.droppedKept === 0);
+  await until(() => caller.mailbox.droppedKept.of(1) === 0);
 });
 
 test('of those that keep dropped objects, the one that keeps most gives way', async () => {
@@ -287,11 +286,11 @@ test('of those that keep dropped objects, the one that keeps most gives way', as
   const many = new Consumer(new EveryVersion(room, room.caller(), new NamePattern('*'), false, 1_024));
   for (const name of ['a', 'b', 'c']) room.store.drop(room.put(name));
   await until(() => room.work.idle);
-  assert(room.watches.shed(1));
+  assert(room.watches.shed({ uid: 1, shelf: 1 }));
   many.ask();
   assert(isSealaneError(many.errors[0], 'ERR_SEALANE_WATCH_OVERRUN'));
   assert.equal(few.drain().length, 1);
-  assert.equal(room.watches.shed(1), false);
+  assert.equal(room.watches.shed({ uid: 1, shelf: 1 }), false);
 });
 
 test('a scan of many objects is done in portions and finds the last one', async () => {

@@ -7,10 +7,10 @@
 import { assert } from '../base/assert.js';
 import { SealaneError } from '../base/errors.js';
 import type { NamePattern } from '../wire/index.js';
-import { type Caller, maySee } from './access.js';
+import { may } from './access.js';
 import { canceledError } from './answers.js';
-import type { Collector, Follower, Mailbox } from './mailbox.js';
-import type { StoredObject } from './object.js';
+import type { Collector, Follower, Subscriber } from './mailbox.js';
+import { DroppedCount, type StoredObject } from './object.js';
 import { isNewest, matches, Scan } from './scan.js';
 import type { Store } from './store.js';
 import type { Watches } from './watches.js';
@@ -21,11 +21,6 @@ export interface WaitRoom {
   readonly store: Store;
   readonly watches: Watches;
   readonly work: FairWork;
-}
-
-/** A caller that can be told later. */
-export interface Subscriber extends Caller {
-  readonly mailbox: Mailbox;
 }
 
 /** Who is told. Called at most once for each time the waiter was asked. */
@@ -171,9 +166,7 @@ export class NewestOfPattern extends WatchBase implements Follower {
   ) {
     super(room, caller);
     const from = existing ? 0 : room.store.lastId;
-    this.#scan = new Scan(this, room, caller.mailbox.lane, from, (object, budget) =>
-      this.#take(object, budget),
-    );
+    this.#scan = new Scan(this, room, caller, from, (object, budget) => this.#take(object, budget));
     room.watches.follow(caller.mailbox, undefined, this);
   }
 
@@ -209,7 +202,7 @@ export class NewestOfPattern extends WatchBase implements Follower {
  */
 export class EveryVersion extends WatchBase implements Collector {
   readonly bornAfterId: number;
-  droppedKept = 0;
+  readonly droppedKept = new DroppedCount();
   readonly #scan: Scan | undefined;
   readonly #queue: StoredObject[] = [];
   #overrun = false;
@@ -279,7 +272,7 @@ export class EveryVersion extends WatchBase implements Collector {
 
   #scanUntil(lastId: number): Scan {
     const take = (object: StoredObject, budget: Budget): void => this.#take(object, budget);
-    return new Scan(this, this.room, this.caller.mailbox.lane, 0, take, lastId);
+    return new Scan(this, this.room, this.caller, 0, take, lastId);
   }
 
   get #scanned(): boolean {
@@ -287,7 +280,7 @@ export class EveryVersion extends WatchBase implements Collector {
   }
 
   #matches(object: StoredObject, budget: Budget): boolean {
-    if (typeof this.pattern === 'string') return maySee(object, this.caller.job);
+    if (typeof this.pattern === 'string') return may('get', object, this.caller, budget);
     return matches(this.pattern, object, this.caller, budget);
   }
 

@@ -25,10 +25,11 @@ const QUEUED_BYTES = 64;
 export function chargeWaiter(session: Session, text: string, factor = 2, queued = 0): () => void {
   const { quota } = session.services;
   const recordBytes = WAITER_BYTES + factor * text.length + QUEUED_BYTES * queued;
-  quota.charge(session.uid, { recordBytes });
+  const account = session.rights.account(undefined);
+  quota.charge(account, { recordBytes });
   let charged = true;
   return () => {
-    if (charged) quota.refund(session.uid, { recordBytes });
+    if (charged) quota.refund(account, { recordBytes });
     charged = false;
   };
 }

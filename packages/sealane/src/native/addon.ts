@@ -96,6 +96,11 @@ export interface Addon {
   /** The descriptor of the locked file, on record, or -1: somebody else holds the lock. */
   lockAcquire(path: string): number;
 
+  /** The groups of the peer of a connected socket. */
+  peerGroups(fd: number): number[];
+  /** The text of /proc/PID/cgroup of that peer; undefined when it can't be told which process that is. */
+  peerCgroup(fd: number): string | undefined;
+
   /** scratch: soft and hard RLIMIT_NOFILE (Infinity: none), page size in bytes. */
   readLimits(): void;
   /** Tries memfd_create with these flags, and to map a page of it: 0, or the error number. */

@@ -1,0 +1,44 @@
+/** Whether a peer is meant by an entry of a policy. Owns nothing; asks the kernel for no more than the entry needs. */
+import type { PeerIdentity } from '../../os/peer.js';
+import { NamePattern } from '../../wire/index.js';
+import type { PolicySubject } from './options.js';
+
+/** What the kernel shows for a group that this user namespace does not map (kernel.overflowgid). It names nobody. */
+const OVERFLOW_GID = 65_534;
+
+export class Subject {
+  readonly #users: ReadonlySet<number> | undefined;
+  readonly #groups: ReadonlySet<number> | undefined;
+  readonly #cgroups: Patterns | undefined;
+
+  /** Takes a subject that was checked. */
+  constructor({ users, groups, cgroups }: PolicySubject) {
+    this.#users = users === undefined ? undefined : new Set(users);
+    this.#groups = groups === undefined ? undefined : new Set(groups);
+    this.#cgroups = cgroups === undefined ? undefined : new Patterns(cgroups);
+  }
+
+  fits(peer: PeerIdentity): boolean {
+    if (this.#users !== undefined && !this.#users.has(peer.uid)) return false;
+    if (this.#groups !== undefined && !isMember(peer, this.#groups)) return false;
+    return this.#cgroups === undefined || (peer.cgroup !== undefined && this.#cgroups.match(peer.cgroup));
+  }
+}
+
+/** Whether the peer is in one of the groups. */
+export function isMember(peer: PeerIdentity, groups: ReadonlySet<number>): boolean {
+  return peer.groups.some((gid) => gid !== OVERFLOW_GID && groups.has(gid));
+}
+
+/** Some patterns, one of which has to match. */
+export class Patterns {
+  readonly #patterns: readonly NamePattern[];
+
+  constructor(texts: readonly string[]) {
+    this.#patterns = texts.map((text) => new NamePattern(text));
+  }
+
+  match(text: string): boolean {
+    return this.#patterns.some((pattern) => pattern.matches(text));
+  }
+}
