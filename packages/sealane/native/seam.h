@@ -15,7 +15,7 @@
 /* Numbers that a function can put beside its return value. */
 #define SEAM_SCRATCH 16
 /* Most arguments of any function. */
-#define SEAM_ARGUMENTS 5
+#define SEAM_ARGUMENTS 6
 /* The largest integer that a double holds exactly, with all below it. */
 #define SEAM_MAX_INTEGER 9007199254740991.0
 
@@ -52,7 +52,8 @@ struct seam_entry {
 
 /* Every C file that has functions for JavaScript lists them, ended by a NULL name. */
 extern const struct seam_entry descriptor_entries[], memfd_entries[], seal_entries[], mapping_entries[], socket_entries[],
-    poll_entries[], copy_entries[], digest_entries[], handoff_entries[], lock_entries[], limits_entries[], peer_entries[];
+    poll_entries[], copy_entries[], digest_entries[], handoff_entries[], lock_entries[], limits_entries[], peer_entries[],
+    exec_entries[];
 
 /* Environment. */
 struct seam_env *seam_env_new(napi_env env, napi_value exports);

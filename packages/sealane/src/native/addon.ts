@@ -107,6 +107,21 @@ export interface Addon {
   tryMemfdFlags(flags: number): number;
   /** Whether the kernel knows SO_PEERPIDFD. */
   tryPeerPidfd(): boolean;
+
+  /**
+   * Becomes the program `words[0]` (execvpe); returns only by throwing. `words` and `environment`: strings that each end with a zero
+   * byte. `object` is inherited as `target`; `passed` are pairs of a descriptor that is inherited as it is and 0 (make it blocking), 1
+   * (non-blocking) or 2 (leave it). `start`: soft RLIMIT_NOFILE (below 0: leave it), then low and high half of the sets of ignored and of
+   * blocked signals.
+   */
+  exec(
+    words: Uint8Array,
+    environment: Uint8Array,
+    object: number,
+    target: number,
+    passed: readonly number[],
+    start: readonly number[],
+  ): void;
 }
 
 /** The C library of the running Node.js. */

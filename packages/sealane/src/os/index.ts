@@ -1,6 +1,7 @@
 export { type Capabilities, readCapabilities } from './capabilities.js';
 export * from './copy.js';
 export * from './descriptor.js';
+export * from './exec.js';
 export * from './handoff.js';
 export * from './lock.js';
 export type { Mappable } from './mappable.js';
