@@ -6,6 +6,10 @@ import type { Target } from 'sealane';
 import { usageError } from './failure.js';
 import { parseDuration, parseSize } from './terminal/units.js';
 
+/** The library's limits, once more: this file is loaded before the library. */
+export const MAX_NAME_BYTES = 65_536;
+export const MAX_JOB_BYTES = 256;
+
 /** A parser for the value of one option, as commander calls it. */
 export type OptionParser<T> = (text: string, previous: T | undefined) => T;
 
@@ -58,6 +62,22 @@ export function text(option: string): OptionParser<string> {
   return (value) => checked(option, value, value === '' ? undefined : value, 'some text');
 }
 
+/** The name of an object. */
+export function objectName(option: string): OptionParser<string> {
+  return (value) => checkLength('object name', text(option)(value, undefined), MAX_NAME_BYTES);
+}
+
+/** A job id. */
+export function job(option: string): OptionParser<string> {
+  return (value) => checkLength('job id', text(option)(value, undefined), MAX_JOB_BYTES);
+}
+
+function checkLength(what: string, value: string, maxBytes: number): string {
+  const bytes = Buffer.byteLength(value);
+  if (bytes <= maxBytes) return value;
+  throw usageError(`${what} too long: ${bytes} bytes`, `it has at most ${maxBytes} bytes in UTF-8`);
+}
+
 /** A SHA-256 digest, with or without `sha256:`; the value has it. */
 export function digest(option: string): OptionParser<string> {
   return (value) => checked(option, value, toDigest(value), 'sha256: and 64 hexadecimal digits');
@@ -108,7 +128,7 @@ export function parseTarget(argument: string, options: TargetOptions = {}): Targ
   if (options.digest) return { digest: parseDigest(argument) };
   if (!options.name && DIGEST.test(argument)) return { digest: argument.toLowerCase() };
   if (argument === '') throw usageError('the target is empty', 'give an id, a name or sha256:DIGEST');
-  return { name: argument };
+  return { name: checkLength('object name', argument, MAX_NAME_BYTES) };
 }
 
 function parseId(argument: string): number {

@@ -15,6 +15,10 @@ export const EXIT = {
   limit: 6,
   badData: 7,
   timeout: 8,
+  /** As shells have it: a command that is there and can't be run. */
+  cantExecute: 126,
+  /** As shells have it: no such command. */
+  commandNotFound: 127,
   /** 128 + SIGINT, as shells report it. */
   interrupted: 130,
   /** 128 + SIGTERM. */
@@ -32,6 +36,8 @@ export const EXIT_CODE_TABLE: readonly (readonly [code: number, meaning: string]
   [EXIT.limit, 'a limit would be exceeded, or descriptors or memory are used up'],
   [EXIT.badData, 'bad data: not sealed, or size or digest differ'],
   [EXIT.timeout, 'timed out'],
+  [EXIT.cantExecute, "exec: the command can't be executed"],
+  [EXIT.commandNotFound, 'exec: there is no such command'],
   [EXIT.interrupted, 'interrupted by SIGINT (143: by SIGTERM)'],
 ];
 

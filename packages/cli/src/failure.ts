@@ -101,12 +101,21 @@ export function describeFailure(error: unknown, context: FailureContext = {}): F
   const name = typeof code === 'string' ? code : 'ERR_SEALANE_INTERNAL';
   const hint = HINTS[typeof errnoName === 'string' && HINTS[name] === undefined ? errnoName : name];
   const text = typeof hint === 'function' ? hint(context) : hint;
-  return failure(name, withoutApiAdvice(error.message), exitCodeOf(name), text);
+  return failure(name, forCommandLine(name, error.message), exitCodeOf(name), text);
 }
 
-/** What the library advises to programmers is left out: the hint says it for the command line. */
-function withoutApiAdvice(message: string): string {
-  return message.replace(/; start one with `sealane broker` or .*$/, '');
+/** What the broker refuses most often, in the words that scripts made for memfdbus look for. */
+const REFUSALS: Readonly<Record<string, string | undefined>> = {
+  ERR_SEALANE_NOT_FOUND: 'object not found',
+  ERR_SEALANE_ACCESS_DENIED: 'access denied',
+  ERR_SEALANE_DIGEST_MISMATCH: 'digest mismatch',
+};
+
+/** What the library tells programmers is left out: the hint says it for the command line. */
+function forCommandLine(code: string, message: string): string {
+  const refusal = REFUSALS[code];
+  const text = message.replace(/; start one with `sealane broker` or .*$/, '');
+  return refusal === undefined ? text : text.replace(/^the broker refused \w+: /, `${refusal}: `);
 }
 
 function failure(code: string, message: string, exitCode: number, hint?: string): Failure {

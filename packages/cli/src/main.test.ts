@@ -33,6 +33,7 @@ const environment: NodeJS.ProcessEnv = { ...process.env, SEALANE_DIR: directory,
 for (const name of [
   'SEALANE_SOCKET',
   'SEALANE_JOB_ID',
+  'MEMFDBUS_JOB_ID',
   'NO_COLOR',
   'FORCE_COLOR',
   'NODE_OPTIONS',
@@ -134,7 +135,7 @@ test('the help needs no addon and lists the exit codes', () => {
 });
 
 test('the help of every command shows the options of all commands', async () => {
-  for (const command of ['broker', 'put', 'get', 'list', 'stat', 'drop', 'watch', 'demo', 'doctor']) {
+  for (const command of ['broker', 'put', 'get', 'exec', 'list', 'stat', 'drop', 'watch', 'demo', 'doctor']) {
     const help = await output(command, '--help');
     for (const option of ['--socket <path>', '--json', '--no-color'])
       assert.ok(help.includes(option), command);
@@ -313,7 +314,7 @@ test('dropping by name prints the dropped id and uncovers the version before', a
 
 test('a list in a pipe has one line for each object, whatever its name', async () => {
   const id = (await output('put', model, '--name', HOSTILE, '--job-id', 'a\tb', '--allow-job', 'c,d')).trim();
-  const lines = (await output('list', 'evil*')).split('\n');
+  const lines = (await output('list', 'evil*', '--no-digests')).split('\n');
   assert.deepEqual(lines, [`${id}\towner=a\\tb\tallowed=c\\054d\t${modelBytes.length}\t-\t${ESCAPED}`, '']);
   const described = await output('list', 'evil*', '--json', '--digests');
   const info = JSON.parse(described) as Record<string, unknown>;

@@ -24,7 +24,8 @@ interface CommandContext extends FailureContext {
 /** Runs the command line and returns the exit code. */
 async function run(words: readonly string[]): Promise<number> {
   const flags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
-  const terminal = new Terminal({ json: flags.includes('--json'), colour: !flags.includes('--no-color') });
+  const colour = !flags.includes('--no-color');
+  const terminal = new Terminal({ json: flags.includes('--json'), colour, onOutputError });
   const program = createProgram(terminal);
   try {
     await program.parseAsync(words, { from: 'user' });
@@ -33,7 +34,7 @@ async function run(words: readonly string[]): Promise<number> {
     const command = program.commands.find((known) => flags.includes(known.name()))?.name();
     return fail(terminal, error, { command, socket: program.opts<{ socket?: string }>().socket });
   } finally {
-    await terminal.out.flush();
+    await terminal.flush();
   }
 }
 
@@ -69,8 +70,5 @@ function onOutputError(error: NodeJS.ErrnoException): void {
   process.exit(EXIT.failure);
 }
 
-process.stdout.on('error', onOutputError);
-// What is lost with standard error is lost; the work goes on.
-process.stderr.on('error', () => undefined);
 // An explicit end: standard input that nobody reads to its end must not keep the process.
 process.exit(await run(process.argv.slice(2)));

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, type Help, Option } from 'commander';
-import { collect, count, digest, duration, metadata, size, text } from './arguments.js';
+import { collect, count, digest, duration, job, metadata, objectName, size, text } from './arguments.js';
 import { BROKER_LIMITS } from './broker-limits.js';
 import { EXIT_CODE_TABLE } from './exit-codes.js';
 import type { Terminal } from './terminal/terminal.js';
@@ -34,6 +34,7 @@ export function createProgram(terminal: Terminal): Command {
   addBroker(program, terminal);
   addPut(program, terminal);
   addGet(program, terminal);
+  addExec(program, terminal);
   addLookups(program, terminal);
   addWatch(program, terminal);
   addTools(program, terminal);
@@ -45,19 +46,21 @@ function readVersion(): string {
   return (JSON.parse(file) as { version: string }).version;
 }
 
-function configure(program: Command, { out, err }: Terminal): void {
+function configure(program: Command, terminal: Terminal): void {
   program.configureOutput({
     // Errors are thrown and printed by main, in the form of all other errors.
     outputError: () => undefined,
-    getOutHasColors: () => out.style.bold('x') !== 'x',
-    getErrHasColors: () => err.style.bold('x') !== 'x',
+    writeOut: (text) => terminal.out.write(text),
+    writeErr: (text) => terminal.err.write(text),
+    getOutHasColors: () => terminal.out.style.bold('x') !== 'x',
+    getErrHasColors: () => terminal.err.style.bold('x') !== 'x',
   });
   const style: Partial<Help> = {
     showGlobalOptions: true,
     visibleGlobalOptions: (command) => globalOptionsOf(command),
-    styleTitle: (title) => out.style.bold(title),
-    styleCommandText: (name) => out.style.cyan(name),
-    styleOptionText: (option) => out.style.cyan(option),
+    styleTitle: (title) => terminal.out.style.bold(title),
+    styleCommandText: (name) => terminal.out.style.cyan(name),
+    styleOptionText: (option) => terminal.out.style.cyan(option),
   };
   program.configureHelp(style);
 }
@@ -101,7 +104,10 @@ function runs<A extends unknown[], O>(
 }
 
 function jobOption(purpose: string): Option {
-  return new Option('--job-id <job>', `${purpose} (default: $SEALANE_JOB_ID)`).argParser(text('--job-id'));
+  return new Option(
+    '--job-id <job>',
+    `${purpose} (default: $SEALANE_JOB_ID, else $MEMFDBUS_JOB_ID)`,
+  ).argParser(job('--job-id'));
 }
 
 function addBroker(program: Command, terminal: Terminal): void {
@@ -129,11 +135,11 @@ function addPut(program: Command, terminal: Terminal): void {
     .argument('[file]', 'the file, or - for standard input')
     .option(
       '--name <name>',
-      "name of the object (default: the file's base name; none for standard input)",
-      text('--name'),
+      "name of the object (default: the file's base name; the digest with --content-addressed; none for standard input)",
+      objectName('--name'),
     )
     .option('--no-name', 'publish without a name')
-    .option('--content-addressed', 'let the broker verify the digest and keep equal contents once')
+    .option('--content-addressed', 'let the broker compute the digest at once and keep equal contents once')
     .option(
       '--digest <digest>',
       'refuse the content unless it has this digest (sha256:...)',
@@ -143,7 +149,7 @@ function addPut(program: Command, terminal: Terminal): void {
     .option(
       '--allow-job <job>',
       'job that may get it too, but not drop it (may be repeated)',
-      collect(text('--allow-job')),
+      collect(job('--allow-job')),
     )
     .option('--ttl <time>', 'drop it after this time: 500ms, 10s, 5m, 2h, 7d', duration('--ttl'))
     .option('--meta <key=value>', 'attach a small fact (may be repeated)', metadata('--meta'));
@@ -155,6 +161,7 @@ function addGet(program: Command, terminal: Terminal): void {
     .command('get')
     .description('Write the bytes of an object to standard output or to a file.')
     .argument('<target>', TARGET_HELP)
+    .argument('[output]', 'the same as -o')
     .option(
       '-o, --output <file>',
       'write to this file, which appears complete or not at all; - is standard output',
@@ -163,6 +170,25 @@ function addGet(program: Command, terminal: Terminal): void {
     .option('--timeout <time>', 'give up waiting after this time', duration('--timeout'));
   addTargetOptions(command).addOption(jobOption('job on whose behalf to look'));
   runs(command, terminal, async () => (await import('./commands/get.js')).runGet);
+}
+
+function addExec(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('exec')
+    .description(
+      'Become another program, which inherits a descriptor of an object: $SEALANE_FD is its number.',
+    )
+    .usage('[options] <target> -- <command> [arguments...]')
+    .argument('<target>', TARGET_HELP)
+    .argument('[command...]', 'the program, looked up in $PATH, and its arguments');
+  addTargetOptions(command)
+    .addOption(jobOption('job on whose behalf to look'))
+    .addHelpText(
+      'after',
+      '\nThe program finds $SEALANE_FD, $SEALANE_OBJECT_ID, $SEALANE_SIZE, $SEALANE_DIGEST and $SEALANE_NAME, and the same as\n' +
+        '$MEMFDBUS_...; the descriptor is read-only, at its beginning, and nobody else moves its offset.',
+    );
+  runs(command, terminal, async () => (await import('./commands/exec.js')).runExec);
 }
 
 function addTargetOptions(command: Command): Command {
@@ -177,7 +203,11 @@ function addLookups(program: Command, terminal: Terminal): void {
     .command('list')
     .description('List the objects that this job may see, oldest first.')
     .argument('[pattern]', 'only names that match: * stands for any characters, \\* for an asterisk')
-    .option('--digests', 'have the broker compute digests that it does not know yet')
+    .option('--digests', 'have the broker compute digests that it does not know yet (default in a pipe)')
+    .option(
+      '--no-digests',
+      'show - for digests that it does not know yet (default on a terminal and with --json)',
+    )
     .addOption(jobOption('job on whose behalf to look'));
   runs(list, terminal, async () => (await import('./commands/list.js')).runList);
   const stat = program

@@ -1,5 +1,5 @@
 /** What the commands that talk to a broker share: connecting, waiting, and how an object is shown. */
-import { type BlobInfo, type Bus, connect, isSealaneError } from 'sealane';
+import { type BlobInfo, type Bus, type ConnectOptions, connect, isSealaneError } from 'sealane';
 import { Interrupt } from '../interrupt.js';
 import { field, listField } from '../terminal/escape.js';
 import type { Column } from '../terminal/table.js';
@@ -11,19 +11,26 @@ export interface BusOptions {
   jobId?: string | undefined;
 }
 
+/** The job that a command acts for, if any: the option, else $SEALANE_JOB_ID, else what memfdbus's programs are told it by. */
+export function jobOf({ jobId }: BusOptions): string | undefined {
+  return jobId ?? (process.env.SEALANE_JOB_ID || process.env.MEMFDBUS_JOB_ID || undefined);
+}
+
+/** Where and for whom a command connects. */
+export function toConnectOptions(options: BusOptions): ConnectOptions {
+  return { socket: options.socket, jobId: jobOf(options) };
+}
+
 /**
  * Runs `work` with a connected bus, which is closed on every path. SIGINT and SIGTERM abort
  * `interrupt.signal`.
  */
 export async function withBus<T>(
-  { socket, jobId }: BusOptions,
+  options: BusOptions,
   work: (bus: Bus, interrupt: Interrupt) => Promise<T>,
 ): Promise<T> {
   using interrupt = new Interrupt();
-  const { signal } = interrupt;
-  const place = socket === undefined ? {} : { socket };
-  const job = jobId === undefined ? {} : { jobId };
-  await using bus = await connect({ ...place, ...job, signal });
+  await using bus = await connect({ ...toConnectOptions(options), signal: interrupt.signal });
   return await work(bus, interrupt);
 }
 

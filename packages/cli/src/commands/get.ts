@@ -26,24 +26,39 @@ const MAX_TERMINAL_BYTES = 1_048_576;
  * Writes the bytes. With `--json` the description goes to standard output, or to standard error when the
  * bytes go there.
  */
-export async function runGet(argument: string, options: GetOptions, terminal: Terminal): Promise<void> {
+export async function runGet(
+  argument: string,
+  output: string | undefined,
+  options: GetOptions,
+  terminal: Terminal,
+): Promise<void> {
   if (options.timeout !== undefined && !options.wait)
     throw usageError('--timeout needs --wait', 'add --wait');
   const target = parseTarget(argument, options);
+  const path = outputOf(output, options);
   await withBus(options, async (bus, interrupt) => {
     const { signal } = interrupt;
     using blob = options.wait
       ? await waitFor(bus, target, options.timeout, signal)
       : await bus.get(target, { signal });
-    const toFile = options.output !== undefined && options.output !== STANDARD_OUTPUT;
-    if (toFile) await writeToFile(blob, options.output as string, signal, terminal);
+    const toFile = path !== undefined && path !== STANDARD_OUTPUT;
+    if (toFile) await writeToFile(blob, path, signal, terminal);
     else {
-      if (options.output !== STANDARD_OUTPUT && terminal.out.terminal) refuseBinary(blob, argument);
+      if (path !== STANDARD_OUTPUT && terminal.out.terminal) refuseBinary(blob, argument);
       interrupt.release();
-      await writeToOutput(blob);
+      await writeToOutput(blob, terminal);
     }
     if (terminal.json) (toFile ? terminal.out : terminal.err).line(jsonText(toJson(blob.info)));
   });
+}
+
+/** Where to: an option, or a second argument as memfdbus has it. Undefined: standard output, unless it would garble a terminal. */
+function outputOf(argument: string | undefined, { output }: GetOptions): string | undefined {
+  if (argument !== undefined && output !== undefined)
+    throw usageError('the output is given twice', `give ${argument}, or -o ${output}`);
+  const path = argument ?? output;
+  if (path === '') throw usageError('the output is empty', 'give a FILE, or - for standard output');
+  return path;
 }
 
 async function waitFor(
@@ -77,8 +92,8 @@ async function writeToFile(blob: Blob, path: string, signal: AbortSignal, termin
 }
 
 /** Copies, 1 MiB at a time: a view must not be unmapped while a write of it is under way. */
-async function writeToOutput(blob: Blob): Promise<void> {
-  await pipeline(blob.stream(), process.stdout, { end: false });
+async function writeToOutput(blob: Blob, terminal: Terminal): Promise<void> {
+  await pipeline(blob.stream(), terminal.stdout, { end: false });
 }
 
 /**

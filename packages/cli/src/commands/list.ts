@@ -5,6 +5,7 @@ import type { Terminal } from '../terminal/terminal.js';
 import { type BusOptions, OBJECT_COLUMNS, toJson, toLine, toRow, withBus } from './bus.js';
 
 export interface ListOptions extends BusOptions {
+  /** Whether to have digests computed. Undefined: for lines, whose fifth field is one in the lists of memfdbus. */
   digests?: boolean;
 }
 
@@ -17,8 +18,9 @@ export async function runList(
   await withBus(options, async (bus, interrupt) => {
     interrupt.release();
     const selection = pattern === undefined ? {} : { pattern };
-    const objects = bus.list({ ...selection, digests: options.digests === true });
-    if (!terminal.json && terminal.out.terminal) return await printTable(objects, pattern, terminal);
+    const asTable = !terminal.json && terminal.out.terminal;
+    const objects = bus.list({ ...selection, digests: options.digests ?? !(asTable || terminal.json) });
+    if (asTable) return await printTable(objects, pattern, terminal);
     for await (const info of objects) {
       if (terminal.json) terminal.writeJson(toJson(info));
       else terminal.out.line(toLine(info));

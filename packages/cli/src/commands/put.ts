@@ -7,7 +7,7 @@ import { EXIT } from '../exit-codes.js';
 import { CommandError, usageError } from '../failure.js';
 import { Progress } from '../terminal/progress.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { type BusOptions, toJson, withBus } from './bus.js';
+import { type BusOptions, jobOf, toJson, withBus } from './bus.js';
 
 export interface PutCommandOptions extends BusOptions {
   /** false: `--no-name`. */
@@ -45,9 +45,9 @@ export async function runPut(
  * The job that will own the object, if any. Only an owner can let other jobs in: all see an object without
  * one.
  */
-function ownerOf({ jobId, allowJob }: PutCommandOptions): string | undefined {
-  const owner = jobId ?? (process.env.SEALANE_JOB_ID || undefined);
-  if (allowJob === undefined || owner !== undefined) return owner;
+function ownerOf(options: PutCommandOptions): string | undefined {
+  const owner = jobOf(options);
+  if (options.allowJob === undefined || owner !== undefined) return owner;
   throw usageError(
     '--allow-job needs a job that owns the object',
     'add --job-id JOB, or set $SEALANE_JOB_ID',
@@ -84,13 +84,18 @@ function openStandardInput(signal: AbortSignal): AsyncIterable<Uint8Array> {
   return process.stdin;
 }
 
+/** Undefined: the broker names a content-addressed object by its digest, and others not at all. */
+function nameOf(path: string | undefined, { name, contentAddressed }: PutCommandOptions): string | undefined {
+  if (name !== undefined) return name === false ? undefined : name;
+  return path === undefined || contentAddressed ? undefined : basename(path);
+}
+
 function toPutOptions(
   path: string | undefined,
   owner: string | undefined,
   options: PutCommandOptions,
 ): PutOptions {
-  const fallback = path === undefined ? undefined : basename(path);
-  const name = options.name === false ? undefined : (options.name ?? fallback);
+  const name = nameOf(path, options);
   return {
     contentAddressed: options.contentAddressed === true,
     allow: options.allowJob ?? [],

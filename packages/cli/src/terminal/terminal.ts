@@ -60,20 +60,61 @@ export class Screen {
   }
 }
 
-/** Both screens, and whether results are JSON. */
+/** How a command wants to print. */
+export interface TerminalOptions {
+  json: boolean;
+  colour: boolean;
+  /** Told when standard output can't be written any more. What is lost with standard error is lost; the work goes on. */
+  onOutputError?: (error: NodeJS.ErrnoException) => void;
+}
+
+/**
+ * Both screens, and whether results are JSON. Each is opened at its first use: opening changes the flags of a pipe and replaces the descriptor of
+ * a terminal, and what never prints must leave them as they are.
+ */
 export class Terminal {
   readonly json: boolean;
-  readonly out: Screen;
-  readonly err: Screen;
+  readonly #options: TerminalOptions;
+  readonly #environment: NodeJS.ProcessEnv;
+  #out: Screen | undefined;
+  #err: Screen | undefined;
 
-  constructor(options: { json: boolean; colour: boolean }, environment: NodeJS.ProcessEnv = process.env) {
+  constructor(options: TerminalOptions, environment: NodeJS.ProcessEnv = process.env) {
     this.json = options.json;
-    this.out = new Screen(process.stdout, { colour: options.colour, environment });
-    this.err = new Screen(process.stderr, { colour: options.colour, environment });
+    this.#options = options;
+    this.#environment = environment;
+  }
+
+  /** Standard output, for results. */
+  get out(): Screen {
+    this.#out ??= this.#open(process.stdout, this.#options.onOutputError ?? (() => undefined));
+    return this.#out;
+  }
+
+  /** Standard error, for everything else. */
+  get err(): Screen {
+    this.#err ??= this.#open(process.stderr, () => undefined);
+    return this.#err;
+  }
+
+  /** Standard output as a stream, for bytes. */
+  get stdout(): NodeJS.WritableStream {
+    void this.out;
+    return process.stdout;
   }
 
   /** Writes one JSON document on a line of standard output. */
   writeJson(value: unknown): void {
     this.out.line(jsonText(value));
+  }
+
+  /** Resolves when everything printed so far has left this process. */
+  async flush(): Promise<void> {
+    await this.#out?.flush();
+  }
+
+  #open(stream: NodeJS.WriteStream, onError: (error: NodeJS.ErrnoException) => void): Screen {
+    stream.on('error', onError);
+    return new Screen(stream, { colour: this.#options.colour, environment: this.#environment });
   }
 }
