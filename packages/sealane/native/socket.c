@@ -1,6 +1,6 @@
 /*
- * Unix sockets of type SOCK_SEQPACKET: a packet and its descriptors, never blocking. Descriptors to send are borrowed;
- * received ones belong to the caller, and those that come with no packet are closed here.
+ * Unix sockets of type SOCK_SEQPACKET, and SOCK_STREAM for foreign protocols: bytes and their descriptors, never blocking.
+ * Descriptors to send are borrowed; received ones belong to the caller, and those that come with no bytes are closed here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 enum { FLAG_DESCRIPTORS_LOST = 1, FLAG_TRUNCATED = 2 };
 enum { SEND_DONE, SEND_FULL, SEND_IN_FLIGHT };
 
-static int make_socket(void) { return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+static int type_of(bool stream) { return (stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_NONBLOCK | SOCK_CLOEXEC; }
 
 static bool path_argument(struct seam_call *call, struct sockaddr_un *address) {
     char path[sizeof address->sun_path - 1 + 5];
@@ -60,8 +60,11 @@ static napi_value keep_connected(struct seam_call *call, int fd) {
 static napi_value socket_connect(napi_env env, napi_callback_info info) {
     struct seam_call call;
     struct sockaddr_un address;
-    if (!seam_begin(env, info, &call) || !path_argument(&call, &address)) return NULL;
-    int fd = make_socket();
+    bool stream;
+    if (!seam_begin(env, info, &call) || !path_argument(&call, &address) || !seam_bool(&call, 1, "stream", &stream)) {
+        return NULL;
+    }
+    int fd = socket(AF_UNIX, type_of(stream), 0);
     if (fd == -1) return seam_throw(env, errno, "socket");
     int result;
     do result = connect(fd, (const struct sockaddr *)&address, sizeof address);
@@ -92,11 +95,12 @@ static napi_value socket_listen(napi_env env, napi_callback_info info) {
     struct seam_call call;
     struct sockaddr_un address;
     uint64_t backlog;
+    bool stream;
     if (!seam_begin(env, info, &call) || !path_argument(&call, &address) ||
-        !seam_integer(&call, 1, "backlog", INT32_MAX, &backlog)) {
+        !seam_integer(&call, 1, "backlog", INT32_MAX, &backlog) || !seam_bool(&call, 2, "stream", &stream)) {
         return NULL;
     }
-    int fd = make_socket();
+    int fd = socket(AF_UNIX, type_of(stream), 0);
     if (fd == -1) return seam_throw(env, errno, "socket");
     const char *failed = bind_and_listen(fd, &address, (int)backlog);
     if (failed != NULL) return close_and_throw(env, fd, failed);
@@ -107,10 +111,9 @@ static napi_value socket_listen(napi_env env, napi_callback_info info) {
 static napi_value socket_pair(napi_env env, napi_callback_info info) {
     struct seam_call call;
     int fds[2];
-    if (!seam_begin(env, info, &call)) return NULL;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == -1) {
-        return seam_throw(env, errno, "socketpair");
-    }
+    bool stream;
+    if (!seam_begin(env, info, &call) || !seam_bool(&call, 0, "stream", &stream)) return NULL;
+    if (socketpair(AF_UNIX, type_of(stream), 0, fds) == -1) return seam_throw(env, errno, "socketpair");
     if (!read_peer(fds[0], call.seam->scratch + 2)) {
         int error = errno;
         close(fds[0]);
@@ -179,10 +182,12 @@ static void attach(struct msghdr *message, union control *control, const int *fd
     message->msg_controllen = CMSG_SPACE(count * sizeof(int));
 }
 
-static int send_packet(int socket, struct msghdr *message) {
+/* A stream may take a part: how many bytes it took goes to `bytes`. */
+static int send_packet(int socket, struct msghdr *message, double *bytes) {
     ssize_t sent;
     do sent = sendmsg(socket, message, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent == -1 && errno == EINTR);
+    *bytes = (double)sent;
     if (sent != -1) return SEND_DONE;
     if (errno == EAGAIN || errno == ENOBUFS) return SEND_FULL;
     return errno == ETOOMANYREFS ? SEND_IN_FLIGHT : -1;
@@ -203,7 +208,7 @@ static napi_value socket_send(napi_env env, napi_callback_info info) {
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     union control control;
     attach(&message, &control, fds, count);
-    int result = send_packet(socket, &message);
+    int result = send_packet(socket, &message, call.seam->scratch);
     return result == -1 ? seam_throw(env, errno, "sendmsg") : seam_number(env, result);
 }
 
@@ -266,8 +271,11 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
 static napi_value socket_shutdown(napi_env env, napi_callback_info info) {
     struct seam_call call;
     int fd;
-    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
-    if (shutdown(fd, SHUT_RDWR) == -1 && errno != ENOTCONN) return seam_throw(env, errno, "shutdown");
+    bool sending_only;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd) || !seam_bool(&call, 1, "sendingOnly", &sending_only)) {
+        return NULL;
+    }
+    if (shutdown(fd, sending_only ? SHUT_WR : SHUT_RDWR) == -1 && errno != ENOTCONN) return seam_throw(env, errno, "shutdown");
     return NULL;
 }
 

@@ -57,20 +57,20 @@ export interface Addon {
   mappingClose(mapping: NativeHandle): void;
 
   /** The descriptor, on record, or -1: backlog full. scratch: pid, uid, gid. */
-  socketConnect(path: string): number;
+  socketConnect(path: string, stream: boolean): number;
   /** The descriptor, on record. */
-  socketListen(path: string, backlog: number): number;
+  socketListen(path: string, backlog: number, stream: boolean): number;
   /** scratch: both descriptors, on record, then pid, uid, gid. */
-  socketPair(): void;
+  socketPair(stream: boolean): void;
   /** The descriptor, on record, or -1: nobody waits. scratch: pid, uid, gid. */
   socketAccept(fd: number): number;
   /** scratch: pid, uid, gid. */
   socketPeer(fd: number): void;
-  /** 0 sent, 1 full, 2 too many descriptors in flight. */
+  /** 0 sent, 1 full, 2 too many descriptors in flight. scratch: bytes that were sent; a stream may take a part. */
   socketSend(fd: number, bytes: Uint8Array, descriptors: readonly number[] | undefined): number;
   /** Bytes, 0 at the end, or -1 if empty. scratch: flags (1 descriptors lost, 2 truncated), count, descriptors. */
   socketReceive(fd: number, into: Uint8Array): number;
-  socketShutdown(fd: number): void;
+  socketShutdown(fd: number, sendingOnly: boolean): void;
 
   pollOpen(fd: number, onReady: (readable: boolean, writable: boolean) => void): NativeHandle;
   pollWant(poll: NativeHandle, readable: boolean, writable: boolean): void;

@@ -7,6 +7,7 @@ export * from './lock.js';
 export type { Mappable } from './mappable.js';
 export { Mapping } from './mapping.js';
 export { Memfd } from './memfd.js';
+export { reopen } from './reopen.js';
 export * from './runtime-directory.js';
 export * from './sha256.js';
 export * from './unix-socket.js';

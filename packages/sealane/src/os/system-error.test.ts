@@ -67,7 +67,7 @@ test('other errors stay what they are: wrong arguments, and errors of our own', 
 });
 
 test('an error number that libuv has no name for still has one', () => {
-  const [, second] = [addon().socketPair(), addon().scratch[1] as number];
+  const [, second] = [addon().socketPair(false), addon().scratch[1] as number];
   const first = addon().scratch[0] as number;
   const error = caught(() => addon().memfdSeal(first, 1));
   assert(isNativeError(error, 'EINVAL'), String(error));

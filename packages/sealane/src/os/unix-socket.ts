@@ -1,6 +1,7 @@
 /**
- * Unix sockets of type SOCK_SEQPACKET: packets with descriptors, never blocking, no event loop in here. Owns its
- * descriptor. Of the peer it trusts only what the kernel says: its credentials, and that packets keep their bounds.
+ * Unix sockets of type SOCK_SEQPACKET: packets with descriptors, never blocking, no event loop in here. Foreign protocols
+ * use SOCK_STREAM, where bytes have no bounds. Owns its descriptor. Of the peer it trusts only what the kernel says: its
+ * credentials, and that packets keep their bounds.
  */
 import { closedError, invalidArgument } from '../base/errors.js';
 import { addon } from '../native/addon.js';
@@ -20,7 +21,10 @@ export interface PeerCredentials {
   readonly gid: number;
 }
 
-/** A packet that was received. */
+/** How a socket carries bytes: in packets (SOCK_SEQPACKET), or as a stream (SOCK_STREAM). */
+export type SocketKind = 'packet' | 'stream';
+
+/** A packet that was received, or what a stream had. */
 export interface Packet {
   /** Bytes of the packet that are in the buffer. */
   bytes: number;
@@ -49,10 +53,10 @@ export class UnixSocket implements Disposable {
    * Connects to the socket at `path`. Undefined: its backlog is full, try again. Throws ERR_SEALANE_SYSTEM (errnoName
    * ENOENT: no such socket; ECONNREFUSED: nobody listens there), ERR_SEALANE_INVALID_ARGUMENT for a path that is too long.
    */
-  static connect(path: string): UnixSocket | undefined {
+  static connect(path: string, kind: SocketKind = 'packet'): UnixSocket | undefined {
     checkPath(path);
     try {
-      const fd = addon().socketConnect(path);
+      const fd = addon().socketConnect(path, kind === 'stream');
       return fd === -1 ? undefined : new UnixSocket(fd, readPeer(0));
     } catch (error) {
       throw systemError(error, `connecting to ${path}`);
@@ -64,11 +68,11 @@ export class UnixSocket implements Disposable {
    * Nobody unlinks the file: that is the caller's. Throws ERR_SEALANE_SYSTEM (EADDRINUSE: the path exists),
    * ERR_SEALANE_INVALID_ARGUMENT for a path of more than 107 bytes.
    */
-  static listen(path: string, backlog: number): UnixSocket {
+  static listen(path: string, backlog: number, kind: SocketKind = 'packet'): UnixSocket {
     checkPath(path);
     try {
       const native = addon();
-      const fd = native.socketListen(path, backlog);
+      const fd = native.socketListen(path, backlog, kind === 'stream');
       return new UnixSocket(fd, {
         pid: process.pid,
         uid: process.geteuid?.() ?? -1,
@@ -80,10 +84,10 @@ export class UnixSocket implements Disposable {
   }
 
   /** Two sockets that are connected with each other. */
-  static pair(): [UnixSocket, UnixSocket] {
+  static pair(kind: SocketKind = 'packet'): [UnixSocket, UnixSocket] {
     const native = addon();
     try {
-      native.socketPair();
+      native.socketPair(kind === 'stream');
     } catch (error) {
       throw systemError(error, 'making a pair of sockets');
     }
@@ -92,7 +96,7 @@ export class UnixSocket implements Disposable {
     return [new UnixSocket(first, peer), new UnixSocket(second, peer)];
   }
 
-  /** Takes a connected SOCK_SEQPACKET descriptor; it is closed when this throws. */
+  /** Takes a connected descriptor of either kind; it is closed when this throws. */
   static take(fd: number): UnixSocket {
     const native = addon();
     native.own(fd);
@@ -145,7 +149,16 @@ export class UnixSocket implements Disposable {
   }
 
   /**
-   * Receives one packet. `empty`: none is there. `end`: the peer closed, shut down or reset the connection. The caller
+   * Writes to a stream at least one byte, with at most 5 descriptors, which are borrowed and ride on the first of the bytes that
+   * are taken. Returns how many bytes were taken, which may be a part; else as {@link send}, and throws as that.
+   */
+  write(bytes: Uint8Array, descriptors?: readonly number[]): number | 'full' | 'in-flight' {
+    const result = this.send(bytes, descriptors);
+    return result === 'sent' ? (addon().scratch[0] as number) : result;
+  }
+
+  /**
+   * Receives one packet, or what a stream has. `empty`: none is there. `end`: the peer closed, shut down or reset the connection. The caller
    * owns the descriptors of the packet, also of one that is truncated; what it has not closed is closed when its thread ends.
    */
   receive(into: Uint8Array): Packet | 'empty' | 'end' {
@@ -163,9 +176,18 @@ export class UnixSocket implements Disposable {
   /** Ends the connection in both directions; the peer sees the end, and what it sent before can still be received. */
   shutdown(): void {
     try {
-      addon().socketShutdown(this.fd);
+      addon().socketShutdown(this.fd, false);
     } catch (error) {
       throw systemError(error, 'shutting down a connection');
+    }
+  }
+
+  /** Ends the own direction of a stream: the peer sees the end after all that was written, and can still be heard. */
+  finish(): void {
+    try {
+      addon().socketShutdown(this.fd, true);
+    } catch (error) {
+      throw systemError(error, 'ending a stream');
     }
   }
 
