@@ -19,6 +19,7 @@ const pages = [
   'README.md',
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
   'spec/blobs.md',
+  'spec/memfdbus.md',
 ].filter((page) => page.endsWith('.md'));
 
 /** What the programs of the documentation take from their surroundings. What a program declares itself comes first. */

@@ -1,5 +1,6 @@
 /** The native protocol: everything that the layers above may use of it. */
 export { decodeHeader } from './header.js';
+export * from './memfdbus.js';
 export * from './messages.js';
 export * from './numbers.js';
 export { NamePattern } from './pattern.js';
