@@ -4,7 +4,7 @@
  * Owns what it has been given and not closed yet.
  */
 import { close } from 'node:fs';
-import { closeDescriptor, releaseDescriptor } from '../os/descriptor.js';
+import { closeDescriptor, inspect, releaseDescriptor } from '../os/descriptor.js';
 
 /** From this size on, in bytes, a close is worth a thread: freeing so much takes longer than handing it over. */
 const CLOSE_ON_THREAD_BYTES = 1_048_576;
@@ -22,6 +22,20 @@ export class Closer {
     this.#underWay++;
     releaseDescriptor(fd);
     close(fd, () => this.#onClosed());
+  }
+
+  /**
+   * Takes a descriptor that is refused. It may still be the last one of a large memfd, whose pages its close frees: so its size
+   * decides where it is closed.
+   */
+  reject(fd: number): void {
+    let bytes = Number.POSITIVE_INFINITY;
+    try {
+      bytes = inspect(fd).size;
+    } catch {
+      // Too large to be stated: on the thread.
+    }
+    this.close(fd, bytes);
   }
 
   /** Resolves when everything that was given is closed. */

@@ -1,43 +1,30 @@
 /**
- * Accepts connections, counts them, and refuses those that are too many or not admitted: with an answer, while there is room in a
- * small lobby for those who wait for theirs.
- * Owns the sessions, and a spare descriptor: out of descriptors, it is given up to accept a connection and close it, which
- * keeps the kernel from waking us forever for a connection that can't be accepted.
+ * Takes connections of native clients, counts them, and refuses those that are too many or not admitted: with an answer, while
+ * there is room in a small lobby for those who wait for theirs. Owns the sessions.
  */
-import { closeSync, openSync } from 'node:fs';
-import { isSealaneError, SealaneError } from '../base/errors.js';
+import { SealaneError } from '../base/errors.js';
 import { Peer } from '../os/peer.js';
 import type { UnixSocket } from '../os/unix-socket.js';
-import { Watcher } from '../os/watcher.js';
+import { Acceptor } from './acceptor.js';
 import type { Services } from './services.js';
 import { Session } from './session.js';
 
-/** Connections that are accepted in one turn of the event loop. */
-const ACCEPTS_PER_TURN = 32;
-
 /** Refused connections that may wait for their answer at once. Those beyond are closed without one. */
 const LOBBY = 64;
-
-/** How long to accept nothing when not even the spare descriptor helps, in milliseconds. */
-const EXHAUSTED_PAUSE_MS = 50;
 
 export class Listener {
   readonly #sessions = new Set<Session>();
   readonly #refused = new Set<Session>();
   readonly #byUser = new Map<number, number>();
-  readonly #watcher: Watcher;
-  #spare: number | undefined;
-  #pause: NodeJS.Timeout | undefined;
+  readonly #acceptor: Acceptor;
   #whenEmpty: (() => void) | undefined;
 
   /** Borrows the listening socket. */
   constructor(
     private readonly services: Services,
-    private readonly socket: UnixSocket,
+    socket: UnixSocket,
   ) {
-    this.#spare = openSpare();
-    this.#watcher = new Watcher(socket.fd, () => this.#onReady());
-    this.#watcher.want(true, false);
+    this.#acceptor = new Acceptor(socket, (connection) => this.#greet(connection));
   }
 
   /** Admitted connections, of all users or of one. */
@@ -60,29 +47,13 @@ export class Listener {
 
   /** Accepts nothing more, tells all clients that the broker ends, and resolves when their connections are closed. */
   async close(): Promise<void> {
-    this.#watcher.close();
-    clearTimeout(this.#pause);
-    if (this.#spare !== undefined) closeSync(this.#spare);
-    this.#spare = undefined;
+    this.#acceptor.close();
     const empty = new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
     });
     for (const session of [...this.#sessions, ...this.#refused]) session.stop();
     this.#checkEmpty();
     await empty;
-  }
-
-  #onReady(): void {
-    for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
-      try {
-        const socket = this.socket.accept();
-        if (socket === undefined) return;
-        this.#greet(socket);
-      } catch (error) {
-        this.#onAcceptFailed(error);
-        return;
-      }
-    }
   }
 
   #greet(socket: UnixSocket): void {
@@ -127,40 +98,6 @@ export class Listener {
       return tooMany(`${maxConnections} connections`, 'maxConnections');
     if (this.connections(uid) < maxConnectionsPerUser) return undefined;
     return tooMany(`${maxConnectionsPerUser} connections of user ${uid}`, 'maxConnectionsPerUser');
-  }
-
-  /** Out of descriptors: lets the connection in front go, so that its client does not wait for nothing. */
-  #onAcceptFailed(error: unknown): void {
-    if (!isSealaneError(error, 'ERR_SEALANE_EXHAUSTED') || this.#spare === undefined) {
-      this.#rest();
-      return;
-    }
-    closeSync(this.#spare);
-    this.#spare = undefined;
-    try {
-      this.socket.accept()?.close();
-    } catch {
-      this.#rest();
-    }
-    this.#spare = openSpare();
-  }
-
-  #rest(): void {
-    this.#watcher.want(false, false);
-    clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => {
-      this.#spare ??= openSpare();
-      this.#watcher.want(true, false);
-    }, EXHAUSTED_PAUSE_MS);
-  }
-}
-
-/** Undefined when there is none to be had just now. */
-function openSpare(): number | undefined {
-  try {
-    return openSync('/dev/null', 'r');
-  } catch {
-    return undefined;
   }
 }
 

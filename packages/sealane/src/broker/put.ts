@@ -3,31 +3,17 @@
  * Owns the descriptor from its arrival until the store has it. Trusts nothing: kind, seals, size and digest are verified.
  */
 import { SealaneError } from '../base/errors.js';
-import { inspect, requireBlobDescriptor } from '../os/descriptor.js';
+import { requireBlobDescriptor } from '../os/descriptor.js';
 import type { PutRequest } from '../wire/index.js';
 import { ownerOfPut } from './access.js';
-import type { Closer } from './closer.js';
+import { chargeOrShed } from './charge.js';
 import type { Content } from './content.js';
+import { measureDraft } from './draft.js';
 import type { ObjectDraft } from './object.js';
 import type { BrokerSettings } from './options.js';
 import type { Ticket } from './outstanding.js';
-import type { Account, Charge } from './quota.js';
+import type { Account } from './quota.js';
 import type { Session } from './session.js';
-
-/** A description without texts, in a message: numbers, digest, and the headers of its fields, rounded up. */
-const INFO_BASE_BYTES = 384;
-
-/** The header of a text field, and of its parts, rounded up. */
-const INFO_FIELD_BYTES = 24;
-
-/** Memory of a record without texts: the object, its content, and its entries in the indexes. Measured: about 1 KiB. */
-const RECORD_BASE_BYTES = 1_024;
-
-/** Memory of an allowed job: a list and an entry in two indexes. */
-const RECORD_JOB_BYTES = 512;
-
-/** Memory of a metadata entry beside its texts. */
-const RECORD_ENTRY_BYTES = 96;
 
 /** Takes the one descriptor that came. */
 export function handlePut(session: Session, request: PutRequest, descriptors: readonly number[]): void {
@@ -37,7 +23,7 @@ export function handlePut(session: Session, request: PutRequest, descriptors: re
   try {
     admitted = admit(session, request, fd);
   } catch (error) {
-    closeRejected(closer, fd);
+    closer.reject(fd);
     throw error;
   }
   const content = store.admit(admitted.account, fd, request.size);
@@ -63,50 +49,12 @@ function admit(session: Session, request: PutRequest, fd: number): Admitted {
   // What is called as its digest is known by name only when that is computed.
   if (draft.name !== undefined || !request.contentAddressed) rights.checkPut(draft.name);
   requireBlobDescriptor(fd, request.size);
-  chargeOrShed(session, account, { objects: 1, bytes: request.size, recordBytes: draft.recordBytes });
+  chargeOrShed(services, account, { objects: 1, bytes: request.size, recordBytes: draft.recordBytes });
   return { draft, account };
 }
 
-/** Charges; where that does not fit, watches that keep dropped objects for consumers that are behind have to give way. */
-function chargeOrShed({ services: { quota, watches } }: Session, account: Account, charge: Charge): void {
-  for (;;) {
-    try {
-      quota.charge(account, charge);
-      return;
-    } catch (error) {
-      if (!watches.shed(account)) throw error;
-    }
-  }
-}
-
-/**
- * A descriptor that is refused may still be the last one of a large memfd, whose pages its close frees: so its size decides where
- * it is closed.
- */
-function closeRejected(closer: Closer, fd: number): void {
-  let bytes = Number.POSITIVE_INFINITY;
-  try {
-    bytes = inspect(fd).size;
-  } catch {
-    // Too large to be stated: on the thread.
-  }
-  closer.close(fd, bytes);
-}
-
 function draftOf(session: Session, request: PutRequest): ObjectDraft {
-  const { name, allowed, metadata, ttlMs } = request;
-  const owner = ownerOfPut(session.job, request.owner, allowed);
-  let infoBytes = INFO_BASE_BYTES + Buffer.byteLength(name ?? '') + Buffer.byteLength(owner ?? '');
-  let recordBytes = RECORD_BASE_BYTES + 2 * ((name ?? '').length + (owner ?? '').length);
-  for (const job of allowed) {
-    infoBytes += INFO_FIELD_BYTES + Buffer.byteLength(job);
-    recordBytes += RECORD_JOB_BYTES + 2 * job.length;
-  }
-  for (const [key, value] of Object.entries(metadata)) {
-    infoBytes += INFO_FIELD_BYTES + Buffer.byteLength(key) + Buffer.byteLength(value);
-    recordBytes += RECORD_ENTRY_BYTES + 2 * (key.length + value.length);
-  }
-  return { name, owner, allowed, metadata, ttlMs, infoBytes, recordBytes };
+  return measureDraft({ ...request, owner: ownerOfPut(session.job, request.owner, request.allowed) });
 }
 
 function checkLimits(settings: BrokerSettings, request: PutRequest, draft: ObjectDraft): void {

@@ -4,10 +4,9 @@
  */
 import type { NamePattern } from '../wire/index.js';
 import { type Caller, may } from './access.js';
-import type { Subscriber } from './mailbox.js';
 import type { StoredObject } from './object.js';
 import type { Store } from './store.js';
-import { type Budget, type Chore, type FairWork, matchUnits } from './work.js';
+import { type Budget, type Chore, type FairWork, matchUnits, type WorkLane } from './work.js';
 
 /** What a scan works for. */
 export interface ScanOwner {
@@ -16,6 +15,12 @@ export interface ScanOwner {
   scanFailed(error: unknown): void;
   /** Only for a scan with an end. */
   scanFinished?(): void;
+}
+
+/** The objects that are looked through, and in whose turns. */
+export interface ScanPlace {
+  readonly shelf: number;
+  readonly lane: WorkLane;
 }
 
 /**
@@ -29,7 +34,7 @@ export class Scan implements Chore {
   constructor(
     private readonly owner: ScanOwner,
     private readonly room: { readonly store: Store; readonly work: FairWork },
-    private readonly caller: Subscriber,
+    private readonly place: ScanPlace,
     private position: number,
     private readonly take: (object: StoredObject, budget: Budget) => void,
     /** The id to stop at for good. */
@@ -44,11 +49,11 @@ export class Scan implements Chore {
   start(): void {
     if (this.#atWork || this.#finished) return;
     this.#atWork = true;
-    this.room.work.add(this.caller.mailbox.lane, this);
+    this.room.work.add(this.place.lane, this);
   }
 
   work(budget: Budget): boolean {
-    const objects = this.room.store.ordered(this.caller.shelf);
+    const objects = this.room.store.ordered(this.place.shelf);
     for (let at = objects.positionAfter(this.position); this.owner.asked && !this.owner.closed; at++) {
       const object = objects.at(at);
       if (object === undefined || object.id > this.untilId) return this.#reachEnd();

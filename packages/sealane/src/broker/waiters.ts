@@ -166,7 +166,7 @@ export class NewestOfPattern extends WatchBase implements Follower {
   ) {
     super(room, caller);
     const from = existing ? 0 : room.store.lastId;
-    this.#scan = new Scan(this, room, caller, from, (object, budget) => this.#take(object, budget));
+    this.#scan = new Scan(this, room, caller.mailbox, from, (object, budget) => this.#take(object, budget));
     room.watches.follow(caller.mailbox, undefined, this);
   }
 
@@ -272,7 +272,7 @@ export class EveryVersion extends WatchBase implements Collector {
 
   #scanUntil(lastId: number): Scan {
     const take = (object: StoredObject, budget: Budget): void => this.#take(object, budget);
-    return new Scan(this, this.room, this.caller, 0, take, lastId);
+    return new Scan(this, this.room, this.caller.mailbox, 0, take, lastId);
   }
 
   get #scanned(): boolean {
