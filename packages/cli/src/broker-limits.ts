@@ -5,7 +5,7 @@
 import type { BrokerOptions } from 'sealane';
 
 /** A property of BrokerOptions that is a limit. */
-export type BrokerLimitName = Exclude<keyof BrokerOptions, 'socket' | 'users' | 'policy'>;
+export type BrokerLimitName = Exclude<keyof BrokerOptions, 'socket' | 'memfdbusSocket' | 'users' | 'policy'>;
 
 /** How the value of a limit is written. */
 export type LimitKind = 'count' | 'size' | 'duration';
@@ -28,6 +28,13 @@ const HELP: Readonly<Record<BrokerLimitName, readonly [kind: LimitKind, help: st
   maxWatches: ['count', 'watches of a connection (default: 64)'],
   maxWatchBacklog: ['count', 'versions kept for a slow watch of every version (default: 1024)'],
   helloTimeoutMs: ['duration', 'time that a new connection has to greet (default: 5s)'],
+  maxMemfdbusConnections: ['count', 'connections of memfdbus clients (default: 128)'],
+  maxMemfdbusRequestBytes: ['size', 'bytes of a memfdbus request (default: 4GiB less one)'],
+  maxMemfdbusListBytes: ['size', 'bytes of a list for a memfdbus client (default: 4GiB less one)'],
+  maxMemfdbusHeldListBytes: [
+    'size',
+    'bytes of lists that memfdbus clients have not read (default: a quarter of the heap)',
+  ],
   backlog: ['count', 'connections that wait to be accepted (default: 128)'],
 };
 

@@ -116,6 +116,7 @@ function addBroker(program: Command, terminal: Terminal): void {
     .description(
       'Serve objects to the processes of this user until SIGINT or SIGTERM. Prints the socket when it serves.',
     )
+    .option('--memfdbus-socket <path>', 'serve programs that speak memfdbus v1 at this path too')
     .option('--user <uid>', 'admit this user id too (may be repeated)', collect(count('--user', 0)));
   for (const { flag, kind, help } of BROKER_LIMITS) {
     const parse = { count: count(flag, 1), size: size(flag), duration: duration(flag) }[kind];

@@ -7,6 +7,8 @@ import type { Terminal } from '../terminal/terminal.js';
 
 export interface BrokerCommandOptions {
   socket?: string;
+  /** The socket for memfdbus clients. */
+  memfdbusSocket?: string;
   /** Additional admitted user ids. */
   user?: number[];
   /** The limits, under the names that commander gives them. */
@@ -17,13 +19,14 @@ export interface BrokerCommandOptions {
 export async function runBroker(options: BrokerCommandOptions, terminal: Terminal): Promise<void> {
   using interrupt = new Interrupt();
   await using broker = await Broker.start(toBrokerOptions(options));
-  announce(broker.socket, terminal);
+  announce(broker, terminal);
   await interrupt.wait();
 }
 
-function announce(socket: string, terminal: Terminal): void {
+function announce({ socket, memfdbusSocket }: Broker, terminal: Terminal): void {
   const { out } = terminal;
-  if (terminal.json) terminal.writeJson({ event: 'serving', socket, pid: process.pid });
+  const foreign = memfdbusSocket === undefined ? {} : { memfdbusSocket };
+  if (terminal.json) terminal.writeJson({ event: 'serving', socket, ...foreign, pid: process.pid });
   else if (!out.terminal) out.line(escapeText(socket));
   else out.line(`serving on ${out.style.bold(escapeText(socket))} ${out.style.dim('(Ctrl-C stops it)')}`);
 }
@@ -35,5 +38,6 @@ function toBrokerOptions(options: BrokerCommandOptions): BrokerOptions {
     if (typeof value === 'number') limits[name] = value;
   }
   const place = options.socket === undefined ? {} : { socket: options.socket };
-  return { ...limits, ...place, ...(options.user === undefined ? {} : { users: options.user }) };
+  const foreign = options.memfdbusSocket === undefined ? {} : { memfdbusSocket: options.memfdbusSocket };
+  return { ...limits, ...place, ...foreign, ...(options.user === undefined ? {} : { users: options.user }) };
 }

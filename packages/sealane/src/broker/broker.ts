@@ -11,6 +11,7 @@ import { Closer } from './closer.js';
 import { DigestScheduler } from './digests.js';
 import { Admission } from './identity.js';
 import { Listener } from './listener.js';
+import { MemfdbusListener } from './memfdbus/index.js';
 import { type BrokerOptions, type BrokerSettings, limitsOf, settle } from './options.js';
 import { checkPolicy, type PolicyOptions } from './policy/options.js';
 import { Policy } from './policy/policy.js';
@@ -34,34 +35,39 @@ const VERSION = readVersion();
 export class Broker implements AsyncDisposable {
   readonly #publication: Publication;
   readonly #listener: Listener;
+  readonly #memfdbusPublication: Publication | undefined;
+  readonly #memfdbusListener: MemfdbusListener | undefined;
   readonly #admission: Admission;
   readonly #services: Assembled;
   readonly #startedMs = performance.now();
   #stopped: Promise<void> | undefined;
 
-  private constructor(settings: BrokerSettings, publication: Publication) {
+  private constructor(settings: BrokerSettings, publication: Publication, memfdbus: Publication | undefined) {
     this.#publication = publication;
+    this.#memfdbusPublication = memfdbus;
     this.#admission = Admission.ofThisProcess(settings.users);
     const authority = authorityOf(this.#admission, settings.policy);
     this.#services = assemble(settings, authority, (uid) => this.#statusFor(uid));
     this.#listener = new Listener(this.#services, publication.socket);
+    this.#memfdbusListener = memfdbus && new MemfdbusListener(this.#services, memfdbus.socket);
   }
 
   /**
    * Starts a broker: when the promise resolves, clients can connect. Throws ERR_SEALANE_INVALID_ARGUMENT for options, a path
-   * that can't be used, or limits that RLIMIT_NOFILE can't hold; ERR_SEALANE_BROKER_RUNNING when another broker serves the socket;
+   * that can't be used, or limits that RLIMIT_NOFILE can't hold; ERR_SEALANE_BROKER_RUNNING when another broker serves a socket;
    * ERR_SEALANE_UNSAFE_DIRECTORY for a runtime directory that others can write; ERR_SEALANE_UNSUPPORTED_PLATFORM; ERR_SEALANE_SYSTEM.
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const settings = settle(options);
-    const publication = Publication.open(
-      options.socket,
-      settings.backlog,
-      settings.users.length > 0 || settings.policy !== undefined,
-    );
+    const shared = settings.users.length > 0 || settings.policy !== undefined;
+    const publication = Publication.open(options.socket, settings.backlog, shared);
+    let memfdbus: Publication | undefined;
     try {
-      return new Broker(settings, publication);
+      if (options.memfdbusSocket !== undefined)
+        memfdbus = Publication.open(options.memfdbusSocket, settings.backlog, shared, 'stream');
+      return new Broker(settings, publication, memfdbus);
     } catch (error) {
+      memfdbus?.close();
       publication.close();
       throw error;
     }
@@ -70,6 +76,11 @@ export class Broker implements AsyncDisposable {
   /** The path of the socket. */
   get socket(): string {
     return this.#publication.path;
+  }
+
+  /** The path of the socket for memfdbus clients; undefined when there is none. */
+  get memfdbusSocket(): string | undefined {
+    return this.#memfdbusPublication?.path;
   }
 
   /** How the broker is: counts of all users, and its limits. */
@@ -97,6 +108,7 @@ export class Broker implements AsyncDisposable {
       throw invalidArgument('policy', 'be given when the broker starts, to be replaced later', policy);
     this.#services.authority = new Policy(this.#admission, policy);
     this.#listener.reauthorize();
+    this.#memfdbusListener?.reauthorize();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -108,12 +120,15 @@ export class Broker implements AsyncDisposable {
     const connectionsClosed = this.#listener.close();
     // Who comes now finds no broker, not one that is about to end. The lock is kept until everything is closed.
     this.#publication.retract();
+    this.#memfdbusListener?.close();
+    this.#memfdbusPublication?.retract();
     await connectionsClosed;
     work.close(closedError('the broker'));
     await digests.idle();
     store.close();
     await closer.idle();
     this.#publication.close();
+    this.#memfdbusPublication?.close();
   }
 
   /** For a client: the broker's own user sees all of it, others their part. */
@@ -126,7 +141,7 @@ export class Broker implements AsyncDisposable {
     return {
       objects: uid === undefined ? store.count() : quota.used(uid).objects,
       bytes: quota.used(uid).bytes,
-      connections: this.#listener.connections(uid),
+      connections: this.#listener.connections(uid) + (this.#memfdbusListener?.connections(uid) ?? 0),
       watches: this.#listener.watches(uid),
       uptimeMs: Math.floor(performance.now() - this.#startedMs),
       pid: process.pid,

@@ -3,7 +3,7 @@
  * whom to become as JSON, the socket). A client makes the calls that it is sent, each with a sealed memfd if it is a put, and tells the answers.
  * Ends when its parent disconnects.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -50,6 +50,16 @@ export async function forkClient(
     const [response] = await answer;
     return response as Response;
   };
+}
+
+/** Sets RLIMIT_NOFILE of a process; false, with the test skipped, where that can't be done. */
+export function setDescriptorLimit(t: TestContext, pid: number, limit: number): boolean {
+  const { status, error, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${limit}:`], {
+    encoding: 'utf8',
+  });
+  if (status === 0) return true;
+  t.skip(`prlimit can't change the limit of another process here: ${error ?? stderr}`);
+  return false;
 }
 
 async function runBroker(options: BrokerOptions): Promise<void> {

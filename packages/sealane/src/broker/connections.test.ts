@@ -1,13 +1,12 @@
 /** Connections: who is admitted, who stalls, floods and vanishes, and what happens when descriptors run out. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Memfd } from '../os/memfd.js';
 import { UnixSocket } from '../os/unix-socket.js';
 import { encodeRequest, STATUS } from '../wire/index.js';
-import { forkBroker, forkClient } from './child.test.helper.js';
+import { forkBroker, forkClient, setDescriptorLimit } from './child.test.helper.js';
 import {
   type Call,
   countDescriptors,
@@ -208,14 +207,4 @@ function notRoot(t: TestContext): boolean {
   if (process.getuid?.() === 0) return false;
   t.skip('only root can become another user');
   return true;
-}
-
-/** Sets RLIMIT_NOFILE of a process; false, with the test skipped, where that can't be done. */
-function setDescriptorLimit(t: TestContext, pid: number, limit: number): boolean {
-  const { status, error, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--nofile=${limit}:`], {
-    encoding: 'utf8',
-  });
-  if (status === 0) return true;
-  t.skip(`prlimit can't change the limit of another process here: ${error ?? stderr}`);
-  return false;
 }

@@ -16,6 +16,8 @@ import { checkPolicy, type PolicyOptions } from './policy/options.js';
 export interface BrokerOptions {
   /** Path of the socket, at most 103 bytes; its directory must exist. Default: $SEALANE_SOCKET, or broker.sock in the runtime directory. */
   socket?: string | undefined;
+  /** Path of a second socket, for programs that speak memfdbus v1; as `socket`. Default: none. */
+  memfdbusSocket?: string | undefined;
   /** User ids that are admitted beside the broker's own. Default: none. */
   users?: readonly number[] | undefined;
   /**
@@ -57,13 +59,21 @@ export interface BrokerOptions {
   maxWatches?: number | undefined;
   /** Versions that wait for a consumer that asked for every one. Default 1024. */
   maxWatchBacklog?: number | undefined;
-  /** How long a connection may take to say hello, in milliseconds. Default 5000. */
+  /** How long a connection may take to say hello, and a memfdbus client to state its request, in milliseconds. Default 5000. */
   helloTimeoutMs?: number | undefined;
+  /** Connections of memfdbus clients at once. Default 128. */
+  maxMemfdbusConnections?: number | undefined;
+  /** Bytes of a memfdbus request beside its header. Default 2^32-1. */
+  maxMemfdbusRequestBytes?: number | undefined;
+  /** Bytes of an answer to the list of a memfdbus client, which comes in one piece. Default 2^32-1. */
+  maxMemfdbusListBytes?: number | undefined;
+  /** Bytes of all lists that memfdbus clients are sent, and have not read yet. Default: a quarter of the JavaScript heap's limit. */
+  maxMemfdbusHeldListBytes?: number | undefined;
 }
 
-/** All options, with their defaults filled in; without `socket`, which is settled when it is published. */
+/** All options, with their defaults filled in; without the sockets, which are settled when they are published. */
 export type BrokerSettings = {
-  readonly [Option in Exclude<keyof BrokerOptions, 'socket' | 'policy'>]-?: Exclude<
+  readonly [Option in Exclude<keyof BrokerOptions, 'socket' | 'memfdbusSocket' | 'policy'>]-?: Exclude<
     BrokerOptions[Option],
     undefined
   >;
@@ -103,6 +113,10 @@ const RANGES = {
   maxWatches: [0, 65_536],
   maxWatchBacklog: [1, 1_000_000],
   helloTimeoutMs: [1, 3_600_000],
+  maxMemfdbusConnections: [1, 1_000_000],
+  maxMemfdbusRequestBytes: [1, 4_294_967_295],
+  maxMemfdbusListBytes: [1, 4_294_967_295],
+  maxMemfdbusHeldListBytes: [1, MOST],
 } as const satisfies Record<string, readonly [number, number]>;
 
 /**
@@ -113,10 +127,13 @@ export function settle(options: BrokerOptions, descriptorLimit = readDescriptorL
   checkGiven(options);
   const maxConnections =
     options.maxConnections ?? Math.max(1, Math.min(1_024, Math.floor(descriptorLimit / 8)));
-  const maxObjects = options.maxObjects ?? defaultObjects(descriptorLimit, maxConnections);
+  const maxMemfdbusConnections = options.maxMemfdbusConnections ?? 128;
+  const allConnections = maxConnections + (options.memfdbusSocket === undefined ? 0 : maxMemfdbusConnections);
+  const maxObjects = options.maxObjects ?? defaultObjects(descriptorLimit, allConnections);
   const maxBytes = options.maxBytes ?? availableMemory();
-  const maxRecordBytes = options.maxRecordBytes ?? Math.floor(getHeapStatistics().heap_size_limit / 4);
-  checkDescriptors(descriptorLimit, maxConnections, maxObjects);
+  const quarterOfHeap = Math.floor(getHeapStatistics().heap_size_limit / 4);
+  const maxRecordBytes = options.maxRecordBytes ?? quarterOfHeap;
+  checkDescriptors(descriptorLimit, allConnections, maxObjects);
   return {
     users: [],
     policy: undefined,
@@ -138,6 +155,10 @@ export function settle(options: BrokerOptions, descriptorLimit = readDescriptorL
     maxWatches: 64,
     maxWatchBacklog: 1_024,
     helloTimeoutMs: 5_000,
+    maxMemfdbusConnections,
+    maxMemfdbusRequestBytes: 4_294_967_295,
+    maxMemfdbusListBytes: 4_294_967_295,
+    maxMemfdbusHeldListBytes: quarterOfHeap,
     ...withoutUndefined(options),
   };
 }
@@ -163,7 +184,7 @@ function checkGiven(options: BrokerOptions): void {
   checkTogether(options);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
-    if (name === 'socket') checkSocket(value);
+    if (name === 'socket' || name === 'memfdbusSocket') checkSocket(`options.${name}`, value);
     else if (name === 'users') checkUsers(value);
     else if (name === 'policy') checkPolicy('options.policy', value);
     else if (!isNumberOption(name))
@@ -181,10 +202,10 @@ function isNumberOption(name: string): name is keyof typeof RANGES {
   return Object.hasOwn(RANGES, name);
 }
 
-function checkSocket(value: unknown): void {
-  checkText('options.socket', value, 1, MAX_SOCKET_PATH_BYTES);
-  if (value.includes('\0')) throw invalidArgument('options.socket', 'have no zero character', value);
-  if (value.endsWith('/')) throw invalidArgument('options.socket', `name a file in ${dirname(value)}`, value);
+function checkSocket(name: string, value: unknown): void {
+  checkText(name, value, 1, MAX_SOCKET_PATH_BYTES);
+  if (value.includes('\0')) throw invalidArgument(name, 'have no zero character', value);
+  if (value.endsWith('/')) throw invalidArgument(name, `name a file in ${dirname(value)}`, value);
 }
 
 function checkUsers(value: unknown): void {
@@ -197,7 +218,7 @@ function checkDescriptors(descriptorLimit: number, maxConnections: number, maxOb
   if (needed <= descriptorLimit) return;
   throw new SealaneError(
     'ERR_SEALANE_INVALID_ARGUMENT',
-    `maxObjects ${maxObjects} and maxConnections ${maxConnections} need ${needed} descriptors, and this process may have ` +
+    `maxObjects ${maxObjects} and ${maxConnections} connections (maxConnections) need ${needed} descriptors, and this process may have ` +
       `${descriptorLimit} (RLIMIT_NOFILE); raise it with \`ulimit -n\`, or lower the options`,
   );
 }
@@ -220,6 +241,6 @@ function readDescriptorLimit(): number {
 }
 
 function withoutUndefined(options: BrokerOptions): Partial<BrokerSettings> {
-  const { socket: _, ...rest } = options;
+  const { socket: _socket, memfdbusSocket: _memfdbusSocket, ...rest } = options;
   return Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
 }

@@ -8,7 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
 import { FileLock } from '../os/lock.js';
 import { defaultSocketPath, ensureRuntimeDirectory, runtimeDirectoryPath } from '../os/runtime-directory.js';
-import { UnixSocket } from '../os/unix-socket.js';
+import { type SocketKind, UnixSocket } from '../os/unix-socket.js';
 import { MAX_SOCKET_PATH_BYTES } from './options.js';
 
 /** What is appended to the path for the name under which the socket is bound at first. Only the holder of the lock uses it. */
@@ -28,19 +28,24 @@ export class Publication implements Disposable {
   ) {}
 
   /**
-   * Listens at `path`, or at the default place. Throws ERR_SEALANE_BROKER_RUNNING when another broker serves it,
+   * Listens at `path`, or at the default place, for connections of a kind. Throws ERR_SEALANE_BROKER_RUNNING when another broker serves it,
    * ERR_SEALANE_INVALID_ARGUMENT when something that is no socket is there or the path is too long,
    * ERR_SEALANE_UNSAFE_DIRECTORY for a runtime directory that is not ours alone, and ERR_SEALANE_SYSTEM.
    */
-  static open(path: string | undefined, backlog: number, shared: boolean): Publication {
+  static open(
+    path: string | undefined,
+    backlog: number,
+    shared: boolean,
+    kind: SocketKind = 'packet',
+  ): Publication {
     const place = path === undefined ? defaultPlace() : resolve(path);
     checkPath(place);
     checkDirectory(place);
     const lock = FileLock.tryAcquire(`${place}.lock`);
     if (lock === undefined) throw brokerRunning(place);
     try {
-      checkOccupant(place);
-      const { socket, file } = listen(place, backlog, shared);
+      checkOccupant(place, kind);
+      const { socket, file } = listen(place, backlog, shared, kind);
       return new Publication(place, socket, lock, file);
     } catch (error) {
       lock.close();
@@ -97,7 +102,7 @@ function checkDirectory(path: string): void {
 }
 
 /** Throws unless the path is free, or a socket that nobody listens on. */
-function checkOccupant(path: string): void {
+function checkOccupant(path: string, kind: SocketKind): void {
   const present = statIfThere(path);
   if (present === undefined) return;
   if (!present.isSocket()) {
@@ -108,12 +113,12 @@ function checkOccupant(path: string): void {
     );
   }
   // The lock is ours, but its file may have been removed under another broker.
-  if (isAlive(path)) throw brokerRunning(path);
+  if (isAlive(path, kind)) throw brokerRunning(path);
 }
 
-function isAlive(path: string): boolean {
+function isAlive(path: string, kind: SocketKind): boolean {
   try {
-    UnixSocket.connect(path)?.close();
+    UnixSocket.connect(path, kind)?.close();
     return true;
   } catch (error) {
     if (isSealaneError(error) && (error.errnoName === 'ECONNREFUSED' || error.errnoName === 'ENOENT'))
@@ -123,11 +128,16 @@ function isAlive(path: string): boolean {
   }
 }
 
-function listen(path: string, backlog: number, shared: boolean): { socket: UnixSocket; file: Stats } {
+function listen(
+  path: string,
+  backlog: number,
+  shared: boolean,
+  kind: SocketKind,
+): { socket: UnixSocket; file: Stats } {
   const newPath = `${path}${NEW_SUFFIX}`;
   // A broker that was killed between bind and rename leaves it behind.
   if (statIfThere(newPath)?.isSocket()) unlinkSync(newPath);
-  const socket = UnixSocket.listen(newPath, backlog);
+  const socket = UnixSocket.listen(newPath, backlog, kind);
   try {
     if (shared) chmodSync(newPath, SHARED_MODE);
     const file = lstatSync(newPath);

@@ -1,0 +1,2 @@
+/** The listener for programs that speak memfdbus v1. */
+export { MemfdbusListener } from './listener.js';
