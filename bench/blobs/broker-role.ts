@@ -4,15 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from 'sealane';
 import { serve } from '../harness/station.js';
-import type { BrokerMemory } from './broker-station.js';
+import type { BrokerMemory, BrokerSockets } from './broker-station.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'sealane-bench-'));
 let broker: Broker | undefined;
 
-/** Answers the socket's path. */
-async function start(): Promise<string> {
-  broker = await Broker.start({ socket: join(directory, 'broker.sock') });
-  return broker.socket;
+/** Answers the path of the socket, and of that for memfdbus clients, where it is wanted. */
+async function start({ memfdbus }: { memfdbus: boolean }): Promise<BrokerSockets> {
+  const socket = join(directory, 'broker.sock');
+  broker = await Broker.start(
+    memfdbus ? { socket, memfdbusSocket: join(directory, 'memfdbus.sock') } : { socket },
+  );
+  return { socket: broker.socket, memfdbusSocket: broker.memfdbusSocket ?? '' };
 }
 
 function residentBytes(): number {

@@ -11,20 +11,34 @@ export interface BrokerMemory {
   readonly descriptors: number;
 }
 
+/** Where a broker runs, and whether it serves memfdbus clients too. */
+export interface BrokerPlace {
+  readonly place?: Place;
+  readonly memfdbus?: boolean;
+}
+
+/** Where a broker listens; without a socket for memfdbus clients, that path is empty. */
+export interface BrokerSockets {
+  readonly socket: string;
+  readonly memfdbusSocket: string;
+}
+
 export class BrokerStation implements AsyncDisposable {
   readonly #station: Station;
   readonly socket: string;
+  readonly memfdbusSocket: string;
 
-  private constructor(station: Station, socket: string) {
+  private constructor(station: Station, { socket, memfdbusSocket }: BrokerSockets) {
     this.#station = station;
     this.socket = socket;
+    this.memfdbusSocket = memfdbusSocket;
   }
 
-  static async start({ place = 'broker' }: { place?: Place } = {}): Promise<BrokerStation> {
+  static async start({ place = 'broker', memfdbus = false }: BrokerPlace = {}): Promise<BrokerStation> {
     const module = new URL('./broker-role.js', import.meta.url);
     const station = Station.start(module, { place, nodeFlags: ['--expose-gc'] });
     try {
-      return new BrokerStation(station, await station.call<string>('start'));
+      return new BrokerStation(station, await station.call<BrokerSockets>('start', { memfdbus }));
     } catch (error) {
       await station.close();
       throw error;

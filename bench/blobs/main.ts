@@ -3,6 +3,7 @@ import { runSuite, type Suite } from '../harness/suite.js';
 import { deliver } from './deliver.js';
 import { draft } from './draft.js';
 import { get } from './get.js';
+import { memfdbus } from './memfdbus.js';
 import { memory } from './memory.js';
 import { put } from './put.js';
 import { requests } from './requests.js';
@@ -10,7 +11,7 @@ import { requests } from './requests.js';
 const suite: Suite = {
   title: 'Sealane blobs: benchmarks',
   command: 'npm run bench:blobs',
-  measurements: [get, put, draft, deliver, requests, memory],
+  measurements: [get, put, draft, deliver, requests, memfdbus, memory],
 };
 
 await runSuite(suite, process.argv.slice(2));
