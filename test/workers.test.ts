@@ -1,6 +1,8 @@
 // Worker threads: blobs are handed over by message without a copy, and a thread that ends leaves nothing behind.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -46,11 +48,12 @@ test('a token opens the same memory in its own thread too, once', async () => {
   assert.equal(countDescriptors(), before);
 });
 
-for (const mode of ['blobs', 'drafts', 'tokens', 'waiting', 'copying', 'everything']) {
+for (const mode of ['blobs', 'drafts', 'tokens', 'waiting', 'copying', 'pipes', 'everything']) {
   test(`a worker that is terminated with open ${mode} leaves nothing behind`, async () => {
     await using broker = await TestBroker.start();
     const bus = await broker.connect();
     await bus.put(patternBytes(1 << 20), { name: 'large' });
+    execFileSync('mkfifo', [join(broker.folder, 'pipe')]);
     const cycle = async () => {
       const worker = new Worker(script, { workerData: { mode, socket: broker.socket } });
       assert.equal((await once(worker, 'message'))[0], 'holding');
@@ -70,4 +73,44 @@ for (const mode of ['blobs', 'drafts', 'tokens', 'waiting', 'copying', 'everythi
     assert.ok(after <= descriptors, `descriptors grew from ${descriptors} to ${after}`);
     assert.ok(countMappings() <= mappings + 60, `mappings grew from ${mappings} to ${countMappings()}`);
   });
+}
+
+/**
+ * What this process has open of ours: memory, files in a folder, sockets. Not the modules that Node.js 20 itself leaves open when
+ * a worker is terminated while it imports them.
+ */
+function ours(folder: string): string[] {
+  const targets = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // The descriptor with which the folder was read.
+      return [];
+    }
+  });
+  return targets.filter((target) => /^(\/memfd:|socket:)/.test(target) || target.startsWith(folder)).sort();
+}
+
+test('workers that are terminated while they open and close files leave none of them open', async () => {
+  await using broker = await TestBroker.start();
+  const bus = await broker.connect();
+  await bus.put(patternBytes(1 << 20), { name: 'large' });
+  const before = ours(broker.folder);
+  for (let count = 0; count < 20; count++) {
+    const worker = new Worker(script, { workerData: { mode: 'opening files', socket: broker.socket } });
+    assert.equal((await once(worker, 'message'))[0], 'opening');
+    // Each is terminated at another moment of its work.
+    for (let round = 0; round < count; round++) await bus.status();
+    await worker.terminate();
+  }
+  // What a terminated worker had put and not dropped stays in the broker, which lives in this process.
+  for await (const { id, name } of bus.list()) if (name !== 'large') await bus.drop(id);
+  // The broker learns of a thread's end in its own time: it serves requests meanwhile.
+  for (let round = 0; round < 1_000 && ours(broker.folder).length > before.length; round++)
+    await bus.status();
+  assert.deepEqual(withoutNumbers(ours(broker.folder)), withoutNumbers(before));
+});
+
+function withoutNumbers(targets: string[]): string[] {
+  return targets.map((target) => target.replace(/^socket:.*/, 'socket'));
 }

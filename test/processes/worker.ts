@@ -1,10 +1,14 @@
-// A worker thread of tests. Mode "open": opens the tokens that it is sent. Other modes: takes hold of something and stays.
+// A worker thread of tests. Mode "open": opens the tokens that it is sent. Mode "opening files": opens and closes files all the
+// time. Other modes: takes hold of something and stays.
 import { openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type BlobToken, connect, DraftPool, isSealaneError, openBlob } from 'sealane';
 
 const { mode, socket } = workerData as { mode: string; socket: string };
+
+/** The folder of the test. */
+const folder = dirname(socket ?? '.');
 
 function inspect(token: BlobToken): unknown {
   try {
@@ -38,14 +42,36 @@ async function hold(): Promise<void> {
     held.push(bus.wait('never'), bus.watch('*').next(), bus.watch('never').next());
   if (all || mode === 'copying') {
     const blob = await bus.get('large');
-    // Node.js itself forgets what an open() that is under way returns to a terminated worker, so the file is open before.
-    const file = { fd: openSync(join(dirname(socket), 'copy'), 'w') };
-    held.push(blob.digest(), blob.copyTo(file), bus.put(new Uint8Array(8 << 20)), blob.stream());
+    held.push(
+      blob.digest(),
+      blob.copyTo(join(folder, 'copy')),
+      bus.put(new Uint8Array(8 << 20)),
+      blob.stream(),
+    );
+  }
+  if (all || mode === 'pipes') {
+    const pipe = join(folder, 'pipe');
+    held.push(bus.put(pipe), bus.put({ fd: openSync(pipe, 'r+') }));
+  }
+}
+
+/** Opens and closes files all the time, several at once. */
+async function openFiles(): Promise<void> {
+  const bus = await connect({ socket });
+  const blob = await bus.get('large');
+  const paths = [0, 1, 2, 3].map((index) => join(folder, `copy-${index}`));
+  for (let round = 0; ; round++) {
+    await Promise.all(paths.map((path) => blob.copyTo(path)));
+    const infos = await Promise.all(paths.map((path) => bus.put(path)));
+    await Promise.all(infos.map((info) => bus.drop(info)));
+    if (round === 0) parentPort?.postMessage('opening');
   }
 }
 
 if (mode === 'open') {
   parentPort?.on('message', (token: BlobToken) => parentPort?.postMessage(inspect(token)));
+} else if (mode === 'opening files') {
+  await openFiles();
 } else {
   await hold();
   parentPort?.postMessage('holding');

@@ -59,12 +59,16 @@ static napi_value inspect(napi_env env, napi_callback_info info) {
     return NULL;
 }
 
+/* `owned` puts it on record in the same step: a thread may be terminated between two calls. */
 static napi_value duplicate(napi_env env, napi_callback_info info) {
     struct seam_call call;
     int fd;
-    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    bool owned;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd) || !seam_bool(&call, 1, "owned", &owned)) return NULL;
     int copy = seam_duplicate(fd);
-    return copy == -1 ? seam_throw(env, errno, "fcntl") : seam_number(env, copy);
+    if (copy == -1) return seam_throw(env, errno, "fcntl");
+    if (owned) seam_own(call.seam, copy);
+    return seam_number(env, copy);
 }
 
 /* Linux closes the descriptor also when close(2) fails with EINTR or EIO; trying again could close somebody else's. */

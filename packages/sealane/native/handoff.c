@@ -110,7 +110,9 @@ static napi_value take_call(napi_env env, napi_callback_info info) {
     struct seam_call call;
     char key[KEY_DIGITS];
     if (!seam_begin(env, info, &call) || !key_argument(&call, key)) return NULL;
-    return seam_number(env, take_out(key));
+    int fd = take_out(key);
+    if (fd != -1) seam_own(call.seam, fd);
+    return seam_number(env, fd);
 }
 
 static napi_value withdraw_call(napi_env env, napi_callback_info info) {

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "seam.h"
 #include "uv_abi.h"
@@ -223,6 +225,27 @@ static napi_value poll_close(napi_env env, napi_callback_info info) {
     return NULL;
 }
 
+/*
+ * uv_poll makes what it watches non-blocking, for all who share the descriptor. An epoll descriptor is readable while what it
+ * watches is, and can be watched in its place. EPERM: the file is always ready, as regular ones are.
+ */
+static napi_value epoll_open(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll == -1) return seam_throw(env, errno, "epoll_create1");
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) {
+        seam_own(call.seam, epoll);
+        return seam_number(env, epoll);
+    }
+    int error = errno;
+    close(epoll);
+    return error == EPERM ? seam_number(env, -1) : seam_throw(env, error, "epoll_ctl");
+}
+
 const struct seam_entry poll_entries[] = {
-    {"pollOpen", poll_open}, {"pollWant", poll_want}, {"pollRef", poll_ref}, {"pollClose", poll_close}, {NULL, NULL},
+    {"pollOpen", poll_open},   {"pollWant", poll_want},   {"pollRef", poll_ref},
+    {"pollClose", poll_close}, {"epollOpen", epoll_open}, {NULL, NULL},
 };

@@ -3,7 +3,7 @@
  * Owns the descriptor and its mappings. Trusts nobody: the seals are checked before the first byte is mapped.
  */
 import type { Readable } from 'node:stream';
-import { checkInteger, checkOptions, checkSignal } from '../base/check.js';
+import { checkCallback, checkDescriptor, checkInteger, checkOptions, checkSignal } from '../base/check.js';
 import { abortedError, closedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { copyRange } from '../os/copy.js';
 import {
@@ -19,7 +19,15 @@ import type { Mappable } from '../os/mappable.js';
 import { Mapping } from '../os/mapping.js';
 import { Memfd } from '../os/memfd.js';
 import { sha256OfDescriptor } from '../os/sha256.js';
-import { type HasDescriptor, hasDescriptor, openFile, streamDescriptor } from './files.js';
+import {
+  type HasDescriptor,
+  hasDescriptor,
+  notRegular,
+  openFile,
+  streamDescriptor,
+  toPath,
+  withPath,
+} from './files.js';
 import { type BlobInfo, DIGEST_PREFIX } from './info.js';
 
 /** What a worker opens a blob from: plain data that survives postMessage. Good for one {@link openBlob}. */
@@ -130,10 +138,14 @@ export class Blob implements Mappable, Disposable {
    * aligned 256 KiB around it, which other small views share. A write into a view shows in those views that share its mapping, and
    * nowhere else. Throws ERR_SEALANE_INVALID_ARGUMENT for a part that is not inside, and ERR_SEALANE_EXHAUSTED for too many mappings.
    */
-  view(offset = 0, length = this.size - offset): Uint8Array<ArrayBuffer> {
+  view(offset = 0, length?: number): Uint8Array<ArrayBuffer> {
     this.#open();
     checkInteger('offset', offset, 0, this.size);
-    checkInteger('length', length, 0, this.size - offset);
+    if (length !== undefined) checkInteger('length', length, 0, this.size - offset);
+    return this.#view(offset, length ?? this.size - offset);
+  }
+
+  #view(offset: number, length: number): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
     if (this.#whole !== undefined || length === this.size)
       return this.bytes.subarray(offset, offset + length);
@@ -150,12 +162,13 @@ export class Blob implements Mappable, Disposable {
    * the element size, and ERR_SEALANE_INVALID_ARGUMENT for a part that is not inside.
    */
   as<T>(type: TypedArrayConstructor<T>, byteOffset = 0, length?: number): T {
+    if (!isTypedArrayConstructor(type))
+      throw invalidArgument('type', 'be a constructor of typed arrays, such as Float32Array', type);
     checkInteger('byteOffset', byteOffset, 0, this.size);
     const width = type.BYTES_PER_ELEMENT;
-    if (!Number.isInteger(width)) throw invalidArgument('type', 'be a constructor of typed arrays', type);
     requireMultiple('byteOffset', byteOffset, width);
     if (length === undefined) requireMultiple('the size after byteOffset', this.size - byteOffset, width);
-    const elements = length ?? (this.size - byteOffset) / width;
+    const elements = length === undefined ? (this.size - byteOffset) / width : length;
     checkInteger('length', elements, 0, Math.floor((this.size - byteOffset) / width));
     const bytes = this.view(byteOffset, elements * width);
     return new type(bytes.buffer, bytes.byteOffset, elements);
@@ -192,18 +205,18 @@ export class Blob implements Mappable, Disposable {
   async copyTo(file: string | URL | HasDescriptor, options: TransferOptions = {}): Promise<number> {
     checkOptions('options', options, ['signal', 'onProgress']);
     checkSignal('signal', options.signal);
+    checkCallback('onProgress', options.onProgress);
     if (options.signal?.aborted) throw abortedError('the copy', options.signal);
     using held = OwnedDescriptor.duplicate(this.#open().fd);
-    if (hasDescriptor(file)) return await this.#copyTo(held.fd, file.fd, options);
+    if (hasDescriptor(file)) {
+      checkDescriptor('file.fd', file.fd);
+      if (!inspect(file.fd).regular) throw notRegular(`descriptor ${file.fd}`);
+      return await this.#copyTo(held.fd, file.fd, options);
+    }
     if (typeof file !== 'string' && !(file instanceof URL)) {
       throw invalidArgument('file', 'be a path, a URL, or have a descriptor', file);
     }
-    const handle = await openFile(file, 'w');
-    try {
-      return await this.#copyTo(held.fd, handle.fd, options);
-    } finally {
-      await handle.close();
-    }
+    return await this.#copyToPath(held.fd, toPath('file', file), options);
   }
 
   /** The SHA-256 of the content, as `sha256:HEX`; computed off the event loop when it is not known yet, then remembered. */
@@ -277,13 +290,20 @@ export class Blob implements Mappable, Disposable {
     this.#partsToSweep = Math.min(MAX_PARTS, Math.max(64, 2 * this.#parts.size));
   }
 
-  async #copyTo(from: number, to: number, options: TransferOptions): Promise<number> {
-    if (!inspect(to).regular) {
-      throw new SealaneError(
-        'ERR_SEALANE_WRONG_DESCRIPTOR',
-        `descriptor ${to} is no regular file; pipe blob.stream() into it`,
-      );
+  async #copyToPath(from: number, path: string, options: TransferOptions): Promise<number> {
+    const file = await openFile(path, 'w');
+    try {
+      if (!inspect(file.fd).regular) throw notRegular(JSON.stringify(path));
+      const copied = await this.#copyTo(from, file.fd, options);
+      await file.close();
+      return copied;
+    } catch (error) {
+      await file.discard();
+      throw withPath(error, path);
     }
+  }
+
+  async #copyTo(from: number, to: number, options: TransferOptions): Promise<number> {
     const { onProgress } = options;
     const report = onProgress === undefined ? undefined : (bytes: number) => onProgress(bytes, this.size);
     return await copyRange(from, 0, to, 0, this.size, options.signal, report);
@@ -327,6 +347,13 @@ function checkOrClose(descriptor: number, size: number): DescriptorInfo {
     closeDescriptor(descriptor);
     throw error;
   }
+}
+
+/** What all constructors of typed arrays inherit from. */
+const TypedArray = Object.getPrototypeOf(Uint8Array) as { readonly prototype: object };
+
+function isTypedArrayConstructor(type: unknown): boolean {
+  return typeof type === 'function' && type.prototype instanceof (TypedArray as unknown as typeof Uint8Array);
 }
 
 function requireMultiple(what: string, value: number, width: number): void {

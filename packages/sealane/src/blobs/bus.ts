@@ -2,7 +2,14 @@
  * The bus: what a process does with the broker's objects. Public face of the blobs part.
  * Owns one connection. Blobs that it handed out live on without it.
  */
-import { checkInteger, checkOptions, checkSignal, checkText } from '../base/check.js';
+import {
+  checkBoolean,
+  checkDescriptor,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  checkText,
+} from '../base/check.js';
 import { closedError, invalidArgument, type SealaneError } from '../base/errors.js';
 import { MAX_PATTERN_BYTES } from '../base/limits.js';
 import { requireBlobDescriptor } from '../os/descriptor.js';
@@ -11,7 +18,7 @@ import { type BrokerLimits, NamePattern } from '../wire/index.js';
 import type { Blob } from './blob.js';
 import { type ConnectOptions, type ConnectSettings, openConnection, toConnectSettings } from './connect.js';
 import type { AnswerTo, Connection } from './connection.js';
-import { Draft, type DraftPool } from './draft.js';
+import { Draft, DraftPool } from './draft.js';
 import type { HasDescriptor } from './files.js';
 import { type BlobInfo, toBlobInfo } from './info.js';
 import { type PutOptions, type PutSettings, toPutSettings } from './put-options.js';
@@ -120,6 +127,7 @@ export class Bus implements AsyncDisposable {
     const settings = this.#putSettings(options);
     if (typeof memfd !== 'object' || memfd === null)
       throw invalidArgument('memfd', 'have a descriptor `fd`', memfd);
+    checkDescriptor('memfd.fd', memfd.fd);
     const { size } = requireBlobDescriptor(memfd.fd);
     return await this.#putSealed(memfd, size, settings, options.signal);
   }
@@ -131,8 +139,11 @@ export class Bus implements AsyncDisposable {
   draft(size: number, options: DraftOptions = {}): Draft {
     checkOptions('options', options, ['pool']);
     checkInteger('size', size, 0, Number.MAX_SAFE_INTEGER);
+    const { pool } = options;
+    if (pool !== undefined && !(pool instanceof DraftPool))
+      throw invalidArgument('pool', 'be a DraftPool', pool);
     checkObjectSize(size, this.#use().limits.maxObjectBytes);
-    return new Draft(size, options.pool, async (memfd, putOptions) => {
+    return new Draft(size, pool, async (memfd, putOptions) => {
       const settings = this.#putSettings(putOptions);
       return await this.#putSealed(memfd, memfd.size, settings, putOptions.signal);
     });
@@ -152,6 +163,7 @@ export class Bus implements AsyncDisposable {
   async stat(target: Target, options: StatOptions = {}): Promise<BlobInfo> {
     const selector = toSelector(target);
     checkOptions('options', options, ['digest', 'signal']);
+    checkBoolean('digest', options.digest);
     checkSignal('signal', options.signal);
     const question = { type: 'stat', selector, digest: options.digest === true } as const;
     const { answer } = await this.#use().ask(question, undefined, options.signal);
@@ -175,6 +187,7 @@ export class Bus implements AsyncDisposable {
     checkOptions('options', options, ['pattern', 'digests', 'signal']);
     const { pattern, digests = false, signal } = options;
     if (pattern !== undefined) checkPattern(pattern, false);
+    checkBoolean('digests', digests);
     checkSignal('signal', signal);
     const selection = pattern === undefined ? {} : { pattern };
     const limit = Math.min(LIST_PAGE_ENTRIES, this.#use().limits.maxListEntries);
@@ -194,6 +207,7 @@ export class Bus implements AsyncDisposable {
    */
   watch(pattern: string, options: WatchOptions = {}): Watch {
     checkOptions('options', options, ['every', 'existing', 'literal', 'signal']);
+    for (const name of ['every', 'existing', 'literal'] as const) checkBoolean(name, options[name]);
     checkPattern(pattern, options.literal === true);
     checkSignal('signal', options.signal);
     return new Watch(this.#use(), pattern, options);
@@ -265,6 +279,7 @@ export class Bus implements AsyncDisposable {
   async #get(target: Target, options: GetOptions, wait: boolean): Promise<Blob> {
     const selector = toSelector(target);
     checkOptions('options', options, ['signal', 'populate']);
+    checkBoolean('populate', options.populate);
     checkSignal('signal', options.signal);
     const blob = toBlob(await this.#use().ask({ type: 'get', selector, wait }, undefined, options.signal));
     if (options.populate === true) populateOrClose(blob);

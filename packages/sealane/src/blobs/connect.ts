@@ -1,10 +1,10 @@
 /** Finding the broker: resolves the socket, connects, checks who listens, and greets. Owns the socket until the greeting is done. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkInteger, checkOptions, checkSignal, checkText } from '../base/check.js';
+import { checkInteger, checkOptions, checkPath, checkSignal, checkText } from '../base/check.js';
 import { abortedError, invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
 import { MAX_JOB_BYTES } from '../base/limits.js';
 import { defaultSocketPath } from '../os/runtime-directory.js';
-import { UnixSocket } from '../os/unix-socket.js';
+import { MAX_SOCKET_PATH_BYTES, UnixSocket } from '../os/unix-socket.js';
 import { Connection } from './connection.js';
 
 export interface ConnectOptions {
@@ -36,9 +36,8 @@ const BACKLOG_RETRY_MS = 5;
 export function toConnectSettings(options: ConnectOptions): ConnectSettings {
   checkOptions('options', options, ['socket', 'jobId', 'timeoutMs', 'signal', 'trustedUsers']);
   const { timeoutMs = 5_000, trustedUsers = [], signal } = options;
-  const jobId = options.jobId ?? (process.env.SEALANE_JOB_ID || undefined);
-  const socket = options.socket ?? defaultSocketPath();
-  checkText('socket', socket, 1, 4_096);
+  const { jobId = process.env.SEALANE_JOB_ID || undefined, socket = defaultSocketPath() } = options;
+  checkPath('socket', socket, MAX_SOCKET_PATH_BYTES);
   if (jobId !== undefined) checkText('jobId', jobId, 1, MAX_JOB_BYTES);
   checkInteger('timeoutMs', timeoutMs, 1, 2_147_483_647);
   checkSignal('signal', signal);

@@ -3,7 +3,7 @@
  * A draft owns its memfd and its writable mapping until it is put or discarded; a pool owns what it has ready.
  */
 import { totalmem } from 'node:os';
-import { checkInteger, checkOptions } from '../base/check.js';
+import { checkInteger, checkOptions, checkRecord } from '../base/check.js';
 import { closedError } from '../base/errors.js';
 import { BLOB_SEALS } from '../os/descriptor.js';
 import { Mapping } from '../os/mapping.js';
@@ -53,6 +53,7 @@ export class Draft implements Disposable {
    */
   async put(options: DraftPutOptions = {}): Promise<BlobInfo> {
     if (this.closed) throw closedError('the draft');
+    checkRecord('options', options);
     const { size = this.size, ...rest } = options;
     checkInteger('size', size, 0, this.size);
     const { memfd, mapping } = this.#memory;

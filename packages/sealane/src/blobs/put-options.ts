@@ -1,5 +1,13 @@
 /** The options of a put, checked and brought into the form of the wire. Pure. */
-import { checkInteger, checkOptions, checkSignal, checkText } from '../base/check.js';
+import {
+  checkBoolean,
+  checkCallback,
+  checkInteger,
+  checkOptions,
+  checkRecord,
+  checkSignal,
+  checkText,
+} from '../base/check.js';
 import { invalidArgument } from '../base/errors.js';
 import {
   MAX_JOB_BYTES,
@@ -62,12 +70,14 @@ export function toPutSettings(options: PutOptions): PutSettings {
   if (name !== undefined) checkText('name', name, 1, MAX_NAME_BYTES);
   if (owner !== undefined) checkText('owner', owner, 1, MAX_JOB_BYTES);
   if (ttlMs !== undefined) checkInteger('ttlMs', ttlMs, 1, MAX_TTL_MS);
+  checkBoolean('contentAddressed', options.contentAddressed);
   checkSignal('signal', options.signal);
+  checkCallback('onProgress', options.onProgress);
   return {
     type: 'put',
     contentAddressed: options.contentAddressed === true,
-    allowed: checkAllowed(options.allow ?? []),
-    metadata: checkMetadata(options.metadata ?? {}),
+    allowed: checkAllowed(options.allow),
+    metadata: checkMetadata(options.metadata),
     ...(name === undefined ? {} : { name }),
     ...(digest === undefined ? {} : { digest: toHexDigest('digest', digest) }),
     ...(owner === undefined ? {} : { owner }),
@@ -75,15 +85,14 @@ export function toPutSettings(options: PutOptions): PutSettings {
   };
 }
 
-function checkAllowed(allow: readonly string[]): string[] {
+function checkAllowed(allow: readonly string[] = []): string[] {
   if (!Array.isArray(allow)) throw invalidArgument('allow', 'be an array of job ids', allow);
   for (const job of allow) checkText('a job in allow', job, 1, MAX_JOB_BYTES);
   return [...new Set(allow)];
 }
 
-function checkMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-  if (typeof metadata !== 'object' || metadata === null)
-    throw invalidArgument('metadata', 'be an object', metadata);
+function checkMetadata(metadata: Readonly<Record<string, string>> = {}): Record<string, string> {
+  checkRecord('metadata', metadata);
   const entries = Object.entries(metadata);
   let bytes = 0;
   for (const [key, value] of entries) {

@@ -2,19 +2,23 @@
  * Turns whatever a caller puts into a sealed memfd: bytes, files, descriptors, streams.
  * Owns the memfd until it hands it over; borrows descriptors; closes files that it opened itself.
  */
+import { Blob as PlatformBlob } from 'node:buffer';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { orAborted } from '../base/abort.js';
+import { checkDescriptor } from '../base/check.js';
 import { abortedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { INLINE_COPY_BYTES } from '../base/limits.js';
 import { copyRange } from '../os/copy.js';
 import { BLOB_SEALS, inspect } from '../os/descriptor.js';
 import { Memfd } from '../os/memfd.js';
-import { fileError, type HasDescriptor, hasDescriptor, openFile, streamDescriptor } from './files.js';
+import { readToEnd } from '../os/reading.js';
+import { type HasDescriptor, hasDescriptor, openFile, toPath, withPath } from './files.js';
 
 /**
  * What can be put: bytes, the path of a file (a string or a `file:` URL), an open descriptor (a regular file is read from its
- * beginning to its end, whatever its position; anything else until it ends), or a stream of chunks (strings count as UTF-8).
+ * beginning to its end, whatever its position; anything else until it ends), a stream of chunks (strings count as UTF-8), or a Blob
+ * or File of the platform.
  */
 export type PutSource =
   | ArrayBuffer
@@ -23,6 +27,7 @@ export type PutSource =
   | string
   | URL
   | HasDescriptor
+  | PlatformBlob
   | AsyncIterable<Uint8Array | string>
   | ReadableStream<Uint8Array>;
 
@@ -64,14 +69,16 @@ export async function sealSource(source: PutSource, options: FillOptions): Promi
 async function fill(memfd: Memfd, source: PutSource, options: FillOptions): Promise<void> {
   const bytes = asBytes(source);
   if (bytes !== undefined) return fillFromBytes(memfd, bytes, options);
-  if (typeof source === 'string' || source instanceof URL) return fillFromFile(memfd, source, options);
+  if (typeof source === 'string' || source instanceof URL)
+    return fillFromFile(memfd, toPath('source', source), options);
+  if (source instanceof PlatformBlob) return fillFromBlob(memfd, source, options);
   if (isAsyncIterable(source)) return fillFromChunks(memfd, source, options);
-  if (hasDescriptor(source)) return fillFromDescriptor(memfd, source.fd, options);
-  throw invalidArgument(
-    'source',
-    'be bytes, a path, a URL, an open descriptor, or an async iterable of chunks',
-    source,
-  );
+  if (hasDescriptor(source)) {
+    checkDescriptor('source.fd', source.fd);
+    return fillFromDescriptor(memfd, source.fd, options);
+  }
+  const kinds = 'bytes, a path, a file: URL, an open descriptor, an async iterable of chunks, or a Blob';
+  throw invalidArgument('source', `be ${kinds}`, source);
 }
 
 async function fillFromBytes(memfd: Memfd, bytes: Uint8Array, options: FillOptions): Promise<void> {
@@ -81,25 +88,26 @@ async function fillFromBytes(memfd: Memfd, bytes: Uint8Array, options: FillOptio
   options.onProgress?.(bytes.length, bytes.length);
 }
 
-async function fillFromFile(memfd: Memfd, path: string | URL, options: FillOptions): Promise<void> {
+async function fillFromFile(memfd: Memfd, path: string, options: FillOptions): Promise<void> {
   const opening = openFile(path, 'r');
   const file = await orAborted(opening, options.signal, putAborted).catch((error) => {
-    // Opening a pipe waits for whoever writes into it; the file is closed when that happens.
-    opening.then((late) => late.close()).catch(() => undefined);
+    // A file system that takes its time is not waited for; the file is closed when it is open.
+    opening.then((late) => late.discard()).catch(() => undefined);
     throw error;
   });
   try {
     await fillFromDescriptor(memfd, file.fd, options);
+  } catch (error) {
+    throw withPath(error, path);
   } finally {
-    await file.close();
+    await file.discard();
   }
 }
 
 async function fillFromDescriptor(memfd: Memfd, fd: number, options: FillOptions): Promise<void> {
-  if (!Number.isInteger(fd) || fd < 0) throw invalidArgument('source.fd', 'be an open descriptor', fd);
   const info = inspect(fd);
   // A regular file of size 0 may still have content: files of /proc tell no size.
-  if (!info.regular || info.size === 0) return fillFromStream(memfd, fd, options);
+  if (!info.regular || info.size === 0) return fillFromChunks(memfd, readToEnd(fd, options.signal), options);
   checkObjectSize(info.size, options.maxBytes);
   const progress = options.onProgress;
   const onProgress = progress === undefined ? undefined : (bytes: number) => progress(bytes, info.size);
@@ -109,13 +117,12 @@ async function fillFromDescriptor(memfd: Memfd, fd: number, options: FillOptions
   throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
 }
 
-/** Reads a descriptor until it ends. The caller's descriptor stays open. */
-async function fillFromStream(memfd: Memfd, fd: number, options: FillOptions): Promise<void> {
-  try {
-    await fillFromChunks(memfd, streamDescriptor(fd), options);
-  } catch (error) {
-    throw error instanceof SealaneError ? error : fileError(`can't read descriptor ${fd}`, error);
-  }
+async function fillFromBlob(memfd: Memfd, blob: PlatformBlob, options: FillOptions): Promise<void> {
+  const { size } = blob;
+  checkObjectSize(size, options.maxBytes);
+  const progress = options.onProgress;
+  const onProgress = progress === undefined ? undefined : (bytes: number) => progress(bytes, size);
+  await fillFromChunks(memfd, blob.stream() as AsyncIterable<Uint8Array>, { ...options, onProgress });
 }
 
 async function fillFromChunks(
@@ -141,20 +148,34 @@ async function* untilAborted<T>(
   chunks: AsyncIterable<T>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T> {
-  const iterator = chunks[Symbol.asyncIterator]();
+  const iterator = iteratorOf(chunks);
   try {
     for (;;) {
-      const next = iterator.next();
+      const next = Promise.resolve(iterator.next());
       next.catch(() => undefined);
-      const result = await orAborted(next, signal, putAborted);
-      if (result.done) return;
-      yield result.value;
+      const result: unknown = await orAborted(next, signal, putAborted);
+      if (typeof result !== 'object' || result === null)
+        throw invalidArgument("the source's next()", 'resolve with an object', result);
+      const { done, value } = result as IteratorResult<T>;
+      if (done) return;
+      yield value;
     }
   } finally {
     // A generator ends only when it yields: waiting for that would be waiting for the source.
-    Promise.resolve(iterator.return?.()).catch(() => undefined);
+    endIteration(iterator).catch(() => undefined);
     if (chunks instanceof Readable) chunks.destroy();
   }
+}
+
+function iteratorOf<T>(chunks: AsyncIterable<T>): AsyncIterator<T> {
+  const iterator: Partial<AsyncIterator<T>> | undefined = chunks[Symbol.asyncIterator]();
+  if (typeof iterator?.next !== 'function')
+    throw invalidArgument('the iterator of the source', 'have a function next()', iterator);
+  return iterator as AsyncIterator<T>;
+}
+
+async function endIteration(iterator: AsyncIterator<unknown>): Promise<void> {
+  await iterator.return?.();
 }
 
 function putAborted(signal: AbortSignal): SealaneError {
@@ -176,12 +197,21 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 
 /** A view of anything that is bytes already; undefined for the rest. */
 function asBytes(source: unknown): Uint8Array | undefined {
-  if (source instanceof Uint8Array) return source;
-  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
-  if (source instanceof ArrayBuffer || source instanceof SharedArrayBuffer) return new Uint8Array(source);
+  if (ArrayBuffer.isView(source)) return viewOf(source.buffer, source.byteOffset, source.byteLength);
+  if (source instanceof ArrayBuffer || source instanceof SharedArrayBuffer) return viewOf(source, 0);
   return undefined;
 }
 
+function viewOf(buffer: ArrayBufferLike, offset: number, length?: number): Uint8Array {
+  try {
+    return new Uint8Array(buffer, offset, length);
+  } catch {
+    // A view of a detached buffer has no bytes, as one of an empty buffer has; only the attempt to make one tells them apart.
+    throw invalidArgument('the source', 'not be detached: it was transferred, or its blob closed', buffer);
+  }
+}
+
 function isAsyncIterable(source: unknown): source is AsyncIterable<Uint8Array | string> {
-  return typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
+  const iterable = typeof source === 'object' && source !== null && Symbol.asyncIterator in source;
+  return iterable && typeof source[Symbol.asyncIterator] === 'function';
 }

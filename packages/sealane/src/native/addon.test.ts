@@ -120,6 +120,7 @@ const MAKERS = new Set([
   'socketAccept',
   'lockAcquire',
   'duplicate',
+  'epollOpen',
 ]);
 
 function release(name: string, result: unknown): void {

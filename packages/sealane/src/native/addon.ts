@@ -25,8 +25,8 @@ export interface Addon {
 
   /** scratch: size, file system, seals or -1, access mode, regular, device high, low, inode high, low, allocated. */
   inspect(fd: number): void;
-  /** A close-on-exec duplicate. */
-  duplicate(fd: number): number;
+  /** A close-on-exec duplicate; on record if `owned`. */
+  duplicate(fd: number, owned: boolean): number;
   /** Closes, and ends the addon's record of it. The error number, or 0. */
   close(fd: number): number;
   /** Records that an object of this thread owns the descriptor: it is closed when the thread's environment ends. */
@@ -76,9 +76,16 @@ export interface Addon {
   pollWant(poll: NativeHandle, readable: boolean, writable: boolean): void;
   pollRef(poll: NativeHandle, hold: boolean): void;
   pollClose(poll: NativeHandle): void;
+  /** A descriptor, on record, that is readable while the borrowed one is, or -1: that one is always ready. */
+  epollOpen(fd: number): number;
 
   /** Copies up to `length` bytes on a thread; resolves to how many there were. */
   copyStep(from: number, fromOffset: number, to: number, toOffset: number, length: number): Promise<number>;
+
+  /** Opens on a thread, non-blocking; resolves to the descriptor, on record. For writing, the file is made or truncated. */
+  fileOpen(path: string, writes: boolean): Promise<number>;
+  /** Takes the descriptor, and closes it on a thread; also when it is rejected. */
+  fileClose(fd: number): Promise<void>;
 
   /** Undefined where Node.js exports no OpenSSL. */
   digestCreate(): NativeHandle | undefined;
@@ -89,7 +96,7 @@ export interface Addon {
 
   /** Duplicates the descriptor into the process-wide table; undefined: the table is full. */
   handoffOffer(fd: number): string | undefined;
-  /** The descriptor, which the caller owns, or -1. */
+  /** The descriptor, on record, or -1. */
   handoffTake(key: string): number;
   handoffWithdraw(key: string): boolean;
 

@@ -96,7 +96,7 @@ export function inspect(fd: number): DescriptorInfo {
 /** A duplicate, close-on-exec. The caller owns it. Throws ERR_SEALANE_EXHAUSTED when no descriptor is left. */
 export function duplicate(fd: number): number {
   try {
-    return addon().duplicate(fd);
+    return addon().duplicate(fd, false);
   } catch (error) {
     throw systemError(error, `duplicating descriptor ${fd}`);
   }
@@ -165,9 +165,11 @@ export class OwnedDescriptor implements Disposable {
 
   /** Duplicates a borrowed descriptor. Throws as {@link duplicate}. */
   static duplicate(fd: number): OwnedDescriptor {
-    const copy = duplicate(fd);
-    addon().own(copy);
-    return new OwnedDescriptor(copy);
+    try {
+      return new OwnedDescriptor(addon().duplicate(fd, true));
+    } catch (error) {
+      throw systemError(error, `duplicating descriptor ${fd}`);
+    }
   }
 
   /** The duplicate. Throws ERR_SEALANE_INTERNAL once closed. */

@@ -1,11 +1,11 @@
 /** Descriptors handed from thread to thread. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { closeSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { SealaneError } from '../base/errors.js';
-import { inspect } from './descriptor.js';
+import { closeDescriptor, inspect } from './descriptor.js';
 import { MAX_OFFERS, offerDescriptor, takeDescriptor, withdrawDescriptor } from './handoff.js';
 import { Memfd } from './memfd.js';
 
@@ -26,7 +26,7 @@ test('an offer is a duplicate that is taken once', () => {
   assert.equal(inspect(fd).size, 123);
   assert.equal(takeDescriptor(key), undefined);
   assert.equal(withdrawDescriptor(key), false);
-  closeSync(fd);
+  closeDescriptor(fd);
 });
 
 test('each offer has a key of its own', () => {
@@ -107,7 +107,7 @@ test('another thread takes what this one offers, and gives it back', async () =>
   const fd = takeDescriptor(key);
   assert(fd !== undefined);
   assert.equal(inspect(fd).inode, inspect(memfd.fd).inode);
-  closeSync(fd);
+  closeDescriptor(fd);
   worker.postMessage('end');
   await once(worker, 'exit');
 });

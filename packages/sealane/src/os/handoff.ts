@@ -25,7 +25,10 @@ export function offerDescriptor(fd: number): string {
   throw new SealaneError('ERR_SEALANE_LIMIT_EXCEEDED', message);
 }
 
-/** The descriptor of an offer, which the caller owns from now on. Undefined: unknown, taken, withdrawn, or its thread ended. */
+/**
+ * The descriptor of an offer, which the caller owns from now on; until closeDescriptor or releaseDescriptor it is also closed
+ * when this thread ends. Undefined: unknown, taken, withdrawn, or its thread ended.
+ */
 export function takeDescriptor(key: string): number | undefined {
   const fd = addon().handoffTake(key);
   return fd === -1 ? undefined : fd;

@@ -20,7 +20,7 @@ function nativeError(code: string, errno: number, syscall: string): Error {
 }
 
 test('a failed system call carries number, name and call, and the addon error as its cause', () => {
-  const native = caught(() => addon().duplicate(2_000_000_000));
+  const native = caught(() => addon().duplicate(2_000_000_000, false));
   assert(isNativeError(native));
   assert(isNativeError(native, 'EBADF'));
   assert(!isNativeError(native, 'EMFILE'));
@@ -58,7 +58,7 @@ test('a mapping that finds no memory hints at the limit of mappings', () => {
 });
 
 test('other errors stay what they are: wrong arguments, and errors of our own', () => {
-  const wrong = caught(() => addon().duplicate(-1));
+  const wrong = caught(() => addon().duplicate(-1, false));
   assert(wrong instanceof TypeError);
   assert.equal(systemError(wrong, 'anything'), wrong);
   const own = new SealaneError('ERR_SEALANE_CLOSED', 'closed');

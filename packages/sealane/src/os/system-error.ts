@@ -42,6 +42,18 @@ export function isNativeError(error: unknown, errnoName?: string): error is Nati
   return errnoName === undefined || code === errnoName;
 }
 
+/** The error to throw for a failure that a function of Node.js reports. */
+export function nodeError(cause: unknown, what: string): SealaneError {
+  const { message, code, errno, syscall } = cause as NodeJS.ErrnoException;
+  return new SealaneError('ERR_SEALANE_SYSTEM', `${what}: ${message}`, {
+    cause,
+    // Node.js counts error numbers down from zero.
+    ...(errno === undefined ? {} : { errno: Math.abs(errno) }),
+    ...(code === undefined ? {} : { errnoName: code }),
+    ...(syscall === undefined ? {} : { syscall }),
+  });
+}
+
 function hintFor(errnoName: string, syscall: string): string | undefined {
   if (errnoName === 'ENOMEM' && syscall === 'mmap') {
     return 'the process has no memory or no mapping left: close some, or raise vm.max_map_count (sysctl)';
