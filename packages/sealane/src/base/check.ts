@@ -64,8 +64,13 @@ function isWellFormed(text: string): boolean {
  * an empty object, and what it holds be ignored.
  */
 export function checkRecord(name: string, value: unknown): asserts value is Record<string, unknown> {
-  if (Object.prototype.toString.call(value) !== '[object Object]')
-    throw invalidArgument(name, 'be an object with properties', value);
+  if (!isRecord(value)) throw invalidArgument(name, 'be an object with properties', value);
+}
+
+/** Whether `value` is an object with properties: of a class or of none, or a module, not another built-in one. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  const kind = Object.prototype.toString.call(value);
+  return kind === '[object Object]' || kind === '[object Module]';
 }
 
 /** Throws unless `options` is an object all of whose keys are among `known`: a misspelt option must not be silently ignored. */

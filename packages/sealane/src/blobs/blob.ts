@@ -3,7 +3,14 @@
  * Owns the descriptor and its mappings. Trusts nobody: the seals are checked before the first byte is mapped.
  */
 import type { Readable } from 'node:stream';
-import { checkCallback, checkDescriptor, checkInteger, checkOptions, checkSignal } from '../base/check.js';
+import {
+  checkCallback,
+  checkDescriptor,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  isRecord,
+} from '../base/check.js';
 import { abortedError, closedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { copyRange } from '../os/copy.js';
 import {
@@ -328,14 +335,12 @@ export function openBlob(token: BlobToken): Blob {
 }
 
 /** A token is checked as a whole before it is used up. */
-function checkToken(token: BlobToken): void {
+function checkToken(token: unknown): asserts token is BlobToken {
   const wellFormed =
-    typeof token === 'object' &&
-    token !== null &&
+    isRecord(token) &&
     token.sealane === 'blob-token/1' &&
     typeof token.key === 'string' &&
-    typeof token.info === 'object' &&
-    token.info !== null &&
+    isRecord(token.info) &&
     Number.isSafeInteger(token.info.size);
   if (!wellFormed) throw invalidArgument('token', 'be what Blob.token() returned', token);
 }

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
-import { checkInteger, checkText } from '../base/check.js';
+import { checkInteger, checkRecord, checkText } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
 import type { BrokerLimits } from '../wire/index.js';
@@ -179,9 +179,7 @@ export function limitsOf(settings: BrokerSettings): BrokerLimits {
 }
 
 function checkGiven(options: BrokerOptions): void {
-  if (typeof options !== 'object' || options === null)
-    throw invalidArgument('options', 'be an object', options);
-  checkTogether(options);
+  checkRecord('options', options);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     if (name === 'socket' || name === 'memfdbusSocket') checkSocket(`options.${name}`, value);
@@ -191,6 +189,7 @@ function checkGiven(options: BrokerOptions): void {
       throw invalidArgument('options', `have known options only; there is no ${name}`, value);
     else checkInteger(`options.${name}`, value, RANGES[name][0], RANGES[name][1]);
   }
+  checkTogether(options);
 }
 
 function checkTogether({ policy, users }: BrokerOptions): void {
