@@ -1,7 +1,8 @@
 // Putting: every kind of source becomes an object with exactly its bytes, and bad input leaves nothing behind.
 import assert from 'node:assert/strict';
+import { Blob, File } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openAsBlob, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -93,6 +94,25 @@ test('streams of unknown length are put: Readable, generators of bytes and of te
   assert.equal(Buffer.from(await roundTrip(bus, text())).toString(), 'schön, zero copies');
   async function* nothing() {}
   assert.equal((await roundTrip(bus, nothing())).length, 0);
+});
+
+test('a Blob and a File of the platform are put, with their size known ahead', async () => {
+  await using broker = await TestBroker.start({ maxObjectBytes: 1 << 20 });
+  const bus = await broker.connect();
+  const bytes = patternBytes(300_000);
+  assert.deepEqual(await roundTrip(bus, new Blob([bytes])), bytes);
+  const path = join(broker.folder, 'file');
+  writeFileSync(path, bytes);
+  assert.deepEqual(await roundTrip(bus, await openAsBlob(path)), bytes);
+  const seen: Array<[number, number | undefined]> = [];
+  const onProgress = (done: number, total: number | undefined) => seen.push([done, total]);
+  const file = new File([bytes, 'and text'], 'name.txt');
+  assert.equal((await roundTrip(bus, file, { onProgress })).length, 300_008);
+  assert.deepEqual(seen.at(-1), [300_008, 300_008]);
+  const before = countDescriptors();
+  const tooLarge = { code: 'ERR_SEALANE_LIMIT_EXCEEDED' };
+  await assert.rejects(bus.put(new Blob([new Uint8Array(2 << 20)])), tooLarge);
+  assert.equal(countDescriptors(), before);
 });
 
 test('a socket is a descriptor that is read until it ends', async () => {
@@ -300,7 +320,11 @@ test('a source that fails gives its error to the put and leaves no descriptor', 
     code: 'ERR_SEALANE_SYSTEM',
     errnoName: 'ENOENT',
   });
-  await assert.rejects(bus.put('/'), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'EISDIR' });
+  await assert.rejects(bus.put(broker.folder), {
+    code: 'ERR_SEALANE_SYSTEM',
+    errnoName: 'EISDIR',
+    message: `${JSON.stringify(broker.folder)}: the source can't be read: EISDIR: illegal operation on a directory, read`,
+  });
   assert.equal(countDescriptors(), before);
 });
 

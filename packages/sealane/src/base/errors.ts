@@ -91,6 +91,17 @@ export class SealaneError extends Error {
   }
 }
 
+/** The same error with another message, and the stack of whoever calls this. */
+export function reworded(error: SealaneError, message: string): SealaneError {
+  const { code, cause, errno, errnoName, syscall } = error;
+  return new SealaneError(code, message, {
+    cause,
+    ...(errno === undefined ? {} : { errno }),
+    ...(errnoName === undefined ? {} : { errnoName }),
+    ...(syscall === undefined ? {} : { syscall }),
+  });
+}
+
 /** Whether `value` is a SealaneError, and of this code if one is given. */
 export function isSealaneError(value: unknown, code?: SealaneErrorCode): value is SealaneError {
   return value instanceof SealaneError && (code === undefined || value.code === code);

@@ -128,7 +128,7 @@ export class Bus implements AsyncDisposable {
     if (typeof memfd !== 'object' || memfd === null)
       throw invalidArgument('memfd', 'have a descriptor `fd`', memfd);
     checkDescriptor('memfd.fd', memfd.fd);
-    const { size } = requireBlobDescriptor(memfd.fd);
+    const { size } = requireBlobDescriptor(memfd.fd, undefined, `descriptor ${memfd.fd}`);
     return await this.#putSealed(memfd, size, settings, options.signal);
   }
 

@@ -3,7 +3,7 @@
  * Owns its link. Trusts the broker no further than its user id: every answer is decoded and compared with its request.
  */
 import { onAbort } from '../base/abort.js';
-import { abortedError, SealaneError } from '../base/errors.js';
+import { abortedError, reworded, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
 import { Link } from '../link/index.js';
 import { closeDescriptor, OwnedDescriptor } from '../os/descriptor.js';
@@ -105,6 +105,11 @@ export class Connection {
     return this.#limits;
   }
 
+  /** How many watches the broker keeps for this connection. */
+  get watches(): number {
+    return this.#watches.size;
+  }
+
   /** Why the connection can't be used any more; undefined while it can. */
   get failure(): SealaneError | undefined {
     return this.#failure;
@@ -154,7 +159,6 @@ export class Connection {
 
   #askNow(question: Question, descriptor?: number, signal?: AbortSignal): Promise<Reply> {
     const requestId = this.#takeRequestId();
-    if (question.type === 'watch') this.#watches.add(requestId);
     if (question.type === 'cancel') this.#watches.delete(question.target);
     const message = encodeRequest({ ...question, requestId } as Request);
     return new Promise((resolve, reject) => {
@@ -241,6 +245,7 @@ export class Connection {
     if (descriptors.length > responseDescriptors(response.type))
       throw protocolError('the broker sent surplus descriptors');
     const pending = this.#settle(response.requestId);
+    if (response.type === 'watch') this.#watches.add(response.requestId);
     if (response.type === 'error') pending?.reject(refusal(response));
     else pending?.resolve({ answer: response, descriptor: descriptors.pop() });
   }
@@ -260,8 +265,7 @@ export class Connection {
 
 /** The same error with the stack of whoever asked: the original was made where the answer came in, which tells nothing. */
 function fromHere(error: unknown): unknown {
-  if (!(error instanceof SealaneError)) return error;
-  return new SealaneError(error.code, error.message, { cause: error.cause });
+  return error instanceof SealaneError ? reworded(error, error.message) : error;
 }
 
 function isParked(question: Question): boolean {

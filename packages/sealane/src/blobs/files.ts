@@ -3,7 +3,7 @@ import { createReadStream, read } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { checkPath } from '../base/check.js';
-import { invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
+import { invalidArgument, isSealaneError, reworded, SealaneError } from '../base/errors.js';
 import { OwnedDescriptor } from '../os/descriptor.js';
 import { OpenFile } from '../os/open-file.js';
 
@@ -61,13 +61,7 @@ export function notRegular(what: string): SealaneError {
 export function withPath(error: unknown, path: string): unknown {
   if (!(error instanceof SealaneError) || error.code === 'ERR_SEALANE_ABORTED') return error;
   if (error.message.includes(JSON.stringify(path))) return error;
-  const { code, message, cause, errno, errnoName, syscall } = error;
-  return new SealaneError(code, `${JSON.stringify(path)}: ${message}`, {
-    cause: cause ?? error,
-    ...(errno === undefined ? {} : { errno }),
-    ...(errnoName === undefined ? {} : { errnoName }),
-    ...(syscall === undefined ? {} : { syscall }),
-  });
+  return reworded(error, `${JSON.stringify(path)}: ${error.message}`);
 }
 
 /**

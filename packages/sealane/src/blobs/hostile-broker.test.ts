@@ -4,12 +4,21 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { closedError } from '../base/errors.js';
 import { BLOB_SEALS, closeDescriptor } from '../os/descriptor.js';
 import { Memfd } from '../os/memfd.js';
 import { UnixSocket } from '../os/unix-socket.js';
 import { Watcher } from '../os/watcher.js';
-import { type BrokerLimits, decodeRequest, encodeResponse, type Request } from '../wire/index.js';
+import {
+  type BrokerLimits,
+  decodeRequest,
+  encodeResponse,
+  type Request,
+  type Response,
+  STATUS,
+} from '../wire/index.js';
 import { connect } from './bus.js';
+import { openConnection, toConnectSettings } from './connect.js';
 
 const LIMITS: BrokerLimits = {
   maxPacketBytes: 65_536,
@@ -174,6 +183,29 @@ test('no more requests are sent than the broker takes; the rest waits, and can b
   await bus.close();
   await assert.rejects(patient, { code: 'ERR_SEALANE_CLOSED' });
   await results;
+});
+
+test('a watch that the broker refuses, or that ended, is forgotten', async (context) => {
+  const socket = serve(context, (request, to) => {
+    const { requestId, type } = request;
+    const refused = request.type === 'watch' && request.pattern === 'refused';
+    const status = STATUS.limitExceeded;
+    if (refused)
+      to.send(encodeResponse({ type: 'error', requestId, request: type, status, text: 'too many' }));
+    else to.send(encodeResponse({ type, requestId } as Response));
+  });
+  const connection = await openConnection(toConnectSettings({ socket }));
+  const options = { type: 'watch', literal: false, every: false, existing: false } as const;
+  const { answer } = await connection.ask({ ...options, pattern: 'kept' });
+  assert.equal(connection.watches, 1);
+  for (let count = 0; count < 3; count++) {
+    const refusal = { code: 'ERR_SEALANE_LIMIT_EXCEEDED' };
+    await assert.rejects(connection.ask({ ...options, pattern: 'refused' }), refusal);
+  }
+  assert.equal(connection.watches, 1);
+  await connection.ask({ type: 'cancel', target: answer.requestId });
+  assert.equal(connection.watches, 0);
+  connection.close(closedError('the test'));
 });
 
 /** One turn of the event loop, in which the broker of this process reads what it was sent. */

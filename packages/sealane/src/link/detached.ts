@@ -24,7 +24,7 @@ export function isDetached(packet: Uint8Array): boolean {
 
 /**
  * Puts a detached message together again: takes the first of `descriptors` out of the array and closes it.
- * Throws ERR_SEALANE_PROTOCOL when it is missing or the header states more than `maxMessageBytes`, and what
+ * Throws ERR_SEALANE_PROTOCOL when it is missing or the header states nothing or more than `maxMessageBytes`, and what
  * {@link requireBlobDescriptor} throws when it is not an immutable memfd of exactly the stated size.
  */
 export function attach(packet: Uint8Array, descriptors: number[], maxMessageBytes: number): Uint8Array {
@@ -43,6 +43,7 @@ function readBody(packet: Uint8Array, body: Memfd, maxMessageBytes: number): Uin
       `a message of ${HEADER_BYTES + bodyBytes} bytes is over the limit of ${maxMessageBytes}`,
     );
   }
+  if (bodyBytes === 0) throw protocolError('a detached message has an empty body; it has at least one byte');
   requireBlobDescriptor(body.fd, bodyBytes);
   const message = new Uint8Array(HEADER_BYTES + bodyBytes);
   message.set(packet);

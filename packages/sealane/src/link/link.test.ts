@@ -206,6 +206,11 @@ const FAULTS: Array<{ name: string; code: string; send(socket: UnixSocket): void
     send: (socket) => sendWith(socket, detached(100), Memfd.sealed('short', new Uint8Array(99))),
   },
   {
+    name: 'a detached message with an empty body',
+    code: 'ERR_SEALANE_PROTOCOL',
+    send: (socket) => sendWith(socket, detached(0), Memfd.sealed('empty', new Uint8Array(0))),
+  },
+  {
     name: 'a detached message over the limit',
     code: 'ERR_SEALANE_PROTOCOL',
     send: (socket) => {

@@ -77,18 +77,18 @@ const ACCESS_MODES = ['r', 'w', 'rw', 'path'] as const;
 
 /**
  * What a descriptor is. Borrows it. Throws ERR_SEALANE_SYSTEM (EBADF, ...), and ERR_SEALANE_WRONG_DESCRIPTOR for a
- * file of more than 2^53-1 bytes.
+ * file of more than 2^53-1 bytes. `name` is what errors call it: a number tells nothing to another process.
  */
-export function inspect(fd: number): DescriptorInfo {
+export function inspect(fd: number, name = `descriptor ${fd}`): DescriptorInfo {
   const native = addon();
   try {
     native.inspect(fd);
   } catch (error) {
-    throw systemError(error, `inspecting descriptor ${fd}`);
+    throw systemError(error, `inspecting ${name}`);
   }
   const info = readInfo(native.scratch);
   if (!Number.isSafeInteger(info.size)) {
-    throw wrongDescriptor(fd, `has more bytes (about ${info.size}) than the 2^53-1 that can be addressed`);
+    throw wrongDescriptor(name, `has more bytes (about ${info.size}) than the 2^53-1 that can be addressed`);
   }
   return info;
 }
@@ -125,21 +125,23 @@ const EBADF = 9;
 /**
  * Demands a descriptor that is safe to map and never changes: a readable, regular file on tmpfs with the blob seals and,
  * if it is given, of this size. Borrows the descriptor. Throws, in this order, ERR_SEALANE_WRONG_DESCRIPTOR,
- * ERR_SEALANE_NOT_SEALED, ERR_SEALANE_SIZE_MISMATCH.
+ * ERR_SEALANE_NOT_SEALED, ERR_SEALANE_SIZE_MISMATCH. `name` as for {@link inspect}; most descriptors that are checked came from
+ * another process, where the number is none or another's.
  */
-export function requireBlobDescriptor(fd: number, expectedSize?: number): DescriptorInfo {
-  const info = inspect(fd);
-  requireReadableMemfd(fd, info);
+export function requireBlobDescriptor(
+  fd: number,
+  expectedSize?: number,
+  name = 'the descriptor',
+): DescriptorInfo {
+  const info = inspect(fd, name);
+  requireReadableMemfd(name, info);
   if ((info.seals & BLOB_SEALS) !== BLOB_SEALS) {
     const missing = sealNames(BLOB_SEALS & ~info.seals);
     const advice = `add them with fcntl(F_ADD_SEALS) before handing it over`;
-    throw new SealaneError(
-      'ERR_SEALANE_NOT_SEALED',
-      `descriptor ${fd} lacks the seals ${missing}: ${advice}`,
-    );
+    throw new SealaneError('ERR_SEALANE_NOT_SEALED', `${name} lacks the seals ${missing}: ${advice}`);
   }
   if (expectedSize !== undefined && info.size !== expectedSize) {
-    const message = `descriptor ${fd} has ${info.size} bytes, but ${expectedSize} were stated: state its real size`;
+    const message = `${name} has ${info.size} bytes, but ${expectedSize} were stated: state its real size`;
     throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
   }
   return info;
@@ -192,22 +194,22 @@ export class OwnedDescriptor implements Disposable {
   }
 }
 
-function requireReadableMemfd(fd: number, info: DescriptorInfo): void {
+function requireReadableMemfd(name: string, info: DescriptorInfo): void {
   const advice = 'hand over a memfd made by memfd_create with MFD_ALLOW_SEALING';
   if (info.accessMode === 'path')
-    throw wrongDescriptor(fd, `was opened with O_PATH, which allows no reading: ${advice}`);
+    throw wrongDescriptor(name, `was opened with O_PATH, which allows no reading: ${advice}`);
   if (!info.regular || info.fileSystem !== TMPFS)
-    throw wrongDescriptor(fd, `is ${kindOf(info)}, not a memfd: ${advice}`);
+    throw wrongDescriptor(name, `is ${kindOf(info)}, not a memfd: ${advice}`);
   if (info.accessMode === 'w')
-    throw wrongDescriptor(fd, 'is open for writing only: hand over one that can be read');
+    throw wrongDescriptor(name, 'is open for writing only: hand over one that can be read');
 }
 
 function kindOf(info: DescriptorInfo): string {
   return info.fileSystem === HUGETLBFS ? 'huge-page memory (hugetlbfs)' : info.type;
 }
 
-function wrongDescriptor(fd: number, what: string): SealaneError {
-  return new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', `descriptor ${fd} ${what}`);
+function wrongDescriptor(name: string, what: string): SealaneError {
+  return new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', `${name} ${what}`);
 }
 
 function readInfo(scratch: Float64Array): DescriptorInfo {
