@@ -267,6 +267,21 @@ test('standard input is put without a name unless one is given', async () => {
   assert.deepEqual([info.id, info.size], [Number(stdout), 3_000_000]);
 });
 
+test('nothing on standard input is an empty object where - asks for it, and a mistake where it was not asked for', async () => {
+  const asked = await finish(start('put', '-', '--name', 'nothing'), '');
+  assert.deepEqual(
+    [asked.code, asked.stderr],
+    [0, 'sealane: nothing came on standard input; the object is empty\n'],
+  );
+  assert.equal((await json('stat', 'nothing')).size, 0);
+  const quiet = await finish(start('put', '-', '--json'), '');
+  assert.deepEqual([quiet.code, quiet.stderr, JSON.parse(quiet.stdout).size], [0, '', 0]);
+  const mistake = await finish(start('put', '--name', 'mistake'), '');
+  assert.deepEqual([mistake.code, mistake.stdout], [2, '']);
+  assert.match(mistake.stderr, /^sealane: nothing came on standard input; give a FILE, or - to publish/);
+  assert.match(await failure(3, 'stat', 'mistake'), /mistake/);
+});
+
 test('a file redirected to standard input is read from where it stands', async () => {
   const script = `{ IFS= read -r line; "$0" "$1" put - --name rest; } < "$2"`;
   const lines = join(directory, 'lines');

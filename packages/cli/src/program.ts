@@ -133,7 +133,7 @@ function addPut(program: Command, terminal: Terminal): void {
   const command = program
     .command('put')
     .description('Publish a file or standard input as an immutable object. Prints its id.')
-    .argument('[file]', 'the file, or - for standard input')
+    .argument('[file]', 'the file, or - for standard input, which may be empty (default: -, which may not)')
     .option(
       '--name <name>',
       "name of the object (default: the file's base name; the digest with --content-addressed; none for standard input)",

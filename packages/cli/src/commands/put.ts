@@ -34,11 +34,13 @@ export async function runPut(
   const info = await withBus(options, async (bus, { signal }) => {
     using progress = new Progress(terminal.err, label);
     const onProgress = (bytes: number, total: number | undefined) => progress.update(bytes, total);
-    const source: PutSource = path ?? openStandardInput(signal);
+    const source: PutSource = path ?? openStandardInput(signal, file === undefined);
     return await bus.put(source, { ...toPutOptions(path, owner, options), signal, onProgress });
   });
   if (terminal.json) terminal.writeJson(toJson(info));
   else terminal.out.line(String(info.id));
+  if (path === undefined && info.size === 0 && !terminal.json)
+    terminal.err.line('sealane: nothing came on standard input; the object is empty');
 }
 
 /**
@@ -78,10 +80,19 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   return error.code === 'ENOENT' ? 'no such file' : (error.code ?? error.message);
 }
 
-/** Standard input as a stream that an interruption ends at once, also while nothing arrives. */
-function openStandardInput(signal: AbortSignal): AsyncIterable<Uint8Array> {
+/**
+ * Standard input as a stream that an interruption ends at once, also while nothing arrives. Whoever writes - means it, and may
+ * publish nothing; where no FILE was given, nothing is what a forgotten argument looks like.
+ */
+async function* openStandardInput(signal: AbortSignal, refuseNothing: boolean): AsyncGenerator<Uint8Array> {
   signal.addEventListener('abort', () => process.stdin.destroy(signal.reason as Error), { once: true });
-  return process.stdin;
+  let bytes = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    yield chunk;
+  }
+  if (bytes === 0 && refuseNothing)
+    throw usageError('nothing came on standard input', 'give a FILE, or - to publish an empty object');
 }
 
 /** Undefined: the broker names a content-addressed object by its digest, and others not at all. */

@@ -78,6 +78,25 @@ test('the report compares, says what was left out, and tells a failed verificati
   assert.doesNotMatch(text, /\p{Cc}(?<!\n)/u);
 });
 
+test('the report says why another way was faster, and only then', () => {
+  const told = (readMs: number, size: number) =>
+    renderReport(
+      {
+        ...report,
+        files: [{ path: '/x', size }],
+        results: [
+          { way: 'sealane', figures: { ...figures, readMs } },
+          { way: 'socket', figures },
+          { way: 'messages', skipped: 'for this test' },
+        ],
+      },
+      { style: createStyle(false), ellipsis: '...', unicode: false },
+    ).join('\n');
+  assert.match(told(51, 20_000), /slower here because the files are small \(19\.5 KiB on average\)/);
+  assert.match(told(51, 2 ** 26), /slower here: consumers that want every byte/);
+  assert.doesNotMatch(told(50, 20_000), /slower/);
+});
+
 test('the image is well-formed and carries no markup of a file name', () => {
   const svg = renderSvg('<b> & "c"', plotsOf(report));
   assert.match(svg, /^<svg [^>]+>\n<title>&lt;b&gt; &amp; &quot;c&quot;<\/title>/);

@@ -64,6 +64,7 @@ export function renderReport(report: DemoReport, layout: ReportLayout): string[]
     ...legend(report).map((line) => style.dim(line)),
     '',
     ...conclusion(report),
+    ...explanation(report),
   ];
 }
 
@@ -167,3 +168,30 @@ function conclusion({ results }: DemoReport): string[] {
     `Verified: all ${verified} SHA-256 digests that the consumers computed from what they received are the files'.`,
   ];
 }
+
+/** Below this mean size of a file, in bytes, what an object costs whatever its size is what is measured. */
+const SMALL_FILE_BYTES = 1_048_576;
+
+/** Why another way was faster, if one was. */
+function explanation(report: DemoReport): string[] {
+  const readMs = (way: Way) => report.results.find((result) => result.way === way)?.figures?.readMs;
+  const own = readMs('sealane');
+  const others = report.results.flatMap(({ way }) => (way === 'sealane' ? [] : (readMs(way) ?? [])));
+  if (own === undefined || own <= Math.min(...others)) return [];
+  const meanBytes = totalBytes(report) / report.files.length;
+  return ['', ...(meanBytes < SMALL_FILE_BYTES ? whySmall(meanBytes) : WHY_LARGE)];
+}
+
+function whySmall(meanBytes: number): string[] {
+  return [
+    `Sealane was slower here because the files are small (${formatBytes(meanBytes)} on average). An object costs its`,
+    'publisher and each consumer a request and a few system calls whatever its size, and copying so few bytes',
+    'costs less than that. With files of some MiB and several consumers it is the other way round.',
+  ];
+}
+
+const WHY_LARGE: readonly string[] = [
+  'Sealane was slower here: consumers that want every byte, once, get a copy from a socket as fast as they map',
+  'and read the pages. What is saved then is memory; with more consumers (--consumers), or with consumers that',
+  'read a part or keep the data, time as well.',
+];
