@@ -334,6 +334,12 @@ test('starting a broker with junk', async (t) => {
     ...[...counts, ...more, ...most].map((option) => withOption(option)),
     ...sizes.map((option) => withOption(option, isSize)),
     withOption('users', isEmptyArray),
+    withOption('policy', isPlainObject),
+    ...['admit', 'jobs', 'grants', 'quotas'].map((part) => ({
+      name: `Broker.start.policy.${part}`,
+      call: (junk: Junk) => Broker.start({ socket, policy: { [part]: junk } }),
+      works: isEmptyArray,
+    })),
     {
       name: 'a user of Broker.start.users',
       call: (junk) => Broker.start({ socket, users: [junk] }),
