@@ -103,17 +103,29 @@ export class Session {
 
   /** Answers a request. Borrows the descriptor. What can't be sent becomes an error answer. */
   reply(response: Response, descriptor?: number): void {
-    if (this.#state === 'closed') return;
+    this.tryReply(response, descriptor);
+  }
+
+  /** As {@link reply}; false: it became an error answer. */
+  tryReply(response: Response, descriptor?: number): boolean {
+    if (this.#state === 'closed') return true;
+    const sent = this.#trySend(response, descriptor);
+    this.#regulate();
+    return sent;
+  }
+
+  #trySend(response: Response, descriptor: number | undefined): boolean {
     this.outstanding.settle(response.requestId);
     try {
       const message = encodeResponse(response);
       if (message.length > this.maxAnswerBytes) throw answerTooLarge(message.length, this.maxAnswerBytes);
       this.#send(message, descriptor === undefined ? [] : [descriptor]);
+      return true;
     } catch (error) {
       const type = response.type === 'error' ? response.request : response.type;
       this.fail({ requestId: response.requestId, type }, error);
+      return false;
     }
-    this.#regulate();
   }
 
   /** Answers a request with an error, whatever that is. The connection lives on. */

@@ -1,13 +1,19 @@
 /** Waiting and watching over real sockets: what waiters.test.ts does not cover. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { ObjectInfo } from '../wire/index.js';
+import { type ObjectInfo, STATUS } from '../wire/index.js';
+import { forkBroker } from './child.test.helper.js';
 import {
   type Call,
+  countDescriptors,
+  directory,
   drop,
   get,
   putCall,
-  type RawClient,
+  RawClient,
   readText,
   sealed,
   startBroker,
@@ -181,3 +187,44 @@ test('a put is answered although its client does not wait for those who are told
   while (seen.length < ids.length) seen.push((await consumer.ask(next(id))).id);
   assert.deepEqual(seen, ids);
 });
+
+test('a next whose object can not be sent ends its watch: no version is skipped in silence', async (t) => {
+  const socket = join(directory(t), 'broker.sock');
+  const { pid = 0 } = await forkBroker(t, { socket });
+  const [client, other] = [await RawClient.open(socket), await RawClient.open(socket)];
+  t.after(() => [client, other].map((each) => each.close()));
+  await other.put('a');
+  const watchId = await begin(client, watch('a', { every: true }));
+  const before = countDescriptors(pid);
+  client.read(false);
+  const answers: Promise<unknown>[] = [];
+  // What waits for a client that does not read, once the kernel takes no more for it, is a duplicate in the broker.
+  while (countDescriptors(pid) === before) {
+    answers.push(client.call(get('a')));
+    await other.call({ type: 'status' });
+  }
+  limitDescriptors(pid, firstFree(pid));
+  const answer = client.call(next(watchId));
+  for (let count = 0; count < 10; count++) await other.call({ type: 'status' });
+  client.read(true);
+  const { response } = await answer;
+  assert(response.type === 'error');
+  assert.equal(response.status, STATUS.exhausted, response.text);
+  assert.match(response.text, /descriptors/);
+  await Promise.all(answers);
+  limitDescriptors(pid, 1_000);
+  await client.refused('notFound', next(watchId));
+  await other.put('a');
+});
+
+/** The lowest number that a new descriptor of a process could have: as its limit, it allows none. */
+function firstFree(pid: number): number {
+  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let free = 0;
+  while (open.has(free)) free++;
+  return free;
+}
+
+function limitDescriptors(pid: number, limit: number): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--nofile=${limit}:`]);
+}

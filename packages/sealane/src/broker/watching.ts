@@ -65,7 +65,11 @@ export function handleNext(session: Session, request: NextRequest): void {
   const { requestId } = ticket;
   session.pend({ ticket, parked: true, cancel: () => watch.unask() });
   watch.ask({
-    deliver: (object) => session.reply({ type: 'next', requestId, object: object.info() }, object.content.fd),
+    deliver: (object) => {
+      const answer = { type: 'next', requestId, object: object.info() } as const;
+      // The watch is past this object now: going on would skip it in silence.
+      if (!session.tryReply(answer, object.content.fd)) endWatch(session, request.watch);
+    },
     fail: (error) => {
       endWatch(session, request.watch);
       session.fail(ticket, error);
