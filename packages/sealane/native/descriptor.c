@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -15,10 +16,11 @@ int seam_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
 /*
  * statx and not fstat: fstat of newer glibc versions is a symbol that older ones lack, and DONT_SYNC does not ask the server
- * of a network or FUSE file system, which may be hostile and never answer.
+ * of a network or FUSE file system, which may be hostile and never answer. The system call itself, because musl has a
+ * function for it only since 1.2.5.
  */
 bool seam_stat(int fd, struct statx *status) {
-    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, status) == 0;
+    return syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, status) == 0;
 }
 
 static enum access access_mode(int flags) {

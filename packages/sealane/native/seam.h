@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
+
+#include "kernel_abi.h"
 
 /* Numbers that a function can put beside its return value. */
 #define SEAM_SCRATCH 16
