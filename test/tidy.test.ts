@@ -18,7 +18,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 })
   .split('\n')
   .filter((file) => file !== '' && existsSync(join(root, file)));
-const sources = files.filter((file) => /\.(ts|js|mjs|c|h)$/.test(file));
+const sources = files.filter((file) => /\.(ts|cts|js|mjs|c|h)$/.test(file));
 
 function read(file: string): string {
   return readFileSync(join(root, file), 'utf8');
@@ -71,7 +71,7 @@ test('the lock file names no registry host', () => {
 });
 
 test('no binary is tracked', () => {
-  const text = /\.(ts|js|mjs|c|h|json|md|svg|toml|yml)$|(^|\/)(LICENSE|NOTICE|run|bin\/sealane|\.[a-z]+)$/;
+  const text = /\.(ts|cts|mts|js|mjs|c|h|json|md|svg|toml|yml)$|(^|\/)(LICENSE|NOTICE|run|bin\/sealane|\.[a-z]+)$/;
   assert.deepEqual(
     files.filter((file) => !text.test(file)),
     [],

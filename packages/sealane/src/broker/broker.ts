@@ -4,7 +4,9 @@
  * Owns and assembles the parts. Trusts the kernel: seals, credentials.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { closedError, invalidArgument } from '../base/errors.js';
+import packageFolder from '../base/package-folder.cjs';
 import { type Authority, UserAuthority } from './authority.js';
 import { Backlogs } from './backlog.js';
 import { Closer } from './closer.js';
@@ -177,6 +179,6 @@ function assemble(settings: BrokerSettings, authority: Authority, status: Servic
 
 /** The version of this package. */
 function readVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const manifest: unknown = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
   return String((manifest as { version?: unknown }).version);
 }

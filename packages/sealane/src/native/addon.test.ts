@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { addon, addonPath, libcKind } from './addon.js';
+import { addon, addonPath, interpreterKind, libcKind, mappedKind } from './addon.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sealane-addon-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -41,7 +41,33 @@ test('there is one addon, at its place or where SEALANE_ADDON says', () => {
 
 test('a missing addon is an unsupported platform, with the place where it was looked for', () => {
   const path = join(folder, 'missing.node');
-  assert.match(load({ SEALANE_ADDON: path }), /^ERR_SEALANE_UNSUPPORTED_PLATFORM .*missing\.node; build it/);
+  assert.match(
+    load({ SEALANE_ADDON: path }),
+    /^ERR_SEALANE_UNSUPPORTED_PLATFORM .*missing\.node, which SEALANE_ADDON/,
+  );
+});
+
+test('where no binary fits the machine, the error names those that there are', () => {
+  const pretend = "Object.defineProperty(process, 'arch', { value: 'riscv64' });";
+  const message = load({ SEALANE_ADDON: '' }, pretend);
+  assert.match(message, /^ERR_SEALANE_UNSUPPORTED_PLATFORM .* no native addon for linux-riscv64-/);
+  assert.match(message, /linux-riscv64-.*sealane\.node; there is .*linux-(x64|arm64)-(glibc|musl)/);
+});
+
+test('the C library is told by the program interpreter that an executable names', () => {
+  assert.equal(interpreterKind('\x7fELF\0/lib64/ld-linux-x86-64.so.2\0'), 'glibc');
+  assert.equal(interpreterKind('\x7fELF\0/lib/ld-linux-aarch64.so.1\0'), 'glibc');
+  assert.equal(interpreterKind('\x7fELF\0/lib/ld-musl-aarch64.so.1\0'), 'musl');
+  assert.equal(interpreterKind('\x7fELF\0'), undefined);
+});
+
+test('where no interpreter is named, the C library is told by what is mapped', () => {
+  const line = (path: string) => `7fa684e71000-7fa684e85000 r-xp 00014000 fe:00 1013422    ${path}\n`;
+  assert.equal(mappedKind(line('/lib/x86_64-linux-gnu/libc.so.6') + line('/srv/libc.so/x')), 'glibc');
+  assert.equal(mappedKind(line('/usr/lib/libc-2.28.so')), 'glibc');
+  assert.equal(mappedKind(line('/app/x.node') + line('/usr/lib/x86_64-linux-musl/libc.so')), 'musl');
+  assert.equal(mappedKind(line('/lib/ld-musl-x86_64.so.1')), 'musl');
+  assert.equal(mappedKind(''), 'glibc');
 });
 
 test('an addon that can not be loaded is an unsupported platform, with the reason', () => {

@@ -3,10 +3,11 @@
  * Trusts the binary at its place in the package, or the one that SEALANE_ADDON names. Loading waits for the
  * first use, so that importing the package works on every platform.
  */
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { SealaneError } from '../base/errors.js';
+import packageFolder from '../base/package-folder.cjs';
 
 /** A native object behind an opaque value. Its memory belongs to the garbage collector. */
 export interface NativeHandle {
@@ -134,6 +135,9 @@ export interface Addon {
 /** The C library of the running Node.js. */
 export type LibcKind = 'glibc' | 'musl';
 
+/** Binaries for each kind of machine, which lie in the package and are picked here: no script runs at installation. */
+const PREBUILDS = join(packageFolder, 'prebuilds');
+
 let loaded: Addon | undefined;
 let libc: LibcKind | undefined;
 
@@ -147,14 +151,31 @@ export function addon(): Addon {
 export function addonPath(): string {
   const chosen = process.env.SEALANE_ADDON;
   if (chosen !== undefined && chosen !== '') return chosen;
-  const name = `../../prebuilds/linux-${process.arch}-${libcKind()}/sealane.node`;
-  return fileURLToPath(new URL(name, import.meta.url));
+  return join(PREBUILDS, machineName(), 'sealane.node');
 }
 
-/** Which C library this Node.js was linked with, by the program interpreter that its executable names. */
+/**
+ * Which C library this Node.js runs on, by the program interpreter that its executable names. Where it names none, because it
+ * is the interpreter itself that was started with Node.js as its argument, by the libraries in the address space.
+ */
 export function libcKind(): LibcKind {
-  libc ??= executableHead().includes('/ld-musl-') ? 'musl' : 'glibc';
+  libc ??= interpreterKind(executableHead()) ?? mappedKind(ownMappings());
   return libc;
+}
+
+/** By the path of a program interpreter, as in /lib/ld-musl-x86_64.so.1 and /lib64/ld-linux-x86-64.so.2. */
+export function interpreterKind(executable: string): LibcKind | undefined {
+  if (executable.includes('/ld-musl-')) return 'musl';
+  return executable.includes('/ld-linux-') ? 'glibc' : undefined;
+}
+
+/** By the lines of /proc/PID/maps. The library of glibc is libc.so.6 or libc-2.28.so, that of musl libc.so or its interpreter. */
+export function mappedKind(mappings: string): LibcKind {
+  return /\/(ld-musl-[^/\n]*|libc\.so)$/m.test(mappings) ? 'musl' : 'glibc';
+}
+
+function machineName(): string {
+  return `linux-${process.arch}-${libcKind()}`;
 }
 
 function load(): Addon {
@@ -162,17 +183,33 @@ function load(): Addon {
     throw unsupported(`Sealane needs Linux; this is ${process.platform}`);
   }
   const path = addonPath();
-  if (!existsSync(path)) {
-    const hint = 'build it with `node scripts/build-addon.mjs` in the repository, or reinstall the package';
-    throw unsupported(
-      `Sealane has no native addon for linux-${process.arch}-${libcKind()} at ${path}; ${hint}`,
-    );
-  }
+  if (!existsSync(path)) throw missing(path);
   try {
-    return createRequire(import.meta.url)(path) as Addon;
+    return createRequire(join(packageFolder, 'package.json'))(path) as Addon;
   } catch (error) {
     throw unsupported(`Sealane's native addon at ${path} can't be loaded: ${String(error)}`, error);
   }
+}
+
+function missing(path: string): SealaneError {
+  const { SEALANE_ADDON } = process.env;
+  if (SEALANE_ADDON !== undefined && SEALANE_ADDON !== '') {
+    return unsupported(`there is no native addon at ${path}, which SEALANE_ADDON names`);
+  }
+  const there = prebuilt();
+  const list = there.length === 0 ? 'none at all' : there.join(', ');
+  const hint = 'in a clone of the repository `npm run setup` builds it, elsewhere install the package again';
+  return unsupported(
+    `Sealane has no native addon for ${machineName()} at ${path}; there is ${list}. If that should be there: ${hint}`,
+  );
+}
+
+/** The kinds of machine that this package has binaries for. */
+function prebuilt(): string[] {
+  if (!existsSync(PREBUILDS)) return [];
+  return readdirSync(PREBUILDS)
+    .filter((name) => existsSync(join(PREBUILDS, name, 'sealane.node')))
+    .sort();
 }
 
 /** The first page of the executable: the program header with the interpreter's name stands there. */
@@ -187,6 +224,14 @@ function executableHead(): string {
     }
   } catch {
     // Without /proc the more common library is assumed; a wrong guess is an addon that is not found.
+    return '';
+  }
+}
+
+function ownMappings(): string {
+  try {
+    return readFileSync('/proc/self/maps', 'latin1');
+  } catch {
     return '';
   }
 }
