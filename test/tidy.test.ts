@@ -18,7 +18,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 })
   .split('\n')
   .filter((file) => file !== '' && existsSync(join(root, file)));
-const sources = files.filter((file) => /\.(ts|cts|js|mjs|c|h)$/.test(file));
+const sources = files.filter((file) => /\.(ts|cts|mts|js|mjs|c|h)$/.test(file));
 
 function read(file: string): string {
   return readFileSync(join(root, file), 'utf8');
