@@ -6,8 +6,9 @@
  *   --offline         fetches nothing: what needs something that is not there is skipped
  *   --all             fails when one was skipped
  */
+import { rmSync } from 'node:fs';
 import { relative } from 'node:path';
-import { BuildError, compileAddon, RELEASE_FLAGS, root } from './addon/compile.mjs';
+import { BuildError, compileAddon, isCurrent, RELEASE_FLAGS, root } from './addon/compile.mjs';
 import { missingPackages, TARGETS, toolchain } from './addon/targets.mjs';
 import { DebianError, installDebianPackages } from './debian.mjs';
 
@@ -20,6 +21,8 @@ function build(target) {
     tools = toolchain(target, { offline: options.has('--offline') });
   } catch (error) {
     if (!isExpected(error)) throw error;
+    // What can't be made anew must not be taken for what is current.
+    if (!isCurrent(target.output)) rmSync(target.output, { force: true });
     console.log(`build-prebuilds: skipped ${target.name}: ${error.message}`);
     return false;
   }

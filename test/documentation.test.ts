@@ -13,49 +13,20 @@ import {
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { asModule, programs, SURROUNDINGS } from './helpers/programs.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const pages = [
   'README.md',
+  'packages/sealane/README.md',
+  'packages/cli/README.md',
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
   'spec/blobs.md',
   'spec/memfdbus.md',
 ].filter((page) => page.endsWith('.md'));
 
-/** What the programs of the documentation take from their surroundings. What a program declares itself comes first. */
-const SURROUNDINGS = `
-import type { MessagePort, Worker } from 'node:worker_threads';
-import type { Blob as SealedBlob, BlobInfo, Bus } from 'sealane';
-declare global {
-  const bus: Bus; const blob: SealedBlob; const info: BlobInfo;
-  const weights: Uint8Array; const tensor: Float32Array; const signal: AbortSignal;
-  const worker: Worker; const parentPort: MessagePort;
-  const camera: { readInto(bytes: Uint8Array): void };
-  function render(bytes: Uint8Array): void;
-  function show(bytes: Uint8Array): void;
-}
-`;
-
-/** What a program of the documentation may use without importing it: its page said where it comes from. */
-const NAMES = ['connect', 'Broker', 'DraftPool', 'openBlob'];
-
 function read(page: string): string {
   return readFileSync(join(root, page), 'utf8');
-}
-
-/** The TypeScript programs of a page, each with the line on which it begins. */
-function programs(page: string): Array<{ line: number; code: string }> {
-  const text = read(page);
-  return [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match) => ({
-    line: text.slice(0, match.index).split('\n').length,
-    code: match[1] ?? '',
-  }));
-}
-
-/** A program as a module of its own. */
-function asModule(code: string): string {
-  const imported = NAMES.filter((name) => !new RegExp(`^import .*\\b${name}\\b`, 'm').test(code));
-  return `import { ${imported.join(', ')} } from 'sealane';\n${code}\nexport {};\n`;
 }
 
 test('the programs of the documentation type-check', () => {
@@ -64,7 +35,7 @@ test('the programs of the documentation type-check', () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'surroundings.ts'), SURROUNDINGS);
     let count = 0;
-    for (const page of ['README.md', 'docs/blobs.md', 'docs/broker.md']) {
+    for (const page of ['README.md', 'packages/sealane/README.md', 'docs/blobs.md', 'docs/broker.md']) {
       for (const { line, code } of programs(page)) {
         writeFileSync(join(folder, `${page.replaceAll('/', '-')}-line-${line}.ts`), asModule(code));
         count++;

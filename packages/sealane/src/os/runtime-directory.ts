@@ -5,6 +5,7 @@
 import { lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { SealaneError } from '../base/errors.js';
+import { addon } from '../native/addon.js';
 
 /**
  * Where it is: $SEALANE_DIR, else $XDG_RUNTIME_DIR/sealane, else /run/user/UID/sealane if /run/user/UID exists, else
@@ -46,9 +47,11 @@ export function checkRuntimeDirectory(path: string): RuntimeDirectoryState {
 /**
  * Makes the directory with mode 0700 if it is missing, and verifies it: a directory, not a symbolic link, of this user,
  * closed to all others. Its parent must exist. Throws ERR_SEALANE_UNSAFE_DIRECTORY when it is not safe,
- * ERR_SEALANE_SYSTEM when it can't be made.
+ * ERR_SEALANE_SYSTEM when it can't be made, ERR_SEALANE_UNSUPPORTED_PLATFORM where nothing could use it.
  */
 export function ensureRuntimeDirectory(path: string): void {
+  // First of all, since on another platform there may be neither users nor modes, and nothing is to be made in vain.
+  addon();
   makeDirectory(path);
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw unsafe(path, 'vanished while it was being checked', 'try again');
