@@ -14,6 +14,7 @@ const publishing = process.env.npm_command === 'publish';
 
 function compile() {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  if (!existsSync(compiler)) throw new BuildError('nothing is installed here yet: run `npm run setup` first');
   const result = spawnSync(process.execPath, [compiler, '-b'], { cwd: root, encoding: 'utf8' });
   if (result.status !== 0)
     throw new BuildError(`the sources don't compile:\n${result.stdout}${result.stderr}`);
