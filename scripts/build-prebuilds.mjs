@@ -35,12 +35,22 @@ function build(target) {
   return true;
 }
 
+/** What can't be installed is missing, and said to be where it is needed. */
+function installTools() {
+  try {
+    installDebianPackages(missingPackages());
+  } catch (error) {
+    if (!isExpected(error)) throw error;
+    console.log(`build-prebuilds: ${error.message}`);
+  }
+}
+
 function isExpected(error) {
   return error instanceof BuildError || error instanceof DebianError;
 }
 
 try {
-  if (options.has('--install-tools')) installDebianPackages(missingPackages());
+  if (options.has('--install-tools')) installTools();
   const done = TARGETS.map(build);
   if (options.has('--all') && done.includes(false)) throw new BuildError('not all were built');
 } catch (error) {

@@ -11,7 +11,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
  * Versions that the tests are known to run on; exact, so that a run can be repeated. 20.18 is the last one whose require()
  * knows CommonJS only: the build for CommonJS serves everybody there.
  */
-const VERSIONS = { 22: '22.23.3', 24: '24.21.0', 26: '26.10.0', '20.18': '20.18.3' };
+const VERSIONS = { 22: '22.23.3', 24: '24.21.0', 26: '26.10.0', 20.18: '20.18.3' };
 
 const arguments_ = process.argv.slice(2);
 const majors = arguments_.filter((argument) => argument in VERSIONS);

@@ -50,9 +50,10 @@ function excuses(target) {
   };
 }
 
-/** The names of the tests that failed, and how many passed. */
+/** The tests that failed, each with what the runner says of it, and how many passed. */
 function outcome(tap) {
-  const failed = [...tap.matchAll(/^not ok \d+ - (.*?)(?: # (?:SKIP|TODO).*)?$/gm)].map(([, name]) => name);
+  const reports = tap.matchAll(/^not ok \d+ - (.*)\n((?: .*\n)*)/gm);
+  const failed = [...reports].map(([, name, details]) => ({ name, details }));
   const passed = [...tap.matchAll(/^ok \d+ - (?!.* # SKIP)/gm)].length;
   return { failed, passed };
 }
@@ -68,9 +69,9 @@ function runTests(target) {
   const result = spawnSync(script, args, { cwd: root, env, encoding: 'utf8', maxBuffer: 256 << 20 });
   const { failed, passed } = outcome(result.stdout);
   const known = excuses(target);
-  for (const name of failed) console.log(`${target.name}: ${name}: ${known[name] ?? 'FAILED'}`);
-  const wrong = failed.filter((name) => !(name in known));
-  if (wrong.length > 0) console.log(result.stdout);
+  const wrong = failed.filter(({ name }) => !(name in known));
+  for (const { name } of failed) console.log(`${target.name}: ${name}: ${known[name] ?? 'FAILED'}`);
+  for (const { name, details } of wrong) console.log(`${name}\n${details}`);
   console.log(
     `${target.name}: ${passed} passed, ${wrong.length} failed, ${failed.length - wrong.length} excused`,
   );
@@ -88,13 +89,23 @@ function tryTarget(target) {
   }
 }
 
+/** What can't be installed is missing, and said to be where it is needed. */
+function installEmulators(targets) {
+  try {
+    installDebianPackages(missingEmulators(targets));
+  } catch (error) {
+    if (!(error instanceof DebianError)) throw error;
+    console.log(`test-prebuilds: ${error.message}`);
+  }
+}
+
 function main() {
   const native = nativeTarget();
   const targets = TARGETS.filter(({ name }) =>
     selected.length === 0 ? name !== native.name : selected.includes(name),
   );
   const installing = options.includes('--install-tools');
-  if (installing) installDebianPackages(missingEmulators(targets));
+  if (installing) installEmulators(targets);
   const flags = installing ? ['--install-tools'] : [];
   const built = spawnSync(process.execPath, ['scripts/build-prebuilds.mjs', ...flags], {
     cwd: root,
