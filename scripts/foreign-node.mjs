@@ -1,21 +1,25 @@
 /**
- * Node.js for machines that this one is not: other architectures in user-mode emulation (qemu), and musl. Owns .cache/foreign.
- * Everything comes from package registries: Node.js for glibc from npm, Node.js for musl from PyPI, C libraries from Debian.
+ * Node.js for machines that this one is not: other architectures in user-mode emulation (qemu), an older glibc, and musl. Owns
+ * .cache/foreign. Everything comes from package registries: Node.js for glibc from npm, Node.js for musl from PyPI, C libraries
+ * from Debian.
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BuildError, root } from './addon/compile.mjs';
 import { ARCHITECTURES, muslFolder, nativeTarget } from './addon/targets.mjs';
-import { fetchDebianPackages } from './debian.mjs';
+import { DebianError, fetchDebianPackages } from './debian.mjs';
 
 /** Exact, so that a run can be repeated. */
 const GLIBC_NODE = '20.20.2';
 const MUSL_NODE = '24.19.0';
 
-/** The oldest Debian whose C library has what this Node.js for glibc asks for, and one whose musl knows packed relocations. */
-const GLIBC_SUITE = 'bookworm';
+/** Releases of Debian with an old glibc, the oldest first: 2.31 and 2.36. Mirrors drop the oldest after some years. */
+const GLIBC_SUITES = ['bullseye', 'bookworm'];
+/** One whose musl knows packed relocations, which this Node.js for musl has. */
 const MUSL_SUITE = 'trixie';
+
+const LOADERS = { x64: 'ld-linux-x86-64.so.2', arm64: 'ld-linux-aarch64.so.1' };
 
 const cache = join(root, '.cache', 'foreign');
 
@@ -45,14 +49,30 @@ function glibcCommand(arch) {
   const node = join(folder, 'node_modules', name, 'bin', 'node');
   const flags = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--force', '--prefix', folder];
   fetchInto(folder, node, 'npm', ['install', ...flags, `${name}@${GLIBC_NODE}`]);
-  const libraries = join(root, '.cache', 'debian', `${GLIBC_SUITE}-${arch}-node`);
-  fetchDebianPackages({
-    suite: GLIBC_SUITE,
-    architecture: ARCHITECTURES[arch].debian,
-    packages: ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1'],
-    folder: libraries,
-  });
-  return [...emulated(arch, ['-L', libraries]), node];
+  const libraries = glibcFolder(arch);
+  if (arch !== nativeTarget().arch) return [...emulated(arch, ['-L', libraries]), node];
+  const places = ['lib', 'usr/lib'].map((place) =>
+    join(libraries, place, `${ARCHITECTURES[arch].machine}-linux-gnu`),
+  );
+  return [join(places[0], LOADERS[arch]), '--library-path', places.join(':'), node];
+}
+
+/** Where an old Debian's glibc lies, with what Node.js needs beside it. */
+function glibcFolder(arch) {
+  const { debian } = ARCHITECTURES[arch];
+  const packages = ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1'];
+  let failure;
+  for (const suite of GLIBC_SUITES) {
+    const folder = join(root, '.cache', 'debian', `${suite}-${debian}-node`);
+    try {
+      fetchDebianPackages({ suite, architecture: debian, packages, folder });
+      return folder;
+    } catch (error) {
+      if (!(error instanceof DebianError)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
 /** Started through musl's loader, as this machine has none where the executable looks for it. */

@@ -29,7 +29,7 @@ const FLAGS = [
   '-Wl,-z,relro',
   '-Wl,-z,now',
 ];
-export const RELEASE_FLAGS = ['-O2'];
+export const RELEASE_FLAGS = ['-O2', '-include', 'glibc_floor.h'];
 export const SANITIZE_FLAGS = [
   '-O1',
   '-fno-omit-frame-pointer',
@@ -70,7 +70,7 @@ export function compileAddon({ compiler, flags, libraries = [], output }) {
   // Built aside and renamed, so that a process that has the old one loaded keeps it.
   const aside = `${output}.${process.pid}`;
   rmSync(aside, { force: true });
-  const paths = [`-I${headerFolder()}`, `-ffile-prefix-map=${root}=`];
+  const paths = ['-iquote', sourceFolder, `-I${headerFolder()}`, `-ffile-prefix-map=${root}=`];
   runCompiler(compiler, [...FLAGS, ...flags, ...paths, '-o', aside, ...files('.c'), ...libraries]);
   renameSync(aside, output);
   mkdirSync(dirname(stampFile), { recursive: true });
