@@ -55,10 +55,20 @@ function runScript(
 }
 
 /** Runs Node.js in the project; answers what it printed. */
-function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}): string {
+function run(args: readonly string[]): string {
+  return runProgram(process.execPath, args);
+}
+
+/** Runs the command as npm links it. It takes the Node.js that the shell finds: this one. */
+function sealane(args: readonly string[]): string {
+  return runProgram(join(project, 'node_modules', '.bin', 'sealane'), args);
+}
+
+function runProgram(program: string, args: readonly string[]): string {
   const { SEALANE_ADDON: _, ...inherited } = process.env;
-  const env = { ...inherited, SEALANE_DIR: join(folder, 'run'), ...environment };
-  const result = spawnSync(process.execPath, args, { cwd: project, env, encoding: 'utf8' });
+  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
+  const env = { ...inherited, PATH, SEALANE_DIR: join(folder, 'run') };
+  const result = spawnSync(program, args, { cwd: project, env, encoding: 'utf8' });
   assert.equal(result.status, 0, result.stdout + result.stderr);
   assert.doesNotMatch(result.stderr, /Warning/);
   return result.stdout.trim();
@@ -120,13 +130,13 @@ function paths(tree: unknown): string[] {
 test('the command comes with the library of its own version', { skip }, () => {
   const version = JSON.parse(installed('sealane', 'package.json')).version;
   assert.equal(JSON.parse(installed('sealane-cli', 'package.json')).dependencies.sealane, version);
-  assert.equal(run(['node_modules/.bin/sealane', '--version']), version);
+  assert.equal(sealane(['--version']), version);
 });
 
 test('the demo runs where the packages were installed', { skip }, () => {
   const small = join(folder, 'small.bin');
   writeFileSync(small, Buffer.alloc(3 << 20, 'sealane'));
-  const output = run(['node_modules/.bin/sealane', 'demo', '--quick', small]);
+  const output = sealane(['demo', '--quick', small]);
   assert.match(output, /small\.bin/);
 });
 

@@ -71,7 +71,8 @@ test('the lock file names no registry host', () => {
 });
 
 test('no binary is tracked', () => {
-  const text = /\.(ts|cts|mts|js|mjs|c|h|json|md|svg|toml|yml)$|(^|\/)(LICENSE|NOTICE|run|bin\/sealane|\.[a-z]+)$/;
+  const text =
+    /\.(ts|cts|mts|js|mjs|c|h|json|md|svg|toml|yml)$|(^|\/)(LICENSE|NOTICE|run|bin\/sealane|\.[a-z]+)$/;
   assert.deepEqual(
     files.filter((file) => !text.test(file)),
     [],
