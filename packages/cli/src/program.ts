@@ -37,6 +37,7 @@ export function createProgram(terminal: Terminal): Command {
   addExec(program, terminal);
   addLookups(program, terminal);
   addWatch(program, terminal);
+  addPolicy(program, terminal);
   addTools(program, terminal);
   return program;
 }
@@ -67,7 +68,10 @@ function configure(program: Command, terminal: Terminal): void {
 
 /** The version is the program's, not the command's. */
 function globalOptionsOf(command: Command): Option[] {
-  return (command.parent?.options ?? []).filter(({ long }) => long !== '--version');
+  if (command.parent === null) return [];
+  return [...globalOptionsOf(command.parent), ...command.parent.options].filter(
+    ({ long }) => long !== '--version',
+  );
 }
 
 function closingHelp({ out }: Terminal): string {
@@ -117,7 +121,15 @@ function addBroker(program: Command, terminal: Terminal): void {
       'Serve objects to the processes of this user until SIGINT or SIGTERM. Prints the socket when it serves.',
     )
     .option('--memfdbus-socket <path>', 'serve programs that speak memfdbus v1 at this path too')
-    .option('--user <uid>', 'admit this user id too (may be repeated)', collect(count('--user', 0)));
+    .option('--user <uid>', 'admit this user id too (may be repeated)', collect(count('--user', 0)))
+    .addOption(
+      new Option(
+        '--policy <file>',
+        'let this file (TOML) say who may do what; SIGHUP has it read anew, `sealane policy check` checks it',
+      )
+        .argParser(text('--policy'))
+        .conflicts('user'),
+    );
   for (const { flag, kind, help } of BROKER_LIMITS) {
     const parse = { count: count(flag, 1), size: size(flag), duration: duration(flag) }[kind];
     command.addOption(new Option(`${flag} <${kind}>`, help).argParser(parse).helpGroup('Limits:'));
@@ -239,6 +251,24 @@ function addWatch(program: Command, terminal: Terminal): void {
     .option('--count <number>', 'end after this many lines', count('--count', 1))
     .addOption(jobOption('job on whose behalf to watch'));
   runs(command, terminal, async () => (await import('./commands/watch.js')).runWatch);
+}
+
+function addPolicy(program: Command, terminal: Terminal): void {
+  const policy = program.command('policy').description('Check the policies that brokers obey.');
+  const check = policy
+    .command('check')
+    .description('Say whether a policy file is right, and what it lets somebody do, because of which entry.')
+    .argument('<file>', 'the policy (TOML), as for `sealane broker --policy`')
+    .option(
+      '--as <caller>',
+      'explain it for USER[:GROUP,...]: names or ids; without groups, those of the user',
+      text('--as'),
+    )
+    .option('--job <job>', 'the job that the caller acts for', text('--job'))
+    .option('--cgroup <path>', 'the control group that the caller is in', text('--cgroup'))
+    .option('--name <name>', 'only what it may do with objects of this name', text('--name'))
+    .option('--no-name', 'only what it may do with objects without a name');
+  runs(check, terminal, async () => (await import('./commands/policy.js')).runPolicyCheck);
 }
 
 function addTools(program: Command, terminal: Terminal): void {

@@ -1,5 +1,12 @@
 /** What the command, the tests and the benchmarks use beyond the public face. No promise of stability is made for it. */
 export * from './base/limits.js';
+export {
+  checkPolicy,
+  type ExplainedGrant,
+  explainPolicy,
+  type PolicyCaller,
+  type PolicyExplanation,
+} from './broker/index.js';
 export { Link, type LinkOptions } from './link/index.js';
 export * from './os/index.js';
 export * from './wire/index.js';

@@ -1,11 +1,18 @@
 /** The broker's face: what embeds it needs nothing else. */
 export { Broker } from './broker.js';
 export type { BrokerOptions } from './options.js';
-export type {
-  PolicyGrant,
-  PolicyJob,
-  PolicyOptions,
-  PolicyQuota,
-  PolicySubject,
+export {
+  type ExplainedGrant,
+  explainPolicy,
+  type PolicyCaller,
+  type PolicyExplanation,
+} from './policy/explain.js';
+export {
+  checkPolicy,
+  type PolicyGrant,
+  type PolicyJob,
+  type PolicyOptions,
+  type PolicyQuota,
+  type PolicySubject,
 } from './policy/options.js';
 export type { BrokerStatus } from './services.js';

@@ -22,7 +22,8 @@ interface JobEntry {
   readonly ids: Patterns;
 }
 
-interface GrantEntry {
+/** A grant, compiled. */
+export interface GrantEntry {
   readonly subject: Subject;
   readonly jobs: Patterns | undefined;
   readonly names: readonly NamePattern[];
@@ -56,7 +57,7 @@ export class Policy implements Authority {
   refusal(peer: PeerIdentity): SealaneError | undefined {
     const unmapped = this.admission.unmapped(peer);
     if (unmapped !== undefined || peer.uid === this.admission.ownUid) return unmapped;
-    if (this.#admitted.some((subject) => subject.fits(peer))) return undefined;
+    if (this.admittedBy(peer) !== undefined) return undefined;
     return untrusted(
       `user ${peer.uid} (process ${peer.pid}) is not admitted by this broker's policy; its owner can admit it in a section admit`,
     );
@@ -73,7 +74,7 @@ export class Policy implements Authority {
 
   /** Throws ERR_SEALANE_ACCESS_DENIED unless the peer may act under the job. */
   checkJob(peer: PeerIdentity, job: string): void {
-    if (this.#jobs.some(({ subject, ids }) => ids.match(job) && subject.fits(peer))) return;
+    if (this.boundBy(peer, job) !== undefined) return;
     throw new SealaneError(
       'ERR_SEALANE_ACCESS_DENIED',
       `process ${peer.pid} of user ${peer.uid} may not act as job ${JSON.stringify(job)}: no section of the broker's policy ` +
@@ -82,25 +83,62 @@ export class Policy implements Authority {
   }
 
   userLimits(peer: PeerIdentity): AccountLimits | undefined {
-    return this.#quotas.find(
-      ({ users, groups }) =>
-        users?.has(peer.uid) === true || (groups !== undefined && isMember(peer, groups)),
-    )?.limits;
+    return this.#quotas[this.userQuotaOf(peer) ?? -1]?.limits;
   }
 
   jobLimits(job: string): AccountLimits | undefined {
-    return this.#quotas.find(({ jobs }) => jobs?.match(job) === true)?.limits;
+    return this.#quotas[this.jobQuotaOf(job) ?? -1]?.limits;
+  }
+
+  /** The first entry that admits the peer, by its position. */
+  admittedBy(peer: PeerIdentity): number | undefined {
+    return found(this.#admitted.findIndex((subject) => subject.fits(peer)));
+  }
+
+  /** The first entry that lets the peer act under the job. */
+  boundBy(peer: PeerIdentity, job: string): number | undefined {
+    return found(this.#jobs.findIndex(({ subject, ids }) => ids.match(job) && subject.fits(peer)));
+  }
+
+  /** The quota that counts for the peer's user. */
+  userQuotaOf(peer: PeerIdentity): number | undefined {
+    return found(
+      this.#quotas.findIndex(
+        ({ users, groups }) =>
+          users?.has(peer.uid) === true || (groups !== undefined && isMember(peer, groups)),
+      ),
+    );
+  }
+
+  /** The quota that counts for the job. */
+  jobQuotaOf(job: string): number | undefined {
+    return found(this.#quotas.findIndex(({ jobs }) => jobs?.match(job) === true));
+  }
+
+  /** The grants that hold for the peer under the job, each with its position. */
+  *grantsFor(peer: PeerIdentity, job: string | undefined): Generator<[number, GrantEntry]> {
+    for (const [index, grant] of this.#grants.entries()) {
+      if (grant.jobs !== undefined && (job === undefined || !grant.jobs.match(job))) continue;
+      if (grant.subject.fits(peer)) yield [index, grant];
+    }
   }
 
   #grantedTo(peer: PeerIdentity, job: string | undefined): Map<Right, NamePattern[]> {
     const granted = new Map<Right, NamePattern[]>();
-    for (const grant of this.#grants) {
-      if (grant.jobs !== undefined && (job === undefined || !grant.jobs.match(job))) continue;
-      if (!grant.subject.fits(peer)) continue;
-      for (const right of grant.may) granted.set(right, [...(granted.get(right) ?? []), ...grant.names]);
+    for (const [, { may, names }] of this.grantsFor(peer, job)) {
+      for (const right of may) {
+        const patterns = granted.get(right) ?? [];
+        for (const pattern of names) patterns.push(pattern);
+        granted.set(right, patterns);
+      }
     }
     return granted;
   }
+}
+
+/** A position, from what findIndex found. */
+function found(index: number): number | undefined {
+  return index < 0 ? undefined : index;
 }
 
 function compileJob(job: PolicyJob): JobEntry {
@@ -112,7 +150,7 @@ function compileGrant(grant: PolicyGrant): GrantEntry {
     subject: new Subject(grant),
     jobs: grant.jobs === undefined ? undefined : new Patterns(grant.jobs),
     names: grant.names.map((text) => new NamePattern(text)),
-    may: grant.may,
+    may: [...grant.may],
   };
 }
 

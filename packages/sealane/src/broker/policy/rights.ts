@@ -19,17 +19,11 @@ export class PolicyRights implements Rights {
   ) {}
 
   grants(right: Right, name: string | undefined, budget?: Budget): boolean {
-    if (name === undefined) return this.grantsAll(right);
-    for (const pattern of this.granted.get(right) ?? []) {
-      if (!name.startsWith(pattern.prefix)) continue;
-      if (budget !== undefined) budget.units -= matchUnits(name.length + pattern.text.length);
-      if (pattern.matches(name)) return true;
-    }
-    return false;
+    return this.granted.get(right)?.some((pattern) => coversName(pattern, name, budget)) ?? false;
   }
 
   grantsAll(right: Right): boolean {
-    return this.granted.get(right)?.some(({ text }) => text === '*') ?? false;
+    return this.grants(right, undefined);
   }
 
   checkPut(name: string | undefined): void {
@@ -60,6 +54,14 @@ export class PolicyRights implements Rights {
     const jobLimits = policy.jobLimits(owner);
     return { ...account, job: owner, ...(jobLimits === undefined ? {} : { jobLimits }) };
   }
+}
+
+/** Whether a pattern of a grant means objects of this name, or, without one, objects without a name. Counts what that cost. */
+export function coversName(pattern: NamePattern, name: string | undefined, budget?: Budget): boolean {
+  if (name === undefined) return pattern.text === '*';
+  if (!name.startsWith(pattern.prefix)) return false;
+  if (budget !== undefined) budget.units -= matchUnits(name.length + pattern.text.length);
+  return pattern.matches(name);
 }
 
 /** A name may be as long as 64 KiB. */
