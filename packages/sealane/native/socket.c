@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -267,6 +269,15 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
     return errno == EAGAIN ? seam_number(env, -1) : seam_throw(env, errno, "recvmsg");
 }
 
+/* What the kernel holds of what was sent, in bytes of its own accounting: 0 when the peer has read all of it. */
+static napi_value socket_unread(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd, bytes = 0;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    if (ioctl(fd, SIOCOUTQ, &bytes) == -1) return seam_throw(env, errno, "ioctl");
+    return seam_number(env, bytes);
+}
+
 /* ENOTCONN: the peer ended it first, which is what is wanted. */
 static napi_value socket_shutdown(napi_env env, napi_callback_info info) {
     struct seam_call call;
@@ -282,5 +293,5 @@ static napi_value socket_shutdown(napi_env env, napi_callback_info info) {
 const struct seam_entry socket_entries[] = {
     {"socketConnect", socket_connect}, {"socketListen", socket_listen},   {"socketPair", socket_pair},
     {"socketAccept", socket_accept},   {"socketPeer", socket_peer},       {"socketSend", socket_send},
-    {"socketReceive", socket_receive}, {"socketShutdown", socket_shutdown}, {NULL, NULL},
+    {"socketReceive", socket_receive}, {"socketUnread", socket_unread}, {"socketShutdown", socket_shutdown}, {NULL, NULL},
 };

@@ -112,6 +112,21 @@ test('what the peer does not read is queued with its descriptors and sent later,
   peer.close();
 });
 
+test('of large messages that the peer does not read, few are under way; all arrive in order once it reads', async () => {
+  const { link, peer, received } = open();
+  peer.pause();
+  for (let fill = 1; fill <= 20; fill++) link.send(message(500_000, fill));
+  assert.equal(link.queued, 16);
+  peer.resume();
+  await received.until(() => received.messages.length === 20);
+  assert.deepEqual(
+    received.messages.map(({ bytes }) => bytes[8]),
+    Array.from({ length: 20 }, (_, index) => index + 1),
+  );
+  link.close();
+  peer.close();
+});
+
 test('a link tells when everything is sent', async () => {
   const [near, far] = UnixSocket.pair();
   const received = new Received();

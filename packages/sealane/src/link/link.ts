@@ -32,8 +32,15 @@ interface Queued {
   readonly descriptors: readonly OwnedDescriptor[];
 }
 
-/** How long to wait, in milliseconds, when too many descriptors of this user are under way: nothing wakes us when they arrive. */
+/**
+ * How long to wait, in milliseconds, when too many descriptors of this user are under way, or too many bodies to this peer: nothing
+ * wakes us when they arrive. Twice as long each time, up to the greatest.
+ */
 const IN_FLIGHT_RETRY_MS = 2;
+const MAX_IN_FLIGHT_RETRY_MS = 64;
+
+/** Detached messages that the peer need not have read yet: their bodies are memory that the socket's buffer does not count. */
+const MAX_DETACHED_UNREAD = 4;
 
 /**
  * How long a link that ends waits for its last messages to be taken, in milliseconds. A peer that reads needs far less.
@@ -50,6 +57,9 @@ export class Link implements Disposable {
   readonly #queue: Queued[] = [];
   #maxPacketBytes = MAX_PACKET_BYTES;
   #retryTimer: NodeJS.Timeout | undefined;
+  #retryMs = IN_FLIGHT_RETRY_MS;
+  /** Detached messages that were sent since the peer had last read everything. */
+  #detachedSent = 0;
   #endTimer: NodeJS.Timeout | undefined;
   #paused = false;
   #ending = false;
@@ -177,11 +187,20 @@ export class Link implements Disposable {
 
   #trySend(message: Uint8Array, descriptors: readonly number[]): 'sent' | 'full' | 'in-flight' | 'broken' {
     try {
-      return this.#socket.send(message, descriptors);
+      const detached = isDetached(message);
+      if (detached && !this.#hasRoomForBody()) return 'in-flight';
+      const outcome = this.#socket.send(message, descriptors);
+      if (detached && outcome === 'sent') this.#detachedSent++;
+      return outcome;
     } catch (error) {
       this.#failSend(asSealaneError(error));
       return 'broken';
     }
+  }
+
+  #hasRoomForBody(): boolean {
+    if (this.#detachedSent >= MAX_DETACHED_UNREAD && this.#socket.unread === 0) this.#detachedSent = 0;
+    return this.#detachedSent < MAX_DETACHED_UNREAD;
   }
 
   /** The peer is gone, but its last words may still be there to be read: an error answer, for example. */
@@ -207,6 +226,7 @@ export class Link implements Disposable {
         this.#waitToSend(outcome);
         return;
       }
+      this.#retryMs = IN_FLIGHT_RETRY_MS;
       this.#queue.shift();
       release(head);
     }
@@ -219,7 +239,10 @@ export class Link implements Disposable {
   }
 
   #waitToSend(reason: 'full' | 'in-flight'): void {
-    if (reason === 'in-flight') this.#retryTimer ??= setTimeout(() => this.#retry(), IN_FLIGHT_RETRY_MS);
+    if (reason === 'in-flight' && this.#retryTimer === undefined) {
+      this.#retryTimer = setTimeout(() => this.#retry(), this.#retryMs);
+      this.#retryMs = Math.min(2 * this.#retryMs, MAX_IN_FLIGHT_RETRY_MS);
+    }
     this.#updateInterest();
   }
 

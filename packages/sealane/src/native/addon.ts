@@ -71,6 +71,8 @@ export interface Addon {
   socketSend(fd: number, bytes: Uint8Array, descriptors: readonly number[] | undefined): number;
   /** Bytes, 0 at the end, or -1 if empty. scratch: flags (1 descriptors lost, 2 truncated), count, descriptors. */
   socketReceive(fd: number, into: Uint8Array): number;
+  /** Bytes that were sent and not read yet, as the kernel counts them. */
+  socketUnread(fd: number): number;
   socketShutdown(fd: number, sendingOnly: boolean): void;
 
   pollOpen(fd: number, onReady: (readable: boolean, writable: boolean) => void): NativeHandle;

@@ -173,6 +173,15 @@ export class UnixSocket implements Disposable {
     return bytes === 0 ? 'end' : readPacket(bytes, native.scratch);
   }
 
+  /** Bytes that were sent and that the peer has not read, as the kernel counts them (SIOCOUTQ, unix(7)). */
+  get unread(): number {
+    try {
+      return addon().socketUnread(this.fd);
+    } catch (error) {
+      throw systemError(error, 'asking what a peer has not read');
+    }
+  }
+
   /** Ends the connection in both directions; the peer sees the end, and what it sent before can still be received. */
   shutdown(): void {
     try {
