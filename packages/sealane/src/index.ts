@@ -4,11 +4,13 @@ export * from './blobs/index.js';
 export {
   Broker,
   type BrokerOptions,
+  type ListeningSocket,
   type PolicyGrant,
   type PolicyJob,
   type PolicyOptions,
   type PolicyQuota,
   type PolicySubject,
 } from './broker/index.js';
+export { type PassedSocket, takePassedSockets } from './os/activation.js';
 export type { Mappable } from './os/mappable.js';
 export type { BrokerLimits } from './wire/index.js';

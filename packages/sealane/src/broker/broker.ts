@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { closedError, invalidArgument } from '../base/errors.js';
 import packageFolder from '../base/package-folder.cjs';
+import type { SocketKind } from '../os/unix-socket.js';
 import { type Authority, UserAuthority } from './authority.js';
 import { Backlogs } from './backlog.js';
 import { Closer } from './closer.js';
@@ -15,8 +16,10 @@ import { Admission } from './identity.js';
 import { Listener } from './listener.js';
 import { MemfdbusListener } from './memfdbus/index.js';
 import { type BrokerOptions, type BrokerSettings, limitsOf, settle } from './options.js';
+import { type ListeningSocket, PassedSocketPublication } from './passed-socket.js';
 import { checkPolicy, type PolicyOptions } from './policy/options.js';
 import { Policy } from './policy/policy.js';
+import { Probe } from './probe.js';
 import { Publication } from './publication.js';
 import { Quota } from './quota.js';
 import type { BrokerStatus, Services } from './services.js';
@@ -30,21 +33,25 @@ const BACKLOG_DESCRIPTORS_PER_CONNECTION = 2;
 /** The services, as the one who assembles them may change them. */
 type Assembled = { -readonly [Part in keyof Services]: Services[Part] };
 
+/** A socket in the file system: one that the broker publishes, or one that was passed. */
+type Place = Publication | PassedSocketPublication;
+
 /** The version of this package, told to those who ask for the status. */
 const VERSION = readVersion();
 
 /** A broker in this process. It keeps the process alive until it is stopped. */
 export class Broker implements AsyncDisposable {
-  readonly #publication: Publication;
+  readonly #publication: Place;
   readonly #listener: Listener;
-  readonly #memfdbusPublication: Publication | undefined;
+  readonly #memfdbusPublication: Place | undefined;
   readonly #memfdbusListener: MemfdbusListener | undefined;
   readonly #admission: Admission;
   readonly #services: Assembled;
   readonly #startedMs = performance.now();
+  #probe: Probe | undefined;
   #stopped: Promise<void> | undefined;
 
-  private constructor(settings: BrokerSettings, publication: Publication, memfdbus: Publication | undefined) {
+  private constructor(settings: BrokerSettings, publication: Place, memfdbus: Place | undefined) {
     this.#publication = publication;
     this.#memfdbusPublication = memfdbus;
     this.#admission = Admission.ofThisProcess(settings.users);
@@ -55,18 +62,17 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Starts a broker: when the promise resolves, clients can connect. Throws ERR_SEALANE_INVALID_ARGUMENT for options, a path
-   * that can't be used, or limits that RLIMIT_NOFILE can't hold; ERR_SEALANE_BROKER_RUNNING when another broker serves a socket;
+   * Starts a broker: when the promise resolves, clients can connect. Throws ERR_SEALANE_INVALID_ARGUMENT for options, a path or
+   * a passed socket that can't be used, or limits that RLIMIT_NOFILE can't hold; ERR_SEALANE_BROKER_RUNNING when another broker serves a socket;
    * ERR_SEALANE_UNSAFE_DIRECTORY for a runtime directory that others can write; ERR_SEALANE_UNSUPPORTED_PLATFORM; ERR_SEALANE_SYSTEM.
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const settings = settle(options);
-    const shared = settings.users.length > 0 || settings.policy !== undefined;
-    const publication = Publication.open(options.socket, settings.backlog, shared);
-    let memfdbus: Publication | undefined;
+    const publication = publish('options.socket', options.socket, settings, 'packet');
+    let memfdbus: Place | undefined;
     try {
       if (options.memfdbusSocket !== undefined)
-        memfdbus = Publication.open(options.memfdbusSocket, settings.backlog, shared, 'stream');
+        memfdbus = publish('options.memfdbusSocket', options.memfdbusSocket, settings, 'stream');
       return new Broker(settings, publication, memfdbus);
     } catch (error) {
       memfdbus?.close();
@@ -75,7 +81,7 @@ export class Broker implements AsyncDisposable {
     }
   }
 
-  /** The path of the socket. */
+  /** The path of the socket; of one that was passed, the path that it was bound to. */
   get socket(): string {
     return this.#publication.path;
   }
@@ -91,8 +97,23 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Stops: tells all clients, closes their connections, drops all objects, and removes the socket. What clients hold stays theirs.
-   * A client that does not read delays it by a second at most. Idempotent.
+   * Asks the broker something over a connection of its own, and resolves when it has answered: proof for a watchdog that the event
+   * loop turns and that requests are served, whatever clients do to the limits. Rejects with ERR_SEALANE_CLOSED once stopped, and
+   * with ERR_SEALANE_EXHAUSTED when the first call finds no descriptors for the connection.
+   */
+  async probe(): Promise<void> {
+    if (this.#stopped !== undefined) throw closedError('the broker');
+    if (this.#probe === undefined || this.#probe.closed) {
+      // No policy is asked: it is for clients.
+      const authority = new UserAuthority(this.#admission);
+      this.#probe = new Probe({ ...this.#services, authority });
+    }
+    await this.#probe.ask();
+  }
+
+  /**
+   * Stops: tells all clients, closes their connections, drops all objects, and removes the socket unless it was passed. What clients
+   * hold stays theirs. A client that does not read delays it by a second at most. Idempotent.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -119,6 +140,7 @@ export class Broker implements AsyncDisposable {
 
   async #stop(): Promise<void> {
     const { store, work, digests, closer } = this.#services;
+    this.#probe?.close();
     const connectionsClosed = this.#listener.close();
     // Who comes now finds no broker, not one that is about to end. The lock is kept until everything is closed.
     this.#publication.retract();
@@ -151,6 +173,16 @@ export class Broker implements AsyncDisposable {
       limits,
     };
   }
+}
+
+function publish(
+  what: string,
+  socket: string | ListeningSocket | undefined,
+  { backlog, users, policy }: BrokerSettings,
+  kind: SocketKind,
+): Place {
+  if (typeof socket === 'object') return PassedSocketPublication.open(what, socket, kind);
+  return Publication.open(socket, backlog, users.length > 0 || policy !== undefined, kind);
 }
 
 function authorityOf(admission: Admission, policy: PolicyOptions | undefined): Authority {

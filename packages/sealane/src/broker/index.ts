@@ -1,6 +1,7 @@
 /** The broker's face: what embeds it needs nothing else. */
 export { Broker } from './broker.js';
 export type { BrokerOptions } from './options.js';
+export type { ListeningSocket } from './passed-socket.js';
 export {
   type ExplainedGrant,
   explainPolicy,

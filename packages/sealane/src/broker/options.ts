@@ -10,14 +10,18 @@ import { checkInteger, checkRecord, checkText } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
 import type { BrokerLimits } from '../wire/index.js';
+import type { ListeningSocket } from './passed-socket.js';
 import { checkPolicy, type PolicyOptions } from './policy/options.js';
 
 /** What `Broker.start` takes. Everything has a default. */
 export interface BrokerOptions {
-  /** Path of the socket, at most 103 bytes; its directory must exist. Default: $SEALANE_SOCKET, or broker.sock in the runtime directory. */
-  socket?: string | undefined;
-  /** Path of a second socket, for programs that speak memfdbus v1; as `socket`. Default: none. */
-  memfdbusSocket?: string | undefined;
+  /**
+   * Path of the socket, at most 103 bytes; its directory must exist. Default: $SEALANE_SOCKET, or broker.sock in the runtime directory.
+   * Or a listening SOCK_SEQPACKET socket that somebody else has bound to a path: it is borrowed, and its file is left alone.
+   */
+  socket?: string | ListeningSocket | undefined;
+  /** A second socket, for programs that speak memfdbus v1; as `socket`, of type SOCK_STREAM. Default: none. */
+  memfdbusSocket?: string | ListeningSocket | undefined;
   /** User ids that are admitted beside the broker's own. Default: none. */
   users?: readonly number[] | undefined;
   /**
@@ -202,6 +206,10 @@ function isNumberOption(name: string): name is keyof typeof RANGES {
 }
 
 function checkSocket(name: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null) {
+    checkInteger(`${name}.fd`, (value as Partial<ListeningSocket>).fd, 0, 2_147_483_647);
+    return;
+  }
   checkText(name, value, 1, MAX_SOCKET_PATH_BYTES);
   if (value.includes('\0')) throw invalidArgument(name, 'have no zero character', value);
   if (value.endsWith('/')) throw invalidArgument(name, `name a file in ${dirname(value)}`, value);

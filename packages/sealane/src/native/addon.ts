@@ -75,6 +75,14 @@ export interface Addon {
   socketUnread(fd: number): number;
   socketShutdown(fd: number, sendingOnly: boolean): void;
 
+  /** Where a socket is bound: a path, `@` and an abstract name, or ''. scratch: domain, type, 1 if it listens. */
+  listenerInspect(fd: number): string;
+  /** A duplicate, on record, close-on-exec and non-blocking: that also makes the original non-blocking. */
+  listenerDuplicate(fd: number): number;
+  descriptorCloseOnExec(fd: number): void;
+  /** Sends one datagram to a path, or to `@` and an abstract name; false: the receiver's queue is full. */
+  datagramSend(address: string, bytes: Uint8Array): boolean;
+
   pollOpen(fd: number, onReady: (readable: boolean, writable: boolean) => void): NativeHandle;
   pollWant(poll: NativeHandle, readable: boolean, writable: boolean): void;
   pollRef(poll: NativeHandle, hold: boolean): void;

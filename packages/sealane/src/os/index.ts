@@ -1,12 +1,15 @@
+export { type PassedSocket, takePassedSockets } from './activation.js';
 export { type Capabilities, readCapabilities } from './capabilities.js';
 export * from './copy.js';
 export * from './descriptor.js';
 export * from './exec.js';
 export * from './handoff.js';
+export * from './listener.js';
 export * from './lock.js';
 export type { Mappable } from './mappable.js';
 export { Mapping } from './mapping.js';
 export { Memfd } from './memfd.js';
+export * from './notify.js';
 export { reopen } from './reopen.js';
 export * from './runtime-directory.js';
 export * from './sha256.js';

@@ -71,13 +71,7 @@ export class UnixSocket implements Disposable {
   static listen(path: string, backlog: number, kind: SocketKind = 'packet'): UnixSocket {
     checkPath(path);
     try {
-      const native = addon();
-      const fd = native.socketListen(path, backlog, kind === 'stream');
-      return new UnixSocket(fd, {
-        pid: process.pid,
-        uid: process.geteuid?.() ?? -1,
-        gid: process.getegid?.() ?? -1,
-      });
+      return new UnixSocket(addon().socketListen(path, backlog, kind === 'stream'), ownCredentials());
     } catch (error) {
       throw systemError(error, `listening at ${path}`);
     }
@@ -106,6 +100,18 @@ export class UnixSocket implements Disposable {
     } catch (error) {
       closeDescriptor(fd);
       throw systemError(error, `taking descriptor ${fd} as a socket`);
+    }
+  }
+
+  /**
+   * A duplicate of a listening socket that was made elsewhere and checked (`requireListener`). `fd` stays its owner's, and becomes
+   * non-blocking. Throws ERR_SEALANE_EXHAUSTED when no descriptor is left.
+   */
+  static duplicateListener(fd: number): UnixSocket {
+    try {
+      return new UnixSocket(addon().listenerDuplicate(fd), ownCredentials());
+    } catch (error) {
+      throw systemError(error, `duplicating the listening socket ${fd}`);
     }
   }
 
@@ -223,6 +229,10 @@ function checkPath(path: string): void {
       path,
     );
   }
+}
+
+function ownCredentials(): PeerCredentials {
+  return { pid: process.pid, uid: process.geteuid?.() ?? -1, gid: process.getegid?.() ?? -1 };
 }
 
 function readPeer(index: number): PeerCredentials {
