@@ -1,13 +1,17 @@
 /** `sealane broker`: a broker in the foreground. Owns it from its start to the signal that ends it. */
-import { Broker, type BrokerOptions } from 'sealane';
+import { Broker, type BrokerOptions, type PassedSocket, takePassedSockets } from 'sealane';
 import { BROKER_LIMITS, type BrokerLimitName } from '../broker-limits.js';
-import { describeFailure, reportFailure } from '../failure.js';
+import { describeFailure, reportFailure, usageError } from '../failure.js';
 import { Interrupt } from '../interrupt.js';
 import { CommandPolicy } from '../policy/command-policy.js';
+import { takeServiceEnvironment } from '../service/environment.js';
 import { Hangup } from '../service/hangup.js';
 import { Reload } from '../service/reload.js';
-import { escapeText } from '../terminal/escape.js';
+import { chooseSockets, type ServiceSockets } from '../service/sockets.js';
+import { Supervisor } from '../service/supervisor.js';
+import { escapeControls, escapeText, jsonText } from '../terminal/escape.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { formatBytes, formatCount } from '../terminal/units.js';
 
 export interface BrokerCommandOptions {
   socket?: string;
@@ -23,14 +27,19 @@ export interface BrokerCommandOptions {
 
 /** Serves until the first SIGINT or SIGTERM, or until its terminal is gone. One line says where, once clients can connect. */
 export async function runBroker(options: BrokerCommandOptions, terminal: Terminal): Promise<void> {
+  const { notifySocket, watchdogMs } = takeServiceEnvironment();
+  const sockets = chooseSockets(takePassedSockets());
   using interrupt = new Interrupt();
+  using supervisor = new Supervisor(notifySocket, (message) => warn(message, terminal));
   const reload = new Reload((error) => reportFailure(terminal, describeFailure(error)));
-  using hangup = new Hangup(() => reload.run());
+  using hangup = new Hangup(() => supervisor.reloading(() => reload.run()));
   const policy = await CommandPolicy.open(options.policy, terminal);
-  await using broker = await Broker.start({ ...toBrokerOptions(options), policy: policy?.options });
+  await using broker = await Broker.start({ ...toBrokerOptions(options, sockets), policy: policy?.options });
   if (policy !== undefined) reload.add(policy.attach(broker));
   announce(broker, terminal);
+  supervisor.ready({ describe: () => describe(broker), probe: () => broker.probe() }, watchdogMs);
   await Promise.race([interrupt.wait(), hangup.terminalGone]);
+  supervisor.stopping();
 }
 
 function announce({ socket, memfdbusSocket }: Broker, terminal: Terminal): void {
@@ -41,13 +50,40 @@ function announce({ socket, memfdbusSocket }: Broker, terminal: Terminal): void 
   else out.line(`serving on ${out.style.bold(escapeText(socket))} ${out.style.dim('(Ctrl-C stops it)')}`);
 }
 
-function toBrokerOptions(options: BrokerCommandOptions): BrokerOptions {
+function warn(message: string, terminal: Terminal): void {
+  if (terminal.json) terminal.err.line(jsonText({ warning: message }));
+  else terminal.err.line(`sealane: ${escapeControls(message)}`);
+}
+
+/** For `systemctl status`. */
+function describe(broker: Broker): string {
+  const { objects, bytes, connections } = broker.status();
+  return `Serving ${formatCount(objects, 'object')}, ${formatBytes(bytes)}, to ${formatCount(connections, 'connection')}`;
+}
+
+function toBrokerOptions(options: BrokerCommandOptions, sockets: ServiceSockets): BrokerOptions {
   const limits: Partial<Record<BrokerLimitName, number>> = {};
   for (const { name, property } of BROKER_LIMITS) {
     const value = options[property];
     if (typeof value === 'number') limits[name] = value;
   }
-  const place = options.socket === undefined ? {} : { socket: options.socket };
-  const foreign = options.memfdbusSocket === undefined ? {} : { memfdbusSocket: options.memfdbusSocket };
-  return { ...limits, ...place, ...foreign, ...(options.user === undefined ? {} : { users: options.user }) };
+  return {
+    ...limits,
+    socket: place('--socket', options.socket, sockets.native),
+    memfdbusSocket: place('--memfdbus-socket', options.memfdbusSocket, sockets.memfdbus),
+    users: options.user,
+  };
+}
+
+/** The path of an option, or the socket that was passed in its place; not both: one of them would silently not be served. */
+function place(
+  flag: string,
+  path: string | undefined,
+  passed: PassedSocket | undefined,
+): string | PassedSocket | undefined {
+  if (path === undefined || passed === undefined) return path ?? passed;
+  throw usageError(
+    `${flag} ${path} was given, and a socket at ${passed.path} was passed`,
+    `leave out ${flag}, or start the broker without the socket`,
+  );
 }
