@@ -72,7 +72,7 @@ test('the lock file names no registry host', () => {
 
 test('no binary is tracked', () => {
   const text =
-    /\.(ts|cts|mts|js|mjs|c|h|json|md|svg|toml|yml)$|(^|\/)(LICENSE|NOTICE|run|bin\/sealane|\.[a-z]+)$/;
+    /\.(ts|cts|mts|js|mjs|c|h|json|md|svg|toml|yml|bash|zsh|fish|socket|service|conf)$|(^|\/)(LICENSE|NOTICE|run|bin\/sealane|\.[a-z]+)$/;
   assert.deepEqual(
     files.filter((file) => !text.test(file)),
     [],

@@ -111,8 +111,10 @@ export interface TargetOptions {
   digest?: boolean | undefined;
 }
 
-const DIGITS = /^[0-9]+$/;
-const DIGEST = /^sha256:[0-9a-f]{64}$/i;
+/** An id, unless an option says otherwise. */
+export const DIGITS = /^[0-9]+$/;
+/** A digest, unless an option says otherwise. */
+export const DIGEST = /^sha256:[0-9a-f]{64}$/i;
 const BARE_DIGEST = /^(?:sha256:)?[0-9a-f]{64}$/i;
 
 /**

@@ -3,7 +3,7 @@
  * Owns no behaviour: each action loads its module and calls it. Nothing here may load the library.
  */
 import { readFileSync } from 'node:fs';
-import { Command, type Help, Option } from 'commander';
+import { Argument, Command, type Help, Option } from 'commander';
 import { collect, count, digest, duration, job, metadata, objectName, size, text } from './arguments.js';
 import { BROKER_LIMITS } from './broker-limits.js';
 import { EXIT_CODE_TABLE } from './exit-codes.js';
@@ -11,6 +11,9 @@ import type { Terminal } from './terminal/terminal.js';
 
 /** A function of src/commands: the command's own arguments, all options, and where to print. */
 type Run<A extends unknown[], O> = (...parameters: [...A, O, Terminal]) => Promise<void>;
+
+/** The shells that `sealane completion` knows. */
+const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 const TARGET_HELP = 'an id (digits), a name, or sha256:DIGEST';
 
@@ -39,6 +42,7 @@ export function createProgram(terminal: Terminal): Command {
   addWatch(program, terminal);
   addPolicy(program, terminal);
   addTools(program, terminal);
+  addShellTools(program, terminal);
   return program;
 }
 
@@ -288,4 +292,22 @@ function addTools(program: Command, terminal: Terminal): void {
     .command('doctor')
     .description('Show what this machine supports, what follows from it, and what to do about it.');
   runs(doctor, terminal, async () => (await import('./commands/doctor.js')).runDoctor);
+}
+
+function addShellTools(program: Command, terminal: Terminal): void {
+  const completion = program
+    .command('completion')
+    .description('Print a script that completes commands, options and names of objects in a shell.')
+    .addArgument(new Argument('<shell>', 'the shell that reads it').choices(SHELLS))
+    .addHelpText(
+      'after',
+      '\nbash, in ~/.bashrc:             eval "$(sealane completion bash)"\n' +
+        'zsh, in ~/.zshrc after compinit: eval "$(sealane completion zsh)"\n' +
+        'fish:                            sealane completion fish > ~/.config/fish/completions/sealane.fish',
+    );
+  runs(completion, terminal, async () => (await import('./commands/completion.js')).runCompletion);
+  const objects = program
+    .command('__objects', { hidden: true })
+    .addOption(jobOption('job on whose behalf to look'));
+  runs(objects, terminal, async () => (await import('./commands/objects.js')).runObjects);
 }

@@ -16,7 +16,10 @@ export interface ConnectOptions {
   timeoutMs?: number | undefined;
   /** Gives the attempt up. */
   signal?: AbortSignal | undefined;
-  /** Users beside oneself and root whose broker is trusted, as user ids. Default: none. */
+  /**
+   * Users beside oneself and root whose broker is trusted, as user ids. Default: none. Behind a socket that a service manager opened
+   * stands the service manager's user, root for a service of the system, whatever user the broker runs as.
+   */
   trustedUsers?: readonly number[] | undefined;
 }
 

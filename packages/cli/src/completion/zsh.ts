@@ -1,0 +1,95 @@
+/** The completion script for zsh: a function for each command, and shell/complete.zsh, which they call. */
+import { type CommandEntry, flatten, type OptionEntry, type Value } from '../reference/tree.js';
+import { brief, machinery, optionsOf, quoted, wordsToChoose } from './facts.js';
+
+/** The script for zsh. */
+export function zshScript(program: CommandEntry): string {
+  return [
+    '#compdef sealane',
+    '# Completion of sealane for zsh, made by `sealane completion zsh`.',
+    '',
+    ...flatten(program).map((entry) => commandFunction(entry, program)),
+    machinery('zsh'),
+  ].join('\n');
+}
+
+/** `_sealane-put`; no function of the machinery has a hyphen. */
+function functionName({ path }: CommandEntry): string {
+  return `_sealane-${path.slice(1).join('-')}`;
+}
+
+function commandFunction(entry: CommandEntry, program: CommandEntry): string {
+  const options = optionsOf(entry).flatMap((option) => optionSpecs(option, program));
+  const specs = entry.children.length > 0 ? parentSpecs() : argumentSpecs(entry, program);
+  const call = ['_arguments -C -s -S :', ...[...options, ...specs].map(quoted)].join(' \\\n    ');
+  return [
+    `${functionName(entry)}() {`,
+    '  local curcontext=$curcontext state line',
+    '  local -A opt_args',
+    `  ${call}`,
+    ...(entry.children.length > 0 ? dispatch(entry) : []),
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** Every option may stand again: some have a meaning then, and the command says so of the others. */
+function optionSpecs({ names, value, help }: OptionEntry, program: CommandEntry): string[] {
+  const text = `[${escapeSpec(brief(help))}]`;
+  if (value === undefined) return names.map((name) => `*${name}${text}`);
+  const argument = `:${value.name}:${action(value, program)}`;
+  // The value is the next word, or follows in the same one.
+  return names.map((name) => `*${name}${name.startsWith('--') ? '=' : '+'}${text}${argument}`);
+}
+
+function parentSpecs(): string[] {
+  return ['1:command:->command', '*::argument:->argument'];
+}
+
+function argumentSpecs(entry: CommandEntry, program: CommandEntry): string[] {
+  return entry.arguments.flatMap((argument, index) => {
+    const first = `${index + 1}:${argument.required ? '' : ':'}${argument.name}:${action(argument, program)}`;
+    // What follows a program are its own arguments: files, most likely.
+    const rest = argument.kind === 'program' ? '_files' : action(argument, program);
+    return argument.variadic ? [first, `*:${argument.name}:${rest}`] : [first];
+  });
+}
+
+function dispatch(entry: CommandEntry): string[] {
+  const described = entry.children.map(
+    ({ path, summary }) => `${path.at(-1)}:${escapeSpec(firstSentence(summary))}`,
+  );
+  const cases = entry.children.map((child) => `        ${child.path.at(-1)}) ${functionName(child)} ;;`);
+  return [
+    '  case $state in',
+    '    command)',
+    '      local -a commands=(',
+    ...described.map((line) => `        ${quoted(line)}`),
+    '      )',
+    "      _describe -t commands 'command' commands",
+    '      ;;',
+    '    argument)',
+    '      case $line[1] in',
+    ...cases,
+    '      esac',
+    '      ;;',
+    '  esac',
+  ];
+}
+
+function action(value: Value, program: CommandEntry): string {
+  const words = wordsToChoose(value, program);
+  if (words !== undefined) return `(${words.join(' ')})`;
+  if (value.kind === 'file') return '_files';
+  if (value.kind === 'object') return '_sealane_objects';
+  return value.kind === 'program' ? '_command_names -e' : ' ';
+}
+
+function firstSentence(summary: string): string {
+  return summary.split('. ')[0]?.replace(/\.$/, '') ?? '';
+}
+
+/** In a specification, brackets and colons have a meaning. */
+function escapeSpec(text: string): string {
+  return text.replace(/[\\[\]:]/g, '\\$&');
+}
