@@ -56,3 +56,4 @@ installDependencies();
 const built = run('building the addon', process.execPath, ['scripts/build-addon.mjs']);
 if (built.trim() !== '' && !quiet) process.stderr.write(built);
 run('compiling TypeScript', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);
+run('writing manual pages', process.execPath, ['scripts/make-man.mjs']);
