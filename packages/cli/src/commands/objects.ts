@@ -6,7 +6,7 @@ import { connect } from 'sealane';
 import { DIGEST, DIGITS } from '../arguments.js';
 import { escapeText } from '../terminal/escape.js';
 import type { Terminal } from '../terminal/terminal.js';
-import type { BusOptions } from './bus.js';
+import { type BusOptions, toConnectOptions } from './bus.js';
 
 /** How long a person who pressed a key is kept waiting, in milliseconds. */
 const PATIENCE_MS = 1_000;
@@ -25,9 +25,9 @@ export async function runObjects(options: BusOptions, terminal: Terminal): Promi
   for (const target of targets) terminal.out.line(target);
 }
 
-async function collectTargets({ socket, jobId }: BusOptions, targets: Set<string>): Promise<void> {
+async function collectTargets(options: BusOptions, targets: Set<string>): Promise<void> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
-  await using bus = await connect({ socket, jobId, timeoutMs: PATIENCE_MS, signal });
+  await using bus = await connect({ ...toConnectOptions(options), timeoutMs: PATIENCE_MS, signal });
   let count = 0;
   for await (const { id, name } of bus.list({ signal })) {
     if (++count > MAX_OBJECTS) return;

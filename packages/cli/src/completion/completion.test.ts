@@ -13,7 +13,7 @@ import { Terminal } from '../terminal/terminal.js';
 import { optionsOf } from './facts.js';
 import { completionScript, type Shell } from './index.js';
 
-const COMMAND = fileURLToPath(new URL('../../bin/sealane.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../bin/sealane', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sealane-completion-'));
 const socket = join(folder, 'broker.sock');
 const trap = join(folder, 'trap');
@@ -32,7 +32,15 @@ const environment: NodeJS.ProcessEnv = {
   TERM: 'dumb',
   LC_ALL: 'C.UTF-8',
 };
-for (const name of ['SEALANE_JOB_ID', 'NODE_OPTIONS', 'NODE_DEBUG', 'BASH_ENV', 'ENV', 'ZDOTDIR'])
+for (const name of [
+  'SEALANE_JOB_ID',
+  'MEMFDBUS_JOB_ID',
+  'NODE_OPTIONS',
+  'NODE_DEBUG',
+  'BASH_ENV',
+  'ENV',
+  'ZDOTDIR',
+])
   delete environment[name];
 
 let broker: Broker;
@@ -149,6 +157,8 @@ const TYPED: [line: string, words: string[]][] = [
   ['sealane --socket /nonexistent get mod\t', ['--socket', '/nonexistent', 'get', 'mod']],
   ['sealane put model.t\t', ['put', 'model.txt']],
   ['sealane get -o model.t\t cam:r\t', ['get', '-o', 'model.txt', 'cam:rear']],
+  ['sealane exec mod\t -- mkfif\t', ['exec', 'model.bin', '--', 'mkfifo']],
+  ['sealane exec model.bin -- cat model.t\t', ['exec', 'model.bin', '--', 'cat', 'model.txt']],
   ['sealane completion fi\t', ['completion', 'fish']],
   ['sealane help dro\t', ['help', 'drop']],
 ];
@@ -229,6 +239,8 @@ test('fish is offered what fits', async (t) => {
   assert.deepEqual(await fishOffers('sealane put --name mod'), []);
   assert.deepEqual((await fishOffers('sealane completion ')).sort(), ['bash', 'fish', 'zsh']);
   assert.deepEqual(await fishOffers('sealane help dro'), ['drop']);
+  assert.ok((await fishOffers('sealane exec model.bin -- mkfif')).includes('mkfifo'));
+  assert.deepEqual(await fishOffers('sealane exec model.bin -- cat model.t'), ['model.txt']);
   assert.ok((await fishOffers('sealane stat --dig')).includes('--digest'));
   assert.ok(!existsSync(trap), 'a name was run');
 });

@@ -21,7 +21,7 @@ function functionName({ path }: CommandEntry): string {
 function commandFunction(entry: CommandEntry, program: CommandEntry): string {
   const options = optionsOf(entry).flatMap((option) => optionSpecs(option, program));
   const specs = entry.children.length > 0 ? parentSpecs() : argumentSpecs(entry, program);
-  const call = ['_arguments -C -s -S :', ...[...options, ...specs].map(quoted)].join(' \\\n    ');
+  const call = [argumentsCall(entry), ...[...options, ...specs].map(quoted)].join(' \\\n    ');
   return [
     `${functionName(entry)}() {`,
     '  local curcontext=$curcontext state line',
@@ -48,11 +48,21 @@ function parentSpecs(): string[] {
 
 function argumentSpecs(entry: CommandEntry, program: CommandEntry): string[] {
   return entry.arguments.flatMap((argument, index) => {
-    const first = `${index + 1}:${argument.required ? '' : ':'}${argument.name}:${action(argument, program)}`;
-    // What follows a program are its own arguments: files, most likely.
-    const rest = argument.kind === 'program' ? '_files' : action(argument, program);
-    return argument.variadic ? [first, `*:${argument.name}:${rest}`] : [first];
+    const { name, required, variadic, kind } = argument;
+    if (kind === 'program') return programSpecs(name, index + 1);
+    const first = `${index + 1}:${required ? '' : ':'}${name}:${action(argument, program)}`;
+    return variadic ? [first, `*:${name}:${action(argument, program)}`] : [first];
   });
+}
+
+/** A program stands after --, and its own arguments are files, most likely. */
+function programSpecs(name: string, position: number): string[] {
+  return [`${position}:separator:(--)`, `${position + 1}:${name}:_command_names -e`, `*:${name}:_files`];
+}
+
+/** With -S no options are offered after --; but one that stands behind an argument could not be counted as one itself then. */
+function argumentsCall({ arguments: list }: CommandEntry): string {
+  return list.some(({ kind }) => kind === 'program') ? '_arguments -C -s :' : '_arguments -C -s -S :';
 }
 
 function dispatch(entry: CommandEntry): string[] {
@@ -81,8 +91,7 @@ function action(value: Value, program: CommandEntry): string {
   const words = wordsToChoose(value, program);
   if (words !== undefined) return `(${words.join(' ')})`;
   if (value.kind === 'file') return '_files';
-  if (value.kind === 'object') return '_sealane_objects';
-  return value.kind === 'program' ? '_command_names -e' : ' ';
+  return value.kind === 'object' ? '_sealane_objects' : ' ';
 }
 
 function firstSentence(summary: string): string {

@@ -42,9 +42,10 @@ export const TEXTS: Readonly<Record<string, CommandTexts>> = {
         blocks: [
           {
             paragraph:
-              'The broker takes a listening socket that a service manager passes it (sd_listen_fds(3)): one of type SOCK_SEQPACKET, ' +
-              'bound to a path. It leaves the file of such a socket alone, takes no lock, and clients that connect while no broker ' +
-              'runs wait for the next one. Together with `--socket` that is an error.',
+              'The broker takes listening sockets that a service manager passes it (sd_listen_fds(3)), bound to paths: one of type ' +
+              'SOCK_SEQPACKET, and one of type SOCK_STREAM for memfdbus clients. It leaves their files alone, takes no lock, and ' +
+              'clients that connect while no broker runs wait for the next one. To give `--socket` or `--memfdbus-socket` beside ' +
+              'a socket of that type is an error.',
           },
           {
             paragraph:
@@ -107,6 +108,38 @@ export const TEXTS: Readonly<Record<string, CommandTexts>> = {
     ],
     examples: ['sealane get snapshot -o snapshot.raw', 'sealane get result --wait --timeout 5s -o -'],
     seeAlso: ['sealane-put(1)', 'sealane-stat(1)', 'sealane-watch(1)'],
+  },
+  exec: {
+    description: [
+      TARGETS,
+      {
+        paragraph:
+          'The program replaces `sealane` in its process, which is otherwise as it was: signals, limits, descriptors. The object is ' +
+          'open for reading, at its beginning, and nobody else moves its offset. Without `--` there is no program.',
+      },
+    ],
+    sections: [
+      {
+        title: 'ENVIRONMENT OF THE PROGRAM',
+        blocks: [
+          {
+            list: [
+              [bold('SEALANE_FD'), 'The number of the descriptor.'],
+              [bold('SEALANE_OBJECT_ID'), 'The id of the object.'],
+              [bold('SEALANE_SIZE'), 'Its size in bytes.'],
+              [bold('SEALANE_DIGEST'), 'Its digest, `sha256:` and 64 hexadecimal digits.'],
+              [bold('SEALANE_NAME'), 'Its name; not set if it has none.'],
+            ],
+          },
+          { paragraph: 'The same stand in `MEMFDBUS_FD` and so on.' },
+        ],
+      },
+    ],
+    examples: [
+      'sealane exec model.bin -- ./serve --port 80',
+      'sealane exec model.bin -- sh -c \'sha256sum <&"$SEALANE_FD"\'',
+    ],
+    seeAlso: ['sealane-get(1)', 'execve(2)'],
   },
   list: {
     description: [
@@ -195,7 +228,10 @@ export const ENVIRONMENT: Section = {
       list: [
         [bold('SEALANE_SOCKET'), 'Path of the broker\u2019s socket, where `--socket` is not given.'],
         [bold('SEALANE_DIR'), 'The runtime directory, instead of the places under FILES.'],
-        [bold('SEALANE_JOB_ID'), 'The job on whose behalf to act, where `--job-id` is not given.'],
+        [
+          bold('SEALANE_JOB_ID'),
+          'The job on whose behalf to act, where `--job-id` is not given; else `MEMFDBUS_JOB_ID`.',
+        ],
         [bold('NO_COLOR'), 'Switches colour off, as `--no-color` does; `FORCE_COLOR` switches it on.'],
         [bold('NODE_DEBUG'), 'With `sealane` in it, errors are printed with their stack.'],
       ],

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { lstatSync, readdirSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'sealane';
-import { UnixSocket } from 'sealane/internal';
+import { type SocketKind, UnixSocket } from 'sealane/internal';
 import {
   cleanEnvironment,
   folderOf,
@@ -19,9 +20,9 @@ import {
 const ACTIVATE = 'systemd-socket-activate';
 
 /** A listening socket as a socket unit has it. It stays open, whatever becomes of the broker. */
-function socketUnit(t: TestContext, name = 'broker.sock'): { listener: UnixSocket; path: string } {
-  const path = join(folderOf(t), name);
-  const listener = UnixSocket.listen(path, 16);
+function socketUnit(t: TestContext, kind?: SocketKind): { listener: UnixSocket; path: string } {
+  const path = join(folderOf(t), 'broker.sock');
+  const listener = UnixSocket.listen(path, 16, kind);
   t.after(() => listener.close());
   return { listener, path };
 }
@@ -69,6 +70,41 @@ test('a passed socket and --socket exclude each other, and $SEALANE_SOCKET gives
   const broker = startService(t, [], { env, fds: [listener.fd] });
   assert.equal(await broker.line(), path);
   assert.equal(await broker.stop('SIGTERM'), 0);
+});
+
+/** What a memfdbus client is told of the objects there are: one request a connection, a header of 48 bytes and the text. */
+async function memfdbusList(path: string): Promise<string> {
+  const request = Buffer.alloc(48);
+  request.writeUInt32LE(0x4d464442, 0);
+  request.writeUInt16LE(1, 4);
+  request.writeUInt16LE(3, 6);
+  const connection = createConnection(path);
+  connection.write(request);
+  const answer: Buffer[] = [];
+  for await (const chunk of connection) answer.push(chunk as Buffer);
+  return Buffer.concat(answer).subarray(48).toString();
+}
+
+test('a stream socket serves memfdbus clients, beside the native one or beside a socket of the broker itself', async (t) => {
+  const [native, foreign] = [socketUnit(t), socketUnit(t, 'stream')];
+  const fds = [foreign.listener.fd, native.listener.fd];
+  const broker = startService(t, ['--json'], { env: passing('memfdbus:sealane'), fds });
+  const sockets = { socket: native.path, memfdbusSocket: foreign.path };
+  assert.deepEqual(JSON.parse(await broker.line()), { event: 'serving', ...sockets, pid: broker.pid });
+  await using bus = await connect({ socket: native.path });
+  await bus.put(Buffer.from('x'), { name: 'shared' });
+  assert.match(await memfdbusList(foreign.path), /^1\towner=-\tallowed=-\t1\tsha256:[0-9a-f]{64}\tshared\n$/);
+  assert.equal(await broker.stop('SIGTERM'), 0);
+  const own = join(folderOf(t), 'own.sock');
+  const env = passing('memfdbus');
+  const second = startService(t, ['--socket', own], { env, fds: fds.slice(0, 1) });
+  assert.equal(await second.line(), own);
+  assert.equal(await memfdbusList(foreign.path), '');
+  assert.equal(await second.stop('SIGTERM'), 0);
+  const words = ['--memfdbus-socket', own];
+  const refused = startService(t, words, { env, fds: fds.slice(0, 1) });
+  assert.equal((await refused.exited)[0], 2);
+  assert.match(refused.stderr, /--memfdbus-socket .*own\.sock was given, and a socket at .* was passed/);
 });
 
 test('two sockets of one type, and what is no listening socket, are refused with their names', async (t) => {

@@ -9,7 +9,7 @@ import { defaultSocketPath } from 'sealane/internal';
 import { folderOf } from './service.test.helper.js';
 
 const UNITS = fileURLToPath(new URL('../../systemd', import.meta.url));
-const COMMAND = fileURLToPath(new URL('../../bin/sealane.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../bin/sealane', import.meta.url));
 const MANAGERS = ['user', 'system'] as const;
 type Manager = (typeof MANAGERS)[number];
 

@@ -103,11 +103,7 @@ export class Broker implements AsyncDisposable {
    */
   async probe(): Promise<void> {
     if (this.#stopped !== undefined) throw closedError('the broker');
-    if (this.#probe === undefined || this.#probe.closed) {
-      // No policy is asked: it is for clients.
-      const authority = new UserAuthority(this.#admission);
-      this.#probe = new Probe({ ...this.#services, authority });
-    }
+    if (this.#probe === undefined || this.#probe.closed) this.#probe = new Probe(this.#services);
     await this.#probe.ask();
   }
 

@@ -73,6 +73,26 @@ test('what is no listening SOCK_SEQPACKET socket is refused, and nothing stays o
   two.close();
 });
 
+test('each socket is taken for its type: the second one is a stream', async (t) => {
+  const folder = directory(t);
+  using packets = UnixSocket.listen(join(folder, 'packets'), 5);
+  using stream = UnixSocket.listen(join(folder, 'stream'), 5, 'stream');
+  const before = countDescriptors();
+  await assert.rejects(
+    Broker.start({ socket: stream }),
+    /options\.socket .*SOCK_SEQPACKET.* has type SOCK_STREAM/,
+  );
+  await assert.rejects(
+    Broker.start({ socket: packets, memfdbusSocket: packets }),
+    /options\.memfdbusSocket .*SOCK_STREAM.* has type SOCK_SEQPACKET/,
+  );
+  const broker = await Broker.start({ socket: packets, memfdbusSocket: stream });
+  assert.equal(broker.memfdbusSocket, join(folder, 'stream'));
+  await broker.stop();
+  assert.deepEqual(readdirSync(folder).sort(), ['packets', 'stream']);
+  assert.equal(countDescriptors(), before);
+});
+
 test('a broker that can not start gives its duplicate of a passed socket back', async (t) => {
   using listener = UnixSocket.listen(join(directory(t), 'passed.sock'), 5);
   const before = countDescriptors();

@@ -18,6 +18,13 @@ test('the probe is no client: it counts against no limit, and no client can keep
   assert.equal(broker.status().connections, 1);
 });
 
+test('a policy that admits nobody does not keep the broker from answering itself', async (t) => {
+  const { broker } = await startBroker(t, { policy: {} });
+  await broker.probe();
+  broker.setPolicy({ jobs: [{ ids: ['*'], users: [12_345] }] });
+  await broker.probe();
+});
+
 test('an answer needs a turn of the event loop', async (t) => {
   const { broker } = await startBroker(t);
   await broker.probe();
