@@ -1,7 +1,7 @@
 /**
  * Runs before npm packs or publishes one of the packages, in its folder: what lies there must be complete and of the sources as
- * they are. Compiles, removes outputs whose source is gone, copies the licence, and looks at the addon's binaries: to publish,
- * all four must be there; to pack, that of this machine.
+ * they are. Compiles, removes outputs whose source is gone, copies the licence, makes the manual, and looks at the addon's binaries: to
+ * publish, all four must be there; to pack, that of this machine.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
@@ -18,6 +18,12 @@ function compile() {
   const result = spawnSync(process.execPath, [compiler, '-b'], { cwd: root, encoding: 'utf8' });
   if (result.status !== 0)
     throw new BuildError(`the sources don't compile:\n${result.stdout}${result.stderr}`);
+}
+
+function writeManual() {
+  const words = [join(root, 'scripts', 'make-man.mjs')];
+  const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  if (status !== 0) throw new BuildError(`the manual pages can't be made:\n${stderr}`);
 }
 
 /** The compiler leaves the output of a deleted source where it is. */
@@ -50,6 +56,7 @@ try {
   }
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
   if (basename(folder) === 'sealane') checkBinaries();
+  else writeManual();
 } catch (error) {
   if (!(error instanceof BuildError)) throw error;
   console.error(`prepack: ${error.message}`);

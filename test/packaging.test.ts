@@ -89,7 +89,9 @@ test('the packages hold what is needed to use them, and nothing that only their 
       [],
     );
     assert.deepEqual(
-      files.filter((path) => !/^(bin|dist|cjs|types|prebuilds|native)\/|^[^/]+$/.test(path)),
+      files.filter(
+        (path) => !/^(bin|dist|cjs|types|prebuilds|native|man|shell|systemd)\/|^[^/]+$/.test(path),
+      ),
       [],
     );
   }
@@ -110,8 +112,8 @@ test('every source map that a file names is there and brings its sources', { ski
 test('what the manifests point to is there, and no script runs at installation', { skip }, () => {
   for (const { name, files } of packages) {
     const manifest = JSON.parse(installed(name, 'package.json'));
-    const { exports = {}, main = './package.json', types = './package.json', bin = {} } = manifest;
-    for (const path of paths([exports, main, types, bin]))
+    const { exports = {}, main = './package.json', types = './package.json', bin = {}, man = [] } = manifest;
+    for (const path of paths([exports, main, types, bin, man]))
       assert(files.includes(join(path)), `${name}: ${path}`);
     assert.deepEqual(
       Object.keys(manifest.scripts).filter((script) => /install|^prepare$/.test(script)),
@@ -126,6 +128,14 @@ function paths(tree: unknown): string[] {
   if (typeof tree === 'string') return [tree];
   return Object.values(tree as object).flatMap(paths);
 }
+
+test('what a shell and a service manager read comes with the command', { skip }, () => {
+  for (const shell of ['bash', 'zsh', 'fish']) assert.match(sealane(['completion', shell]), /__objects/);
+  const files = packages.find(({ name }) => name === 'sealane-cli')?.files ?? [];
+  for (const manager of ['user', 'system'])
+    for (const unit of ['sealane.service', 'sealane.socket', 'sealane-memfdbus.socket'])
+      assert(files.includes(`systemd/${manager}/${unit}`), `${manager}/${unit}`);
+});
 
 test('the command comes with the library of its own version', { skip }, () => {
   const version = JSON.parse(installed('sealane', 'package.json')).version;
