@@ -18,7 +18,8 @@ export interface Packed {
 /** Packs what lies in a folder, as publishing would. Its prepack script runs if `scripts` says so. */
 export function pack(folder: string, destination: string, scripts: boolean): Packed {
   const flags = scripts ? [] : ['--ignore-scripts'];
-  const output = npm(['pack', '--json', '--silent', '--pack-destination', destination, ...flags], folder);
+  // From elsewhere: in its own folder npm would obey what a package demands of those who develop it.
+  const output = npm(['pack', folder, '--json', '--silent', ...flags], destination);
   const result: unknown = JSON.parse(output.slice(output.search(/[[{]/)));
   const [packed] = Array.isArray(result) ? result : Object.values(result as object);
   const { name, filename, files } = packed as {

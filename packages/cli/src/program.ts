@@ -258,7 +258,10 @@ function addWatch(program: Command, terminal: Terminal): void {
 }
 
 function addPolicy(program: Command, terminal: Terminal): void {
-  const policy = program.command('policy').description('Check the policies that brokers obey.');
+  const policy = program
+    .command('policy')
+    .description('Check the policies that brokers obey.')
+    .helpCommand(false);
   const check = policy
     .command('check')
     .description('Say whether a policy file is right, and what it lets somebody do, because of which entry.')
