@@ -3,12 +3,9 @@
  * Warns only of what is certain. Pure.
  */
 import type { PolicyGrant, PolicyJob, PolicyOptions, PolicyQuota, PolicySubject } from 'sealane';
-import { MAX_JOB_BYTES, NamePattern } from 'sealane/internal';
+import { MAX_JOB_BYTES, NamePattern, overflowIds } from 'sealane/internal';
 import type { Position } from './positions.js';
 import { type Problem, problemAt } from './problems.js';
-
-/** What the kernel shows for all users, or groups, that a user namespace does not map. */
-const OVERFLOW_ID = 65_534;
 
 /** Notes a warning. */
 type Warn = (at: string, message: string) => void;
@@ -39,18 +36,19 @@ function adviseOnSubject(
   admit: readonly PolicySubject[] | undefined,
   warn: Warn,
 ): void {
+  const overflow = overflowIds();
   for (const [index, uid] of users.entries()) {
     const place = `${at}.users[${index}]`;
-    if (uid === OVERFLOW_ID)
-      warn(place, `is ${OVERFLOW_ID}, which stands for all users that are not known: it is always refused`);
+    if (uid === overflow.uid)
+      warn(place, `is ${uid}, which stands for all users that are not known: it is always refused`);
     else if (admit !== undefined && !mayBeAdmitted(uid, admit))
       warn(place, `is ${uid}, whom no [[admit]] admits: it matters only if that is the user of the broker`);
   }
   for (const [index, gid] of groups.entries())
-    if (gid === OVERFLOW_ID)
+    if (gid === overflow.gid)
       warn(
         `${at}.groups[${index}]`,
-        `is ${OVERFLOW_ID}, which stands for all groups that are not known: nobody counts as a member`,
+        `is ${gid}, which stands for all groups that are not known: nobody counts as a member`,
       );
   for (const [index, text] of cgroups.entries()) adviseOnCgroup(`${at}.cgroups[${index}]`, text, warn);
 }

@@ -15,6 +15,11 @@ export class Entries<Member> {
     yield* this.patterns;
   }
 
+  /** The names for which anyone waits. */
+  names(): Iterable<string> {
+    return this.#byName.keys();
+  }
+
   *all(): Iterable<Member> {
     for (const named of this.#byName.values()) yield* named;
     yield* this.patterns;

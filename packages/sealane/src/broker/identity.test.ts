@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSealaneError } from '../base/errors.js';
+import { overflowIds } from '../os/overflow.js';
 import { Admission } from './identity.js';
+
+const OVERFLOW = overflowIds().uid;
 
 const peer = (uid: number, pid = 7): { uid: number; pid: number; gid: number } => ({ uid, pid, gid: 7 });
 
@@ -16,12 +19,12 @@ test('the own user and the named users are admitted, others are not', () => {
 });
 
 test('the overflow user is refused even when it is named, because it stands for everyone who is not mapped', () => {
-  assert.notEqual(new Admission(1_000, [65_534], true).refusal(peer(65_534)), undefined);
+  assert.notEqual(new Admission(1_000, [OVERFLOW], true).refusal(peer(OVERFLOW)), undefined);
 });
 
 test('a broker of the user nobody admits itself only where that is a real user', () => {
-  assert.equal(new Admission(65_534, [], true).refusal(peer(65_534)), undefined);
-  assert.notEqual(new Admission(65_534, [], false).refusal(peer(65_534)), undefined);
+  assert.equal(new Admission(OVERFLOW, [], true).refusal(peer(OVERFLOW)), undefined);
+  assert.notEqual(new Admission(OVERFLOW, [], false).refusal(peer(OVERFLOW)), undefined);
 });
 
 test('another user without a process id is refused, the own user is not', () => {

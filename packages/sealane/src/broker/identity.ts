@@ -4,19 +4,17 @@
 import { readFileSync } from 'node:fs';
 import { assert } from '../base/assert.js';
 import { SealaneError } from '../base/errors.js';
+import { overflowIds } from '../os/overflow.js';
 import type { PeerCredentials } from '../os/unix-socket.js';
 
-/** What the kernel shows for a user that this user namespace does not map (kernel.overflowuid). */
-const OVERFLOW_UID = 65_534;
-
-/** A user namespace that maps so many users maps all of them: then 65534 is the real user nobody. */
+/** A user namespace that maps so many users maps all of them: then the overflow id is the id of a real user, nobody. */
 const ALL_USERS = 4_294_967_295;
 
 export class Admission {
   readonly #users: ReadonlySet<number>;
   readonly #overflowIsReal: boolean;
 
-  /** Admits `ownUid` and `users`. `overflowIsReal`: uid 65534 names one user here, not everyone who is not mapped. */
+  /** Admits `ownUid` and `users`. `overflowIsReal`: the overflow id names one user here, not everyone who is not mapped. */
   constructor(
     readonly ownUid: number,
     users: readonly number[],
@@ -44,9 +42,10 @@ export class Admission {
 
   /** The error for a peer that the kernel can't name here: of a user, or a process of another user, outside our namespaces. */
   unmapped(peer: PeerCredentials): SealaneError | undefined {
-    if (peer.uid === OVERFLOW_UID && !(this.ownUid === OVERFLOW_UID && this.#overflowIsReal)) {
+    const overflowUid = overflowIds().uid;
+    if (peer.uid === overflowUid && !(this.ownUid === overflowUid && this.#overflowIsReal)) {
       return untrusted(
-        `your user is not known in the broker's user namespace (the kernel shows it as ${OVERFLOW_UID})`,
+        `your user is not known in the broker's user namespace (the kernel shows it as ${overflowUid})`,
       );
     }
     if (peer.pid !== 0 || peer.uid === this.ownUid) return undefined;

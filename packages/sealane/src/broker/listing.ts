@@ -35,7 +35,9 @@ export function handleList(session: Session, request: ListRequest): void {
   const page = collect(session, request, pattern);
   const { requestId } = request;
   const answer = (): void => {
-    const objects = page.objects.map((object) => object.info());
+    // Digests take time: a new policy may have come.
+    const listed = page.objects.filter((object) => may('list', object, session));
+    const objects = listed.map((object) => object.info());
     session.reply({ type: 'list', requestId, objects, next: page.next });
   };
   if (request.digests) withDigests(session, { requestId, type: 'list' }, page.objects, answer);

@@ -1,9 +1,11 @@
 /** get, stat and drop: requests about one object. Own nothing beyond what is pending. */
 import type { DropRequest, GetRequest, StatRequest } from '../wire/index.js';
+import { may } from './access.js';
 import { withDigests } from './digesting.js';
 import type { StoredObject } from './object.js';
 import type { Ticket } from './outstanding.js';
 import type { Session } from './session.js';
+import { accessDenied } from './store.js';
 import { ParkedGet } from './waiters.js';
 import { chargeWaiter } from './watching.js';
 
@@ -21,7 +23,11 @@ export function handleGet(session: Session, request: GetRequest): void {
 export function handleStat(session: Session, request: StatRequest): void {
   const object = session.services.store.find(session, request.selector, 'list');
   const { requestId } = request;
-  const answer = (): void => session.reply({ type: 'stat', requestId, object: object.info() });
+  const answer = (): void => {
+    // Digests take time: a new policy may have come.
+    if (may('list', object, session)) session.reply({ type: 'stat', requestId, object: object.info() });
+    else session.fail({ requestId, type: 'stat' }, accessDenied(request.selector));
+  };
   if (request.digest) withDigests(session, { requestId, type: 'stat' }, [object], answer);
   else answer();
 }

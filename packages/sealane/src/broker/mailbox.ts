@@ -61,9 +61,13 @@ export class Mailbox implements Chore, Keeper {
     if (this.followers.has(name)) this.#news.add(name);
     if (this.followers.has(undefined)) this.#newsForPatterns = true;
     if (this.collectors.has(name) || this.collectors.has(undefined)) this.#collect(object);
-    if (this.#waits) return;
-    this.#waits = true;
-    this.turns.add(this.lane, this);
+    this.#takeTurn();
+  }
+
+  /** What can be seen may have changed: those who follow a name look again. */
+  lookAgain(): void {
+    for (const name of this.followers.names()) this.#news.add(name);
+    if (this.#news.size > 0) this.#takeTurn();
   }
 
   /** All who collect lose what they have not taken yet. */
@@ -92,6 +96,12 @@ export class Mailbox implements Chore, Keeper {
     this.#steps = undefined;
     this.#waits = false;
     return true;
+  }
+
+  #takeTurn(): void {
+    if (this.#waits) return;
+    this.#waits = true;
+    this.turns.add(this.lane, this);
   }
 
   #collect(object: StoredObject): void {

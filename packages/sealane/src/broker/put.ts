@@ -119,6 +119,7 @@ class Verification {
       const admitted = request.contentAddressed ? this.#named() : this.admitted;
       const failure = error ?? mismatch(content, request.digest);
       if (failure !== undefined) throw failure;
+      checkStillGranted(session, admitted);
       publish(session, this.#ticket, content, admitted);
     } catch (failure) {
       this.#giveUp();
@@ -128,10 +129,9 @@ class Verification {
 
   /** A content-addressed object without a name is called as its digest. */
   #named(): Admitted {
-    const { admitted, content, session } = this;
+    const { admitted, content } = this;
     if (admitted.draft.name !== undefined) return admitted;
     const name = `sha256:${content.digest}`;
-    session.rights.checkPut(name);
     return { ...admitted, draft: { ...admitted.draft, name } };
   }
 
@@ -140,6 +140,12 @@ class Verification {
     content.release();
     session.services.quota.refund(admitted.account, { objects: 1, recordBytes: admitted.draft.recordBytes });
   }
+}
+
+/** Digests take time: a new policy may have come, and only now the name may be known. */
+function checkStillGranted({ rights }: Session, { draft }: Admitted): void {
+  rights.account(draft.owner);
+  rights.checkPut(draft.name);
 }
 
 function mismatch(content: Content, expected: string | undefined): SealaneError | undefined {

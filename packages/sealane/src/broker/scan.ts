@@ -89,6 +89,6 @@ export function matches(pattern: NamePattern, object: StoredObject, caller: Call
 }
 
 /** Whether no newer object of the same name is visible to the caller. */
-export function isNewest(object: StoredObject, store: Store, caller: Caller): boolean {
-  return object.name !== undefined && store.newest(caller, object.name) === object;
+export function isNewest(object: StoredObject, store: Store, caller: Caller, budget: Budget): boolean {
+  return object.name !== undefined && store.newest(caller, object.name, budget) === object;
 }

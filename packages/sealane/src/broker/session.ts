@@ -62,6 +62,8 @@ export class Session {
   readonly #link: Link;
   readonly #backlog: Backlog = { bytes: 0, descriptors: 0 };
   readonly #refusal: SealaneError | undefined;
+  /** Why it ends, though it was admitted. */
+  #dismissal: unknown;
   #state: State = 'new';
   #deadline: NodeJS.Timeout | undefined;
   #paused = false;
@@ -158,7 +160,32 @@ export class Session {
       if (refusal !== undefined) throw refusal;
       if (this.#state === 'open') this.rights = authority.rights(this.#peer, this.job);
     } catch (error) {
-      this.#end(error);
+      this.#dismiss(error);
+      return;
+    }
+    this.mailbox.lookAgain();
+  }
+
+  /** Ends the connection for a reason that every request hears which is unanswered, or comes before its client knows. */
+  #dismiss(error: unknown): void {
+    this.#giveUp(error);
+    if (this.#state === 'closed') return;
+    // Who has not said hello yet may take the time for it, and hears the reason then.
+    if (this.#state === 'open') this.#closeAfter(ENDING_MS);
+    this.#state = 'ending';
+    this.#dismissal = error;
+    this.#link.resume();
+  }
+
+  /** What a client that does not read does not hear would only pile up. */
+  #answerDismissed(message: Uint8Array): void {
+    if (this.#dismissal === undefined || this.#link.queued >= this.outstanding.max) return;
+    const { status, text } = toAnswer(this.#dismissal);
+    try {
+      this.#sendLast(encodeRefusal(decodeHeader(message), status, text));
+      this.#closeAfter(ENDING_MS);
+    } catch {
+      // Not even a header: there is nothing to answer.
     }
   }
 
@@ -171,6 +198,7 @@ export class Session {
   #onMessage(message: Uint8Array, descriptors: number[], lost: boolean): void {
     if (this.#state === 'ending') {
       closeAll(descriptors);
+      this.#answerDismissed(message);
       return;
     }
     let request: Request;
@@ -212,6 +240,7 @@ export class Session {
 
   #open(request: HelloRequest): void {
     clearTimeout(this.#deadline);
+    this.#deadline = undefined;
     this.#state = 'open';
     this.job = request.jobId;
     this.maxAnswerBytes = Math.min(request.maxMessageBytes, this.services.settings.maxMessageBytes);
@@ -270,9 +299,14 @@ export class Session {
     else this.#link.resume();
   }
 
+  /** Only when what has come by then has been read: a broker that was held up must not blame its clients. */
   #closeAfter(milliseconds: number): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#link.end(), milliseconds);
+    const close = (): void => {
+      if (this.#deadline === deadline) this.#link.end();
+    };
+    const deadline = setTimeout(() => setImmediate(close), milliseconds);
+    this.#deadline = deadline;
   }
 
   /** Ends everything that waits for this client, and answers it. */

@@ -13,6 +13,7 @@ import { type ObjectDraft, StoredObject } from './object.js';
 import { OrderedObjects } from './ordered.js';
 import type { Account, Quota } from './quota.js';
 import { Versions } from './versions.js';
+import type { Budget } from './work.js';
 
 /** What can be found together. */
 class Shelf {
@@ -27,6 +28,9 @@ class Shelf {
     return this.byId.size === 0 && this.contents.size === 0;
   }
 }
+
+/** What can be done with an object that is there. */
+type Sight = Exclude<Right, 'put'>;
 
 const NO_OBJECTS = new OrderedObjects();
 
@@ -110,16 +114,16 @@ export class Store {
    * Throws ERR_SEALANE_NOT_FOUND, or ERR_SEALANE_ACCESS_DENIED when there are such objects on the caller's shelf and it may
    * see none.
    */
-  find(caller: Caller, selector: Selector, right: Exclude<Right, 'put' | 'drop'>): StoredObject {
-    const shelf = this.#shelves.get(caller.shelf);
-    const object = shelf === undefined ? undefined : findOn(shelf, caller, selector, right);
-    if (object !== undefined) return object;
-    throw new SealaneError('ERR_SEALANE_NOT_FOUND', `there is no object with ${describeSelector(selector)}`);
+  find(caller: Caller, selector: Selector, right: 'get' | 'list'): StoredObject {
+    return this.#find(caller, selector, [right]);
   }
 
-  /** As {@link find}; also throws ERR_SEALANE_ACCESS_DENIED when the caller may see the object and not drop it. */
+  /**
+   * As {@link find}, among what the caller may list or drop; also throws ERR_SEALANE_ACCESS_DENIED when it may see the object and
+   * not drop it.
+   */
   findToDrop(caller: Caller, selector: Selector): StoredObject {
-    const object = this.find(caller, selector, 'list');
+    const object = this.#find(caller, selector, ['list', 'drop']);
     if (may('drop', object, caller)) return object;
     throw new SealaneError(
       'ERR_SEALANE_ACCESS_DENIED',
@@ -127,10 +131,10 @@ export class Store {
     );
   }
 
-  /** The newest object of a name that the caller may get. */
-  newest(caller: Caller, name: string): StoredObject | undefined {
+  /** The newest object of a name that the caller may get. Counts what it cost to find that out. */
+  newest(caller: Caller, name: string, budget?: Budget): StoredObject | undefined {
     const versions = this.#shelves.get(caller.shelf)?.names.get(name);
-    return versions?.newest(caller, caller.rights.grants('get', name));
+    return versions?.newest(caller, caller.rights.grants('get', name, budget));
   }
 
   /** All objects of a shelf in the order of their ids; positions in it are valid until the next change of the store. */
@@ -161,6 +165,14 @@ export class Store {
   close(): void {
     for (const shelf of this.#shelves.values()) for (const object of shelf.byId.values()) this.drop(object);
     this.#expiry.close();
+  }
+
+  /** Of the objects that the caller may do one of these things with, the newest that the selector names. */
+  #find(caller: Caller, selector: Selector, rights: readonly Sight[]): StoredObject {
+    const shelf = this.#shelves.get(caller.shelf);
+    const object = shelf === undefined ? undefined : findOn(shelf, caller, selector, rights);
+    if (object !== undefined) return object;
+    throw new SealaneError('ERR_SEALANE_NOT_FOUND', `there is no object with ${describeSelector(selector)}`);
   }
 
   #onObjectGone(object: StoredObject): void {
@@ -194,21 +206,21 @@ function findOn(
   shelf: Shelf,
   caller: Caller,
   selector: Selector,
-  right: 'get' | 'list',
+  rights: readonly Sight[],
 ): StoredObject | undefined {
   if (selector.by === 'id') {
     const object = shelf.byId.get(selector.id);
-    if (object !== undefined && !may(right, object, caller)) throw accessDenied(selector);
+    if (object !== undefined && !rights.some((right) => may(right, object, caller)))
+      throw accessDenied(selector);
     return object;
   }
-  const { rights } = caller;
-  const named = selector.by === 'name';
-  const versions = named ? shelf.names.get(selector.name) : shelf.digests.get(selector.digest);
+  const versions =
+    selector.by === 'name' ? shelf.names.get(selector.name) : shelf.digests.get(selector.digest);
   // Objects with one digest may have any names: what is granted by name alone could only be found by searching them all.
-  const newest = versions?.newest(
-    caller,
-    named ? rights.grants(right, selector.name) : rights.grantsAll(right),
+  const granted = rights.some((right) =>
+    selector.by === 'name' ? caller.rights.grants(right, selector.name) : caller.rights.grantsAll(right),
   );
+  const newest = versions?.newest(caller, granted);
   if (newest === undefined && versions !== undefined) throw accessDenied(selector);
   return newest;
 }
@@ -236,7 +248,8 @@ function unindex(versionsByKey: Map<string, Versions>, key: string, object: Stor
   if (versions?.empty) versionsByKey.delete(key);
 }
 
-function accessDenied(selector: Selector): SealaneError {
+/** The refusal of what a selector names. */
+export function accessDenied(selector: Selector): SealaneError {
   return new SealaneError(
     'ERR_SEALANE_ACCESS_DENIED',
     `the object with ${describeSelector(selector)} belongs to another job or user, and this caller is not allowed to see it`,

@@ -53,7 +53,7 @@ export class ParkedGet implements Follower {
   }
 
   look(budget: Budget): void {
-    const newest = this.room.store.newest(this.caller, this.name);
+    const newest = this.room.store.newest(this.caller, this.name, budget);
     if (newest === undefined) return;
     budget.units -= DELIVERY_UNITS;
     this.close();
@@ -134,7 +134,7 @@ export class NewestOfName extends WatchBase implements Follower {
   }
 
   look(budget: Budget): void {
-    if (this.asked && this.#tryDeliver()) budget.units -= DELIVERY_UNITS;
+    if (this.asked && this.#tryDeliver(budget)) budget.units -= DELIVERY_UNITS;
   }
 
   protected onAsked(): void {
@@ -145,8 +145,8 @@ export class NewestOfName extends WatchBase implements Follower {
     this.room.watches.unfollow(this.caller.mailbox, this.name, this);
   }
 
-  #tryDeliver(): boolean {
-    const newest = this.room.store.newest(this.caller, this.name);
+  #tryDeliver(budget?: Budget): boolean {
+    const newest = this.room.store.newest(this.caller, this.name, budget);
     if (newest === undefined || newest.id <= this.#lastId) return false;
     this.#lastId = newest.id;
     this.deliver(newest);
@@ -185,7 +185,7 @@ export class NewestOfPattern extends WatchBase implements Follower {
 
   #take(object: StoredObject, budget: Budget): void {
     if (!matches(this.pattern, object, this.caller, budget)) return;
-    if (!isNewest(object, this.room.store, this.caller)) return;
+    if (!isNewest(object, this.room.store, this.caller, budget)) return;
     budget.units -= DELIVERY_UNITS;
     this.deliver(object);
   }
@@ -285,7 +285,7 @@ export class EveryVersion extends WatchBase implements Collector {
   }
 
   #take(object: StoredObject, budget: Budget): void {
-    if (!this.#matches(object, budget) || !isNewest(object, this.room.store, this.caller)) return;
+    if (!this.#matches(object, budget) || !isNewest(object, this.room.store, this.caller, budget)) return;
     budget.units -= DELIVERY_UNITS;
     this.deliver(object);
   }
@@ -294,13 +294,16 @@ export class EveryVersion extends WatchBase implements Collector {
     if (object !== undefined) this.#queue.push(object.keepFor(this));
   }
 
+  /** Passes over what a new policy has taken away since it was queued. */
   #deliverQueued(): void {
-    const object = this.#queue.shift();
-    if (object === undefined) return;
-    try {
-      this.deliver(object);
-    } finally {
-      object.letGo(this);
+    for (let object = this.#queue.shift(); object !== undefined; object = this.#queue.shift()) {
+      try {
+        if (!may('get', object, this.caller)) continue;
+        this.deliver(object);
+        return;
+      } finally {
+        object.letGo(this);
+      }
     }
   }
 

@@ -10,6 +10,7 @@ export type { Mappable } from './mappable.js';
 export { Mapping } from './mapping.js';
 export { Memfd } from './memfd.js';
 export * from './notify.js';
+export { type OverflowIds, overflowIds } from './overflow.js';
 export { reopen } from './reopen.js';
 export * from './runtime-directory.js';
 export * from './sha256.js';

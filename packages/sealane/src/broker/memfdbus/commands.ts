@@ -3,7 +3,7 @@
  * its content and what is charged for it, the others the object that is being hashed for them.
  */
 import { reopen } from '../../os/reopen.js';
-import type { Caller } from '../access.js';
+import { type Caller, may } from '../access.js';
 import type { StoredObject } from '../object.js';
 import type { Services } from '../services.js';
 import { isOutOfDescriptors, Refusal } from './failures.js';
@@ -18,6 +18,8 @@ export interface MemfdbusCaller extends Caller {
   readonly turns: Turns;
   /** Takes memory for the text of a list. Throws a Refusal when there is none left for this caller. */
   takeListBytes(bytes: number): void;
+  /** Gives back all of it. */
+  returnListBytes(): void;
 }
 
 /** Where the result goes. One of the two is called once, perhaps before the request's function returns. */
@@ -68,8 +70,10 @@ function get(
     return undefined;
   }
   const wait = services.digests.request(object.content, caller.turns.digests, (error) => {
-    if (error === undefined) handOver(object, outcome);
-    else outcome.fail(error);
+    if (error !== undefined) outcome.fail(error);
+    // Digests take time: a new policy may have come.
+    else if (may('get', object, caller)) handOver(object, outcome);
+    else outcome.fail(Refusal.of('access denied'));
     object.release();
   });
   object.hold();

@@ -98,7 +98,8 @@ export class Connection implements ListHolder {
       if (refusal !== undefined) throw refusal;
       if (this.#caller !== undefined) this.#caller.rights = authority.rights(this.#peer, this.#caller.job);
     } catch (error) {
-      this.evict(Refusal.from(error));
+      this.#giveUp();
+      this.#conclude(Refusal.from(error));
     }
   }
 
@@ -193,8 +194,9 @@ export class Connection implements ListHolder {
     const { uid, turns } = this;
     const { authority } = this.host.services;
     const takeListBytes = (bytes: number): void => this.host.lists.take(this, bytes);
+    const returnListBytes = (): void => this.host.lists.release(this);
     const rights = authority.rights(this.#peer, job);
-    return { uid, shelf: authority.shelfOf(uid), job, rights, turns, takeListBytes };
+    return { uid, shelf: authority.shelfOf(uid), job, rights, turns, takeListBytes, returnListBytes };
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 import type { SealaneError } from '../../base/errors.js';
 import { escapeMemfdbusText } from '../../wire/index.js';
-import { may } from '../access.js';
+import { may, type Rights } from '../access.js';
 import type { DigestWait } from '../digests.js';
 import type { StoredObject } from '../object.js';
 import { Scan, type ScanOwner } from '../scan.js';
@@ -24,8 +24,9 @@ export class Listing implements ScanOwner {
   /** Not while an object is being hashed: the scan stops there. */
   asked = true;
   closed = false;
-  readonly #scan: Scan;
-  readonly #pieces: Uint8Array[] = [];
+  #rights: Rights;
+  #scan: Scan;
+  #pieces: Uint8Array[] = [];
   #lines: string[] = [];
   #lineBytes = 0;
   #textBytes = 0;
@@ -37,10 +38,8 @@ export class Listing implements ScanOwner {
     private readonly caller: MemfdbusCaller,
     private readonly outcome: Outcome,
   ) {
-    const { store } = services;
-    const take = (object: StoredObject, budget: Budget): void => this.#take(object, budget);
-    const place = { shelf: caller.shelf, lane: caller.turns.work };
-    this.#scan = new Scan(this, services, place, 0, take, store.lastId);
+    this.#rights = caller.rights;
+    this.#scan = this.#makeScan();
   }
 
   start(): Cancel {
@@ -56,10 +55,31 @@ export class Listing implements ScanOwner {
 
   scanFinished(): void {
     if (this.closed) return;
+    if (this.#rights !== this.caller.rights) {
+      this.#startAnew();
+      return;
+    }
     this.#joinLines();
     this.#end();
     const list = { count: this.#count, bytes: this.#textBytes, pieces: this.#pieces };
     this.outcome.succeed({ op: 'list', list });
+  }
+
+  #makeScan(): Scan {
+    const { services, caller } = this;
+    const take = (object: StoredObject, budget: Budget): void => this.#take(object, budget);
+    const place = { shelf: caller.shelf, lane: caller.turns.work };
+    return new Scan(this, services, place, 0, take, services.store.lastId);
+  }
+
+  /** A new policy came: what is written down may not be granted any more. */
+  #startAnew(): void {
+    this.caller.returnListBytes();
+    this.#rights = this.caller.rights;
+    [this.#pieces, this.#lines] = [[], []];
+    [this.#lineBytes, this.#textBytes, this.#count] = [0, 0, 0];
+    this.#scan = this.#makeScan();
+    this.#scan.start();
   }
 
   /** Throws what fails the list. */

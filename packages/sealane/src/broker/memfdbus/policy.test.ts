@@ -7,7 +7,7 @@ import { BLOB_SEALS } from '../../os/descriptor.js';
 import { Memfd } from '../../os/memfd.js';
 import { MEMFDBUS_COMMAND } from '../../wire/index.js';
 import type { PolicyOptions } from '../policy/options.js';
-import { until } from '../raw-client.test.helper.js';
+import { putCall, until } from '../raw-client.test.helper.js';
 import { digestOf, MemfdbusBroker, type Reply, refused, requestOf, succeeded } from './client.test.helper.js';
 
 const OWN = process.geteuid?.() ?? -1;
@@ -98,3 +98,44 @@ test('a new policy ends the requests that it does not admit', async (t) => {
   denied(await broker.ask('list', { job: 'trainer' }), 'list');
   succeeded(await broker.ask('list'));
 });
+
+test('what is hashed while a new policy comes is put, handed out and listed only as that says', async (t) => {
+  const jobs = [{ everyone: true, ids: ['maker', 'viewer'] }];
+  const grants = (names: string, put: string): PolicyOptions['grants'] => [
+    { jobs: ['viewer'], names: [names], may: ['get', 'list'] },
+    { jobs: ['maker'], names: [put], may: ['put'] },
+  ];
+  const broker = await start(t, { jobs, grants: grants('*', '*') });
+  const maker = await broker.native.open('maker');
+  await maker.put('secret/1', { contentAddressed: true });
+  for (const name of ['secret/2', 'camera/1'])
+    await maker.ask(putCall(name, LARGE_BYTES), [largeMemfd(t).fd]);
+  const get = broker.ask('get', { name: 'secret/2', job: 'viewer' });
+  const list = broker.ask('list', { job: 'viewer' });
+  const size = BigInt(LARGE_BYTES);
+  const digest = 'a6d72ac7690f53be6ae46ba88506bd97302a093f7108472bd9efc3cefda06484';
+  const put = broker.ask('put', { name: 'secret/3', size, text: `sha256:${digest}`, job: 'maker' }, [
+    largeMemfd(t).fd,
+  ]);
+  await until('all have come', () => broker.native.broker.status().connections === 4);
+  await maker.call({ type: 'status' });
+  broker.native.broker.setPolicy({ jobs, grants: grants('camera/*', 'camera/*') });
+  denied(await get, 'get');
+  denied(await put, 'put');
+  const { text } = succeeded(await list);
+  assert.deepEqual(
+    text.split('\n').flatMap((line) => line.split('\t')[5] ?? []),
+    ['camera/1'],
+  );
+  assert.equal(broker.native.broker.status().objects, 3);
+});
+
+/** Its digest takes 32 turns of the event loop. It is sparse. */
+const LARGE_BYTES = 2 ** 28;
+
+function largeMemfd(t: TestContext): Memfd {
+  const memfd = Memfd.create('large', LARGE_BYTES);
+  memfd.seal(BLOB_SEALS);
+  t.after(() => memfd.close());
+  return memfd;
+}

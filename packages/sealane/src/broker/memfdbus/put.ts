@@ -41,8 +41,8 @@ export function startPut(
     throw error;
   }
   const content = services.store.admit(admitted.account, fd, size);
-  const verification = new Verification(services, request.digest, content, admitted, outcome);
-  verification.start(caller);
+  const verification = new Verification(services, caller, request.digest, content, admitted, outcome);
+  verification.start();
   return () => verification.cancel();
 }
 
@@ -55,9 +55,14 @@ interface Admitted {
 /** Throws unless the caller may put such an object. */
 function admit({ settings }: Services, caller: MemfdbusCaller, request: MemfdbusPut): Admitted {
   const draft = draftOf(settings, caller, request);
-  const account = caller.rights.account(draft.owner);
-  caller.rights.checkPut(draft.name);
-  return { draft, account };
+  return { draft, account: checkGranted(caller, draft) };
+}
+
+/** Throws ERR_SEALANE_ACCESS_DENIED unless the caller may put such an object now: a digest takes time, and a new policy may come. */
+function checkGranted({ rights }: MemfdbusCaller, { owner, name }: ObjectDraft): Account {
+  const account = rights.account(owner);
+  rights.checkPut(name);
+  return account;
 }
 
 function draftOf(settings: BrokerSettings, caller: MemfdbusCaller, request: MemfdbusPut): ObjectDraft {
@@ -94,15 +99,17 @@ class Verification {
 
   constructor(
     private readonly services: Services,
+    private readonly caller: MemfdbusCaller,
     private readonly digest: string,
     private readonly content: Content,
     private readonly admitted: Admitted,
     private readonly outcome: Outcome,
   ) {}
 
-  start({ turns }: MemfdbusCaller): void {
+  start(): void {
+    const { services, caller, content } = this;
     try {
-      this.#wait = this.services.digests.request(this.content, turns.digests, (error) => this.#finish(error));
+      this.#wait = services.digests.request(content, caller.turns.digests, (error) => this.#finish(error));
     } catch (error) {
       this.#giveUp();
       throw error;
@@ -120,12 +127,16 @@ class Verification {
 
   #finish(error: SealaneError | undefined): void {
     this.#wait = undefined;
-    if (error === undefined && this.content.digest === this.digest) {
-      this.#publish();
+    try {
+      if (error !== undefined) throw error;
+      if (this.content.digest !== this.digest) throw Refusal.of('digest mismatch');
+      checkGranted(this.caller, this.admitted.draft);
+    } catch (failure) {
+      this.#giveUp();
+      this.outcome.fail(failure);
       return;
     }
-    this.#giveUp();
-    this.outcome.fail(error ?? Refusal.of('digest mismatch'));
+    this.#publish();
   }
 
   /** Adds the object, tells those who wait for it, and answers. From here on the put can't be taken back. */

@@ -3,15 +3,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isSealaneError } from '../../base/errors.js';
+import { overflowIds } from '../../os/overflow.js';
 import type { PeerIdentity } from '../../os/peer.js';
 import { type Caller, may } from '../access.js';
+import type { Content } from '../content.js';
 import { Admission } from '../identity.js';
 import type { StoredObject } from '../object.js';
 import { TestStore } from '../store.test.helper.js';
+import { explainPolicy } from './explain.js';
 import { checkPolicy, type PolicyOptions } from './options.js';
 import { Policy } from './policy.js';
 
 const OWN = 1_000;
+const OVERFLOW = overflowIds().uid;
+const OVERFLOW_GROUP = overflowIds().gid;
 
 function policyOf(options: PolicyOptions): Policy {
   checkPolicy('policy', options);
@@ -55,11 +60,15 @@ test('users, groups and control groups are admitted; of several kinds all must f
 });
 
 test('ids that the user namespace does not map admit nobody, whatever the policy says', () => {
-  const policy = policyOf({ admit: [{ everyone: true }, { users: [65_534] }, { groups: [65_534] }] });
-  assert(isSealaneError(policy.refusal(peer(65_534)), 'ERR_SEALANE_UNTRUSTED_PEER'));
+  const policy = policyOf({
+    admit: [{ everyone: true }, { users: [OVERFLOW] }, { groups: [OVERFLOW_GROUP] }],
+  });
+  assert(isSealaneError(policy.refusal(peer(OVERFLOW)), 'ERR_SEALANE_UNTRUSTED_PEER'));
   assert(isSealaneError(policy.refusal(peer(1_001, { pid: 0 })), 'ERR_SEALANE_UNTRUSTED_PEER'));
-  const grouped = policyOf({ admit: [{ groups: [65_534] }] });
-  assert(isSealaneError(grouped.refusal(peer(1_001, { groups: [65_534] })), 'ERR_SEALANE_UNTRUSTED_PEER'));
+  const grouped = policyOf({ admit: [{ groups: [OVERFLOW_GROUP] }] });
+  assert(
+    isSealaneError(grouped.refusal(peer(1_001, { groups: [OVERFLOW_GROUP] })), 'ERR_SEALANE_UNTRUSTED_PEER'),
+  );
 });
 
 test('a job is acted under by those whom it is bound to, and put for by nobody else', () => {
@@ -110,6 +119,61 @@ test('what is granted by name is granted whomever it belongs to; the rest stays 
   assert.deepEqual(rightsOf(callerOf(policy, peer(2), 'viewer')), ['get,list', 'get,list', 'get,list', '']);
   assert.deepEqual(rightsOf(callerOf(policy, peer(2))), ['', '', '', '']);
   assert.deepEqual(rightsOf(callerOf(policy, peer(3))), ['list,drop', 'list,drop', 'list,drop', 'list,drop']);
+});
+
+test('who may drop a name finds what it drops, without being granted to list it', () => {
+  const policy = policyOf({
+    grants: [
+      { users: [2], names: ['log/*'], may: ['drop'] },
+      { users: [3], names: ['log/*'], may: ['list'] },
+    ],
+  });
+  const made = new TestStore();
+  const content = (): Content => made.admit({ uid: 1, shelf: policy.shelfOf() });
+  const [older, newer, other] = ['log/1', 'log/1', 'mail/1'].map((name) => made.insert(content(), name));
+  const dropper = callerOf(policy, peer(2));
+  const byName = { by: 'name', name: 'log/1' } as const;
+  const byId = (object: StoredObject | undefined) => ({ by: 'id', id: object?.id ?? 0 }) as const;
+  assert.equal(made.store.findToDrop(dropper, byName), newer);
+  assert.equal(made.store.findToDrop(dropper, byId(older)), older);
+  assert.throws(() => made.store.find(dropper, byName, 'list'), isDenied);
+  assert.throws(() => made.store.findToDrop(dropper, byId(other)), isDenied);
+  assert.throws(() => made.store.findToDrop(callerOf(policy, peer(3)), byName), /may see it and not drop it/);
+});
+
+test('an explanation names the entries that decide', () => {
+  const options: PolicyOptions = {
+    admit: [{ users: [1] }, { groups: [44] }],
+    jobs: [
+      { ids: ['a'], users: [9] },
+      { ids: ['a*'], groups: [44] },
+    ],
+    grants: [
+      { users: [1], names: ['*'], may: ['put'] },
+      { jobs: ['a'], names: ['x', 'y*'], may: ['get', 'drop'] },
+      { groups: [44], names: ['y'], may: ['list'] },
+    ],
+    quotas: [{ jobs: ['b'] }, { groups: [44], maxObjects: 1 }, { jobs: ['a'], maxObjects: 2 }],
+  };
+  const caller = { uid: 2, groups: [7, 44], job: 'a' };
+  const explained = { unmapped: false, admit: 1, job: 1, userQuota: 1, jobQuota: 2 };
+  assert.deepEqual(explainPolicy(options, caller), {
+    ...explained,
+    grants: [
+      { index: 1, may: ['get', 'drop'], names: ['x', 'y*'] },
+      { index: 2, may: ['list'], names: ['y'] },
+    ],
+  });
+  assert.deepEqual(explainPolicy(options, caller, 'yes').grants, [
+    { index: 1, may: ['get', 'drop'], names: ['y*'] },
+  ]);
+  assert.deepEqual(explainPolicy(options, caller, null).grants, []);
+  assert.deepEqual(explainPolicy(options, { uid: 1, groups: [] }, null).grants, [
+    { index: 0, may: ['put'], names: ['*'] },
+  ]);
+  assert.equal(explainPolicy(options, { uid: OVERFLOW, groups: [44] }).unmapped, true);
+  assert.equal(explainPolicy(options, { uid: 3, groups: [] }).admit, undefined);
+  assert.throws(() => explainPolicy({ admit: [{}] }, caller), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
 });
 
 test('the first quota that fits a user or a job counts', () => {

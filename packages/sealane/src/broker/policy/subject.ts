@@ -1,10 +1,8 @@
 /** Whether a peer is meant by an entry of a policy. Owns nothing; asks the kernel for no more than the entry needs. */
+import { overflowIds } from '../../os/overflow.js';
 import type { PeerIdentity } from '../../os/peer.js';
 import { NamePattern } from '../../wire/index.js';
 import type { PolicySubject } from './options.js';
-
-/** What the kernel shows for a group that this user namespace does not map (kernel.overflowgid). It names nobody. */
-const OVERFLOW_GID = 65_534;
 
 export class Subject {
   readonly #users: ReadonlySet<number> | undefined;
@@ -25,9 +23,10 @@ export class Subject {
   }
 }
 
-/** Whether the peer is in one of the groups. */
+/** Whether the peer is in one of the groups. What stands for groups that are not mapped names none. */
 export function isMember(peer: PeerIdentity, groups: ReadonlySet<number>): boolean {
-  return peer.groups.some((gid) => gid !== OVERFLOW_GID && groups.has(gid));
+  const overflowGid = overflowIds().gid;
+  return peer.groups.some((gid) => gid !== overflowGid && groups.has(gid));
 }
 
 /** Some patterns, one of which has to match. */
