@@ -5,7 +5,10 @@
 import type { BrokerOptions } from 'sealane';
 
 /** A property of BrokerOptions that is a limit. */
-export type BrokerLimitName = Exclude<keyof BrokerOptions, 'socket' | 'memfdbusSocket' | 'users' | 'policy'>;
+export type BrokerLimitName = Exclude<
+  keyof BrokerOptions,
+  'socket' | 'memfdbusSocket' | 'users' | 'policy' | 'audit'
+>;
 
 /** How the value of a limit is written. */
 export type LimitKind = 'count' | 'size' | 'duration';

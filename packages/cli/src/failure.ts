@@ -84,6 +84,8 @@ const HINTS: Readonly<Record<string, Hint | undefined>> = {
   ENOENT: 'check the path',
   EACCES: 'check the permissions of the file and its directories',
   EISDIR: 'give a file; pack a directory first, for example `tar -c DIR | sealane put - --name NAME`',
+  ELOOP: 'name the file itself, not a symbolic link to it',
+  ENXIO: 'start the reader of the named pipe first',
   ENOSPC: 'free some space, or write elsewhere with -o FILE',
 };
 

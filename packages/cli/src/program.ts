@@ -133,6 +133,17 @@ function addBroker(program: Command, terminal: Terminal): void {
       )
         .argParser(text('--policy'))
         .conflicts('user'),
+    )
+    .option(
+      '--audit <file>',
+      'append a JSON line for each operation to this file, which SIGHUP has opened anew; - is standard output',
+      text('--audit'),
+    )
+    .addOption(
+      new Option(
+        '--audit-when-full <policy>',
+        'when the audit is not taken as fast as it is written: serve nobody until it is, or drop lines (default: wait)',
+      ).choices(['wait', 'drop']),
     );
   for (const { flag, kind, help } of BROKER_LIMITS) {
     const parse = { count: count(flag, 1), size: size(flag), duration: duration(flag) }[kind];

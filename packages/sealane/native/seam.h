@@ -54,7 +54,7 @@ struct seam_entry {
 /* Every C file that has functions for JavaScript lists them, ended by a NULL name. */
 extern const struct seam_entry descriptor_entries[], memfd_entries[], seal_entries[], mapping_entries[], socket_entries[],
     poll_entries[], copy_entries[], digest_entries[], handoff_entries[], lock_entries[], limits_entries[], peer_entries[],
-    exec_entries[], file_entries[], datagram_entries[], listener_entries[];
+    exec_entries[], file_entries[], datagram_entries[], listener_entries[], clock_entries[];
 
 /* Environment. */
 struct seam_env *seam_env_new(napi_env env, napi_value exports);

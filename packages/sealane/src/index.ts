@@ -2,6 +2,11 @@
 export { isSealaneError, SealaneError, type SealaneErrorCode } from './base/errors.js';
 export * from './blobs/index.js';
 export {
+  AuditFile,
+  type AuditOptions,
+  type AuditOverflow,
+  type AuditSink,
+  type AuditWritten,
   Broker,
   type BrokerOptions,
   type ListeningSocket,

@@ -1,5 +1,6 @@
 /** `sealane broker`: a broker in the foreground. Owns it from its start to the signal that ends it. */
 import { Broker, type BrokerOptions, type PassedSocket, takePassedSockets } from 'sealane';
+import { type AuditCommandOptions, CommandAudit, takesStandardOutput } from '../audit.js';
 import { BROKER_LIMITS, type BrokerLimitName } from '../broker-limits.js';
 import { describeFailure, reportFailure, usageError } from '../failure.js';
 import { Interrupt } from '../interrupt.js';
@@ -10,10 +11,10 @@ import { Reload } from '../service/reload.js';
 import { chooseSockets, type ServiceSockets } from '../service/sockets.js';
 import { Supervisor } from '../service/supervisor.js';
 import { escapeControls, escapeText, jsonText } from '../terminal/escape.js';
-import type { Terminal } from '../terminal/terminal.js';
+import type { Screen, Terminal } from '../terminal/terminal.js';
 import { formatBytes, formatCount } from '../terminal/units.js';
 
-export interface BrokerCommandOptions {
+export interface BrokerCommandOptions extends AuditCommandOptions {
   socket?: string;
   /** The socket for memfdbus clients. */
   memfdbusSocket?: string;
@@ -34,18 +35,23 @@ export async function runBroker(options: BrokerCommandOptions, terminal: Termina
   const reload = new Reload((error) => reportFailure(terminal, describeFailure(error)));
   using hangup = new Hangup(() => supervisor.reloading(() => reload.run()));
   const policy = await CommandPolicy.open(options.policy, terminal);
-  await using broker = await Broker.start({ ...toBrokerOptions(options, sockets), policy: policy?.options });
+  await using audit = await CommandAudit.open(options, (message) => warn(message, terminal));
+  await using broker = await Broker.start({
+    ...toBrokerOptions(options, sockets),
+    policy: policy?.options,
+    audit: audit?.options,
+  });
   if (policy !== undefined) reload.add(policy.attach(broker));
-  announce(broker, terminal);
+  if (audit !== undefined) reload.add(() => audit.reopen());
+  announce(broker, terminal, takesStandardOutput(options) ? terminal.err : terminal.out);
   supervisor.ready({ describe: () => describe(broker), probe: () => broker.probe() }, watchdogMs);
   await Promise.race([interrupt.wait(), hangup.terminalGone]);
   supervisor.stopping();
 }
 
-function announce({ socket, memfdbusSocket }: Broker, terminal: Terminal): void {
-  const { out } = terminal;
+function announce({ socket, memfdbusSocket }: Broker, terminal: Terminal, out: Screen): void {
   const foreign = memfdbusSocket === undefined ? {} : { memfdbusSocket };
-  if (terminal.json) terminal.writeJson({ event: 'serving', socket, ...foreign, pid: process.pid });
+  if (terminal.json) out.line(jsonText({ event: 'serving', socket, ...foreign, pid: process.pid }));
   else if (!out.terminal) out.line(escapeText(socket));
   else out.line(`serving on ${out.style.bold(escapeText(socket))} ${out.style.dim('(Ctrl-C stops it)')}`);
 }

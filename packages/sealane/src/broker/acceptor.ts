@@ -7,6 +7,7 @@ import { closeSync, openSync } from 'node:fs';
 import { isSealaneError } from '../base/errors.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import { Watcher } from '../os/watcher.js';
+import type { AuditLog } from './audit/index.js';
 
 /** Connections that are accepted in one turn of the event loop. */
 const ACCEPTS_PER_TURN = 32;
@@ -16,25 +17,33 @@ const EXHAUSTED_PAUSE_MS = 50;
 
 export class Acceptor {
   readonly #watcher: Watcher;
+  readonly #leaveAudit: (() => void) | undefined;
   #spare: number | undefined;
   #pause: NodeJS.Timeout | undefined;
 
-  /** Borrows the listening socket. `onConnection` takes each connection. */
+  /** Borrows the listening socket. `onConnection` takes each connection. None is accepted while the audit could not record it. */
   constructor(
     private readonly socket: UnixSocket,
     private readonly onConnection: (connection: UnixSocket) => void,
+    private readonly audit: AuditLog | undefined,
   ) {
     this.#spare = openSpare();
     this.#watcher = new Watcher(socket.fd, () => this.#onReady());
-    this.#watcher.want(true, false);
+    this.#leaveAudit = audit?.onChange(() => this.#listen());
+    this.#listen();
   }
 
   /** Accepts nothing more. The socket stays open. */
   close(): void {
+    this.#leaveAudit?.();
     this.#watcher.close();
     clearTimeout(this.#pause);
     if (this.#spare !== undefined) closeSync(this.#spare);
     this.#spare = undefined;
+  }
+
+  #listen(): void {
+    this.#watcher.want(this.#pause === undefined && this.audit?.blocked !== true, false);
   }
 
   #onReady(): void {
@@ -76,12 +85,13 @@ export class Acceptor {
   }
 
   #rest(): void {
-    this.#watcher.want(false, false);
     clearTimeout(this.#pause);
     this.#pause = setTimeout(() => {
+      this.#pause = undefined;
       this.#spare ??= openSpare();
-      this.#watcher.want(true, false);
+      this.#listen();
     }, EXHAUSTED_PAUSE_MS);
+    this.#listen();
   }
 }
 

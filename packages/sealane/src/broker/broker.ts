@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { closedError, invalidArgument } from '../base/errors.js';
 import packageFolder from '../base/package-folder.cjs';
 import type { SocketKind } from '../os/unix-socket.js';
+import { AuditLog } from './audit/index.js';
 import { type Authority, UserAuthority } from './authority.js';
 import { Backlogs } from './backlog.js';
 import { Closer } from './closer.js';
@@ -51,12 +52,17 @@ export class Broker implements AsyncDisposable {
   #probe: Probe | undefined;
   #stopped: Promise<void> | undefined;
 
-  private constructor(settings: BrokerSettings, publication: Place, memfdbus: Place | undefined) {
+  private constructor(
+    settings: BrokerSettings,
+    audit: AuditLog | undefined,
+    publication: Place,
+    memfdbus: Place | undefined,
+  ) {
     this.#publication = publication;
     this.#memfdbusPublication = memfdbus;
     this.#admission = Admission.ofThisProcess(settings.users);
     const authority = authorityOf(this.#admission, settings.policy);
-    this.#services = assemble(settings, authority, (uid) => this.#statusFor(uid));
+    this.#services = assemble(settings, authority, audit, (uid) => this.#statusFor(uid));
     this.#listener = new Listener(this.#services, publication.socket);
     this.#memfdbusListener = memfdbus && new MemfdbusListener(this.#services, memfdbus.socket);
   }
@@ -73,7 +79,8 @@ export class Broker implements AsyncDisposable {
     try {
       if (options.memfdbusSocket !== undefined)
         memfdbus = publish('options.memfdbusSocket', options.memfdbusSocket, settings, 'stream');
-      return new Broker(settings, publication, memfdbus);
+      const audit = options.audit && new AuditLog(options.audit);
+      return new Broker(settings, audit, publication, memfdbus);
     } catch (error) {
       memfdbus?.close();
       publication.close();
@@ -109,7 +116,7 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Stops: tells all clients, closes their connections, drops all objects, and removes the socket unless it was passed. What clients
-   * hold stays theirs. A client that does not read delays it by a second at most. Idempotent.
+   * hold stays theirs. A client that does not read delays it by a second at most, an audit that nobody takes by two. Idempotent.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -135,7 +142,7 @@ export class Broker implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    const { store, work, digests, closer } = this.#services;
+    const { store, work, digests, closer, audit } = this.#services;
     this.#probe?.close();
     const connectionsClosed = this.#listener.close();
     // Who comes now finds no broker, not one that is about to end. The lock is kept until everything is closed.
@@ -147,6 +154,7 @@ export class Broker implements AsyncDisposable {
     await digests.idle();
     store.close();
     await closer.idle();
+    await audit?.close();
     this.#publication.close();
     this.#memfdbusPublication?.close();
   }
@@ -185,7 +193,12 @@ function authorityOf(admission: Admission, policy: PolicyOptions | undefined): A
   return policy === undefined ? new UserAuthority(admission) : new Policy(admission, policy);
 }
 
-function assemble(settings: BrokerSettings, authority: Authority, status: Services['status']): Assembled {
+function assemble(
+  settings: BrokerSettings,
+  authority: Authority,
+  audit: AuditLog | undefined,
+  status: Services['status'],
+): Assembled {
   const quota = new Quota(settings);
   const closer = new Closer();
   const store = new Store(quota, closer);
@@ -201,6 +214,7 @@ function assemble(settings: BrokerSettings, authority: Authority, status: Servic
     watches: new Watches(),
     digests: new DigestScheduler((content, digest) => store.setDigest(content, digest)),
     backlogs: new Backlogs(settings.maxConnections * BACKLOG_DESCRIPTORS_PER_CONNECTION),
+    audit,
     status,
   };
 }

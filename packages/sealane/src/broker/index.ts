@@ -1,4 +1,11 @@
 /** The broker's face: what embeds it needs nothing else. */
+export {
+  AuditFile,
+  type AuditOptions,
+  type AuditOverflow,
+  type AuditSink,
+  type AuditWritten,
+} from './audit/index.js';
 export { Broker } from './broker.js';
 export type { BrokerOptions } from './options.js';
 export type { ListeningSocket } from './passed-socket.js';

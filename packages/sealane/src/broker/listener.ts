@@ -6,6 +6,7 @@ import { SealaneError } from '../base/errors.js';
 import { Peer } from '../os/peer.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import { Acceptor } from './acceptor.js';
+import { recordRefusal } from './audit/index.js';
 import type { Services } from './services.js';
 import { Session } from './session.js';
 
@@ -24,7 +25,7 @@ export class Listener {
     private readonly services: Services,
     socket: UnixSocket,
   ) {
-    this.#acceptor = new Acceptor(socket, (connection) => this.#greet(connection));
+    this.#acceptor = new Acceptor(socket, (connection) => this.#greet(connection), services.audit);
   }
 
   /** Admitted connections, of all users or of one. */
@@ -58,8 +59,12 @@ export class Listener {
 
   #greet(socket: UnixSocket): void {
     const refusal = this.services.authority.refusal(new Peer(socket)) ?? this.#findLimit(socket.peer.uid);
-    if (refusal === undefined) this.#open(socket);
-    else if (this.#refused.size < LOBBY) this.#refuse(socket, refusal);
+    if (refusal === undefined) {
+      this.#open(socket);
+      return;
+    }
+    recordRefusal(this.services.audit, socket.peer, 'connect', refusal);
+    if (this.#refused.size < LOBBY) this.#refuse(socket, refusal);
     else socket.close();
   }
 

@@ -10,6 +10,7 @@ import { checkInteger, checkRecord, checkText } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
 import type { BrokerLimits } from '../wire/index.js';
+import { type AuditOptions, checkAuditOptions } from './audit/index.js';
 import type { ListeningSocket } from './passed-socket.js';
 import { checkPolicy, type PolicyOptions } from './policy/options.js';
 
@@ -73,11 +74,13 @@ export interface BrokerOptions {
   maxMemfdbusListBytes?: number | undefined;
   /** Bytes of all lists that memfdbus clients are sent, and have not read yet. Default: a quarter of the JavaScript heap's limit. */
   maxMemfdbusHeldListBytes?: number | undefined;
+  /** Records every operation. Default: nothing is recorded. */
+  audit?: AuditOptions | undefined;
 }
 
-/** All options, with their defaults filled in; without the sockets, which are settled when they are published. */
+/** All options, with their defaults filled in; without the sockets, which are settled when they are published, and the audit. */
 export type BrokerSettings = {
-  readonly [Option in Exclude<keyof BrokerOptions, 'socket' | 'memfdbusSocket' | 'policy'>]-?: Exclude<
+  readonly [Option in Exclude<keyof BrokerOptions, 'socket' | 'memfdbusSocket' | 'policy' | 'audit'>]-?: Exclude<
     BrokerOptions[Option],
     undefined
   >;
@@ -189,6 +192,7 @@ function checkGiven(options: BrokerOptions): void {
     if (name === 'socket' || name === 'memfdbusSocket') checkSocket(`options.${name}`, value);
     else if (name === 'users') checkUsers(value);
     else if (name === 'policy') checkPolicy('options.policy', value);
+    else if (name === 'audit') checkAuditOptions(value);
     else if (!isNumberOption(name))
       throw invalidArgument('options', `have known options only; there is no ${name}`, value);
     else checkInteger(`options.${name}`, value, RANGES[name][0], RANGES[name][1]);
@@ -248,6 +252,6 @@ function readDescriptorLimit(): number {
 }
 
 function withoutUndefined(options: BrokerOptions): Partial<BrokerSettings> {
-  const { socket: _socket, memfdbusSocket: _memfdbusSocket, ...rest } = options;
+  const { socket: _socket, memfdbusSocket: _memfdbusSocket, audit: _audit, ...rest } = options;
   return Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
 }

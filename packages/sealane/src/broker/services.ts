@@ -2,6 +2,7 @@
  * What the parts of one broker share: settings, store, and the schedulers. Assembled in broker.ts.
  */
 import type { BrokerLimits, StatusResponse } from '../wire/index.js';
+import type { AuditLog } from './audit/index.js';
 import type { Authority } from './authority.js';
 import type { Backlogs } from './backlog.js';
 import type { Closer } from './closer.js';
@@ -23,6 +24,8 @@ export interface Services extends WaitRoom {
   readonly closer: Closer;
   readonly digests: DigestScheduler;
   readonly backlogs: Backlogs;
+  /** Undefined: nothing is recorded. */
+  readonly audit: AuditLog | undefined;
   /** The state of the broker, as far as a user may see it. */
   status(uid: number): BrokerStatus;
 }

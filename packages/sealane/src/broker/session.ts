@@ -20,10 +20,11 @@ import {
 } from '../wire/index.js';
 import type { Rights } from './access.js';
 import { toAnswer } from './answers.js';
+import { resultOf, Trail } from './audit/index.js';
 import { NO_RIGHTS } from './authority.js';
 import type { Backlog } from './backlog.js';
 import { DigestLane } from './digests.js';
-import { dispatch } from './dispatch.js';
+import { dispatch, type Greeted } from './dispatch.js';
 import { Mailbox } from './mailbox.js';
 import { Outstanding, type Pending, type Ticket } from './outstanding.js';
 import type { Services } from './services.js';
@@ -62,6 +63,9 @@ export class Session {
   readonly #link: Link;
   readonly #backlog: Backlog = { bytes: 0, descriptors: 0 };
   readonly #refusal: SealaneError | undefined;
+  /** What the audit has to know of unanswered requests. */
+  readonly #trail: Trail | undefined;
+  readonly #leaveAudit: (() => void) | undefined;
   /** Why it ends, though it was admitted. */
   #dismissal: unknown;
   #state: State = 'new';
@@ -87,13 +91,15 @@ export class Session {
     this.outstanding = new Outstanding(settings.maxOutstanding);
     this.maxAnswerBytes = settings.maxMessageBytes;
     this.#refusal = refusal;
+    this.#trail = services.audit && new Trail(services.audit, socket.peer);
+    this.#leaveAudit = services.audit?.onChange(() => this.#regulate());
     if (refusal !== undefined) this.#state = 'refused';
     this.#link = new Link(socket, {
       maxMessageBytes: settings.maxMessageBytes,
       messagesPerTurn: MESSAGES_PER_TURN,
       onMessage: (message, descriptors, lost) => this.#onMessage(message, descriptors, lost),
       onDrained: () => this.#onDrained(),
-      onClose: () => this.#onClose(),
+      onClose: (error) => this.#onClose(error),
     });
     this.#closeAfter(refusal === undefined ? settings.helloTimeoutMs : REFUSAL_MS);
   }
@@ -122,19 +128,24 @@ export class Session {
       const message = encodeResponse(response);
       if (message.length > this.maxAnswerBytes) throw answerTooLarge(message.length, this.maxAnswerBytes);
       this.#send(message, descriptor === undefined ? [] : [descriptor]);
+      this.#trail?.answered(response);
       return true;
     } catch (error) {
       const type = response.type === 'error' ? response.request : response.type;
-      this.fail({ requestId: response.requestId, type }, error);
+      this.fail({ requestId: response.requestId, type }, error, response);
       return false;
     }
   }
 
-  /** Answers a request with an error, whatever that is. The connection lives on. */
-  fail(ticket: Ticket, error: unknown): void {
+  /**
+   * Answers a request with an error, whatever that is. The connection lives on. `answer`: what it can't be answered, although it
+   * was done.
+   */
+  fail(ticket: Ticket, error: unknown, answer?: Response): void {
+    const { status, text } = toAnswer(error);
+    this.#trail?.failed(ticket.requestId, error, text, answer);
     if (this.#state === 'closed') return;
     this.outstanding.settle(ticket.requestId);
-    const { status, text } = toAnswer(error);
     const response: Response = {
       type: 'error',
       requestId: ticket.requestId,
@@ -168,6 +179,7 @@ export class Session {
 
   /** Ends the connection for a reason that every request hears which is unanswered, or comes before its client knows. */
   #dismiss(error: unknown): void {
+    this.#trail?.refused('connect', error);
     this.#giveUp(error);
     if (this.#state === 'closed') return;
     // Who has not said hello yet may take the time for it, and hears the reason then.
@@ -210,8 +222,14 @@ export class Session {
       return;
     }
     if (request.type === 'hello') this.#open(request);
-    else dispatch(this, request, descriptors, lost);
+    else this.#handle(request, descriptors, lost);
     this.#regulate();
+  }
+
+  #handle(request: Greeted, descriptors: number[], lost: boolean): void {
+    this.#trail?.begin(request);
+    dispatch(this, request, descriptors, lost);
+    this.#trail?.end();
   }
 
   /** Decodes a message. Throws what refuses the connection: the refusal, or something that the protocol does not allow. */
@@ -232,6 +250,7 @@ export class Session {
       );
     }
     if (request.type === 'hello') {
+      if (this.#trail !== undefined) this.#trail.job = request.jobId;
       checkHello(request, descriptorCount);
       this.rights = this.services.authority.rights(this.#peer, request.jobId);
     }
@@ -252,6 +271,7 @@ export class Session {
 
   /** Answers the message that ends the connection, if its header can be read, and hears nothing more. */
   #refuse(message: Uint8Array, error: unknown): void {
+    if (error !== this.#refusal) this.#noteRefusal(error);
     this.#state = 'ending';
     this.#giveUp(
       new SealaneError(
@@ -269,6 +289,12 @@ export class Session {
     this.#closeAfter(ENDING_MS);
   }
 
+  /** What can't be read may have been anything; a hello that can be asks for a connection. */
+  #noteRefusal(error: unknown): void {
+    const unreadable = error instanceof SealaneError && error.code === 'ERR_SEALANE_PROTOCOL';
+    this.#trail?.refused(this.#state === 'new' && !unreadable ? 'connect' : 'unknown', error);
+  }
+
   #send(message: Uint8Array, descriptors: readonly number[]): void {
     this.#link.send(message, descriptors);
     this.services.backlogs.note(this.#backlog, this.#link.queued, message.length, descriptors.length);
@@ -284,15 +310,16 @@ export class Session {
   }
 
   /**
-   * Reads on, or not: no further while `maxOutstanding` answers are due or wait to be read, or too much waits. What is parked
-   * alone never stops the reading, because the request that ends it could not be read then.
+   * Reads on, or not: no further while `maxOutstanding` answers are due or wait to be read, or too much waits, or the audit can take
+   * nothing. What is parked alone never stops the reading, because the request that ends it could not be read then.
    */
   #regulate(): void {
     if (this.#state !== 'open') return;
     const { queued } = this.#link;
     const due = this.outstanding.busy + queued;
     const full = due > 0 && this.outstanding.size + queued >= this.outstanding.max;
-    const pause = full || this.services.backlogs.isOver(this.#backlog);
+    const { audit, backlogs } = this.services;
+    const pause = full || backlogs.isOver(this.#backlog) || audit?.blocked === true;
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#link.pause();
@@ -321,8 +348,12 @@ export class Session {
     this.#regulate();
   }
 
-  #onClose(): void {
+  #onClose(error: SealaneError | undefined): void {
+    // The link itself could not read what came: it is not even a message.
+    const unreadable = error !== undefined && resultOf(error) === 'bad_request';
+    if (unreadable && this.#state !== 'ending') this.#trail?.refused('unknown', error);
     this.#state = 'closed';
+    this.#leaveAudit?.();
     clearTimeout(this.#deadline);
     this.#giveUp(new SealaneError('ERR_SEALANE_CLOSED', 'the connection is closed'));
     this.services.backlogs.clear(this.#backlog);

@@ -119,6 +119,9 @@ export interface Addon {
   /** The text of /proc/PID/cgroup of that peer; undefined when it can't be told which process that is. */
   peerCgroup(fd: number): string | undefined;
 
+  /** CLOCK_REALTIME to scratch: seconds, nanoseconds. */
+  clockRealtime(): void;
+
   /** scratch: soft and hard RLIMIT_NOFILE (Infinity: none), page size in bytes. */
   readLimits(): void;
   /** Tries memfd_create with these flags, and to map a page of it: 0, or the error number. */

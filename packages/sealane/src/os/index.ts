@@ -1,5 +1,6 @@
 export { type PassedSocket, takePassedSockets } from './activation.js';
 export { type Capabilities, readCapabilities } from './capabilities.js';
+export * from './clock.js';
 export * from './copy.js';
 export * from './descriptor.js';
 export * from './exec.js';
@@ -10,6 +11,7 @@ export type { Mappable } from './mappable.js';
 export { Mapping } from './mapping.js';
 export { Memfd } from './memfd.js';
 export * from './notify.js';
+export { Output, type OutputWritten } from './output.js';
 export { type OverflowIds, overflowIds } from './overflow.js';
 export { reopen } from './reopen.js';
 export * from './runtime-directory.js';

@@ -1,0 +1,19 @@
+/*
+ * The time of day to the nanosecond, as seconds and nanoseconds: together they have more digits than a double holds.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "seam.h"
+
+static napi_value clock_realtime(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    struct timespec now;
+    if (!seam_begin(env, info, &call)) return NULL;
+    if (clock_gettime(CLOCK_REALTIME, &now) == -1) return seam_throw(env, errno, "clock_gettime");
+    call.seam->scratch[0] = (double)now.tv_sec;
+    call.seam->scratch[1] = (double)now.tv_nsec;
+    return NULL;
+}
+
+const struct seam_entry clock_entries[] = {{"clockRealtime", clock_realtime}, {NULL, NULL}};
