@@ -11,10 +11,11 @@ export interface BrokerMemory {
   readonly descriptors: number;
 }
 
-/** Where a broker runs, and whether it serves memfdbus clients too. */
+/** Where a broker runs, whether it serves memfdbus clients too, and whether it records every operation in a file. */
 export interface BrokerPlace {
   readonly place?: Place;
   readonly memfdbus?: boolean;
+  readonly audit?: boolean;
 }
 
 /** Where a broker listens; without a socket for memfdbus clients, that path is empty. */
@@ -34,11 +35,11 @@ export class BrokerStation implements AsyncDisposable {
     this.memfdbusSocket = memfdbusSocket;
   }
 
-  static async start({ place = 'broker', memfdbus = false }: BrokerPlace = {}): Promise<BrokerStation> {
+  static async start({ place = 'broker', memfdbus = false, audit = false }: BrokerPlace = {}): Promise<BrokerStation> {
     const module = new URL('./broker-role.js', import.meta.url);
     const station = Station.start(module, { place, nodeFlags: ['--expose-gc'] });
     try {
-      return new BrokerStation(station, await station.call<BrokerSockets>('start', { memfdbus }));
+      return new BrokerStation(station, await station.call<BrokerSockets>('start', { memfdbus, audit }));
     } catch (error) {
       await station.close();
       throw error;
@@ -47,6 +48,11 @@ export class BrokerStation implements AsyncDisposable {
 
   memory(): Promise<BrokerMemory> {
     return this.#station.call<BrokerMemory>('memory');
+  }
+
+  /** Processor time of all its threads so far, in microseconds. */
+  processorTime(): Promise<number> {
+    return this.#station.call<number>('processorTime');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

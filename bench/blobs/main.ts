@@ -1,5 +1,6 @@
 // `npm run bench:blobs`: the measurements of the blob bus, in the order of the table.
 import { runSuite, type Suite } from '../harness/suite.js';
+import { audit } from './audit.js';
 import { deliver } from './deliver.js';
 import { draft } from './draft.js';
 import { get } from './get.js';
@@ -11,7 +12,7 @@ import { requests } from './requests.js';
 const suite: Suite = {
   title: 'Sealane blobs: benchmarks',
   command: 'npm run bench:blobs',
-  measurements: [get, put, draft, deliver, requests, memfdbus, memory],
+  measurements: [get, put, draft, deliver, requests, audit, memfdbus, memory],
 };
 
 await runSuite(suite, process.argv.slice(2));

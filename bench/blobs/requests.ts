@@ -1,11 +1,12 @@
 // Requests a second that the broker answers. The load comes from a C program that sends packets which this program
 // encoded beforehand, so that the broker is what limits: it has a core of its own, the generator the other one.
-import { buildPeers, Peer } from '../harness/peers.js';
+import { buildPeers } from '../harness/peers.js';
 import { makeRow, type Row } from '../harness/row.js';
 import { Station } from '../harness/station.js';
 import { median } from '../harness/statistics.js';
 import { type Context, type Measurement, Skipped } from '../harness/suite.js';
 import { BrokerStation } from './broker-station.js';
+import { RequestLoad } from './request-load.js';
 import type { RequestPackets } from './requests-role.js';
 
 const CONNECTIONS: readonly number[] = [1, 16, 128];
@@ -34,14 +35,9 @@ async function rate(
   load: readonly string[],
   quick: boolean,
 ): Promise<number> {
-  await using peer = Peer.start('request_load', [socket, connections, ...load], 'client');
-  const duration = quick ? 150 : 500;
+  await using generator = await RequestLoad.start(socket, connections, load, quick);
   const rates: number[] = [];
-  await peer.ask(`run ${duration}`);
-  for (let run = 0; run < (quick ? 3 : 5); run++) {
-    const [answered = 0, nanoseconds = 1] = await peer.ask(`run ${duration}`);
-    rates.push((answered / nanoseconds) * 1e9);
-  }
+  for (let run = 0; run < (quick ? 3 : 5); run++) rates.push((await generator.run()).perSecond);
   return median(rates);
 }
 

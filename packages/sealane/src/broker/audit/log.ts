@@ -6,6 +6,7 @@
 import { checkInteger, checkOptions } from '../../base/check.js';
 import { invalidArgument } from '../../base/errors.js';
 import { realtimeNs } from '../../os/clock.js';
+import { countLines, Lines } from './lines.js';
 import { type AuditRecord, formatRecord, NOTHING } from './record.js';
 import type { AuditSink } from './sink.js';
 import { type Say, Trouble, warnProcess } from './trouble.js';
@@ -32,8 +33,11 @@ const DEFAULT_BUFFER_BYTES = 8_388_608;
 const MIN_BUFFER_BYTES = 4_096;
 const MAX_BUFFER_BYTES = 268_435_456;
 
-/** Time between the beginnings of two writes, in milliseconds, unless the first is still under way: a write costs some 20 us. */
-const WRITE_INTERVAL_MS = 2;
+/**
+ * Time between the beginnings of two writes, in milliseconds: one costs as much as some requests. It is what a broker that is killed
+ * may owe; what comes after a pause is written at once.
+ */
+const WRITE_INTERVAL_MS = 10;
 
 /** How long to wait after a write that failed, in milliseconds. */
 const RETRY_MS = 1_000;
@@ -43,8 +47,6 @@ const END_GRACE_MS = 2_000;
 
 /** What is full is so until this share of the bound is left: so that it does not change with every line. */
 const ROOM_SHARE = 0.5;
-
-const NEWLINE = 0x0a;
 
 /** Throws ERR_SEALANE_INVALID_ARGUMENT unless `value` is {@link AuditOptions}. */
 export function checkAuditOptions(value: unknown): asserts value is AuditOptions {
@@ -66,12 +68,10 @@ export class AuditLog {
   readonly #maxBytes: number;
   readonly #trouble: Trouble;
   readonly #listeners = new Set<() => void>();
-  /** Lines that no write has taken up. */
-  #text = '';
+  /** What no write has taken up. */
+  readonly #lines = new Lines();
   /** What is being written, or waits to be tried again. */
   #writing: Uint8Array | undefined;
-  /** Of both. */
-  #bytes = 0;
   #full = false;
   #dropped = 0;
   #droppedSinceNs = '';
@@ -134,16 +134,20 @@ export class AuditLog {
     return ended;
   }
 
+  get #bytes(): number {
+    return this.#lines.bytes + (this.#writing?.length ?? 0);
+  }
+
   #append(line: string): void {
-    this.#text += line;
-    this.#bytes += Buffer.byteLength(line);
+    this.#lines.append(line);
     if (this.#bytes >= this.#maxBytes) this.#setFull(true);
     if (this.#writing === undefined) this.#schedule();
   }
 
   #schedule(): void {
     if (this.#immediate !== undefined || this.#timer !== undefined) return;
-    const delayMs = this.#onEnd === undefined ? this.#wroteAtMs + WRITE_INTERVAL_MS - performance.now() : 0;
+    const hurry = this.#lines.plenty || this.#onEnd !== undefined;
+    const delayMs = hurry ? 0 : this.#wroteAtMs + WRITE_INTERVAL_MS - performance.now();
     if (delayMs > 0) this.#timer = setTimeout(() => this.#flush(), delayMs);
     else this.#immediate = setImmediate(() => this.#flush());
   }
@@ -157,10 +161,9 @@ export class AuditLog {
 
   #flush(): void {
     this.#unschedule();
-    const lines = Buffer.from(this.#text);
-    this.#text = '';
     this.#wroteAtMs = performance.now();
-    this.#write(lines);
+    const lines = this.#lines.take();
+    if (lines !== undefined) this.#write(lines);
   }
 
   #write(lines: Uint8Array): void {
@@ -181,23 +184,23 @@ export class AuditLog {
 
   #onWritten(lines: Uint8Array, error: Error | undefined, written: number): void {
     const rest = lines.subarray(Math.max(0, written));
-    this.#bytes -= lines.length - rest.length;
+    this.#writing = rest;
     if (written > 0 && this.#onEnd !== undefined) this.#waitForSink();
     if (error !== undefined) this.#trouble.failed(error);
-    if (rest.length === 0) this.#onBatchWritten();
+    if (rest.length === 0) this.#onAllWritten(lines);
     else if (error === undefined) this.#write(rest);
     else this.#retry(rest);
     if (this.#full && this.#bytes <= this.#maxBytes * ROOM_SHARE) this.#setFull(false);
   }
 
-  #onBatchWritten(): void {
+  #onAllWritten(lines: Uint8Array): void {
     this.#writing = undefined;
-    if (this.#text !== '') this.#schedule();
+    this.#lines.giveBack(lines);
+    if (this.#lines.bytes > 0) this.#schedule();
     else if (this.#dropped === 0) this.#drained();
   }
 
   #retry(rest: Uint8Array): void {
-    this.#writing = rest;
     this.#timer = setTimeout(() => this.#write(rest), RETRY_MS);
   }
 
@@ -246,12 +249,8 @@ export class AuditLog {
   /** The sink takes nothing: what waits is lost. */
   #giveUp(): void {
     this.#unschedule();
-    let lines = 0;
-    for (const byte of this.#writing ?? []) if (byte === NEWLINE) lines++;
-    for (const byte of Buffer.from(this.#text)) if (byte === NEWLINE) lines++;
+    const begun = this.#writing === undefined ? 0 : countLines(this.#writing);
     this.#writing = undefined;
-    this.#text = '';
-    this.#bytes = 0;
-    this.#end(lines);
+    this.#end(begun + this.#lines.clear());
   }
 }

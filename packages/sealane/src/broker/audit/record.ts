@@ -81,16 +81,52 @@ export function resultOf(code: SealaneErrorCode | undefined): AuditResult {
   return (code === undefined ? undefined : RESULTS[code]) ?? 'error';
 }
 
-/** The line of a record, with its newline. `timestampNs`: nanoseconds since 1970 (UTC) as decimal digits. */
+/**
+ * The line of a record, with its newline. `timestampNs`: nanoseconds since 1970 (UTC) as decimal digits. Made of few pieces: joining
+ * them is what it costs.
+ */
 export function formatRecord(record: AuditRecord, timestampNs: string): string {
-  const { operation, peer } = record;
-  const digest = record.digest === null ? 'null' : quote(`sha256:${record.digest}`);
+  const { digest, error } = record;
+  const countAndDigest =
+    digest === null
+      ? `,"count":${record.count},"digest":null,"job_id":`
+      : `,"count":${record.count},"digest":${quote(`sha256:${digest}`)},"job_id":`;
   return (
-    `{"ts_ns":${timestampNs},"op":"${operation}","operation":"${operation}","result":"${record.result}"` +
-    `,"selector":${quoteOrNull(record.selector)},"object_id":${record.objectId},"name":${quoteOrNull(record.name)}` +
-    `,"size":${record.size},"count":${record.count},"digest":${digest},"job_id":${quoteOrNull(record.jobId)}` +
-    `,"error":${quoteOrNull(record.error)},"pid":${peer.pid},"uid":${peer.uid},"gid":${peer.gid}}\n`
+    `{"ts_ns":${timestampNs}${headOf(record)}${record.objectId},"name":${quoteOrNull(record.name)}` +
+    `,"size":${record.size}${countAndDigest}${quoteOrNull(record.jobId)}` +
+    `${error === null ? ',"error":null' : `,"error":${quote(error)}`}${tailOf(record.peer)}`
   );
+}
+
+/** Made once for each operation, result and selector: a few dozen texts. */
+const heads = new Map<AuditOperation, Map<AuditResult, Map<AuditSelector, string>>>();
+
+/** Made once for each connection. */
+const tails = new WeakMap<PeerCredentials, string>();
+
+function headOf({ operation, result, selector }: AuditRecord): string {
+  const known = heads.get(operation)?.get(result)?.get(selector);
+  if (known !== undefined) return known;
+  const head = flat(
+    `,"op":"${operation}","operation":"${operation}","result":"${result}","selector":${quoteOrNull(selector)},"object_id":`,
+  );
+  const ofOperation = heads.get(operation) ?? new Map<AuditResult, Map<AuditSelector, string>>();
+  const ofResult = ofOperation.get(result) ?? new Map<AuditSelector, string>();
+  heads.set(operation, ofOperation.set(result, ofResult.set(selector, head)));
+  return head;
+}
+
+function tailOf(peer: PeerCredentials): string {
+  const known = tails.get(peer);
+  if (known !== undefined) return known;
+  const tail = flat(`,"pid":${peer.pid},"uid":${peer.uid},"gid":${peer.gid}}\n`);
+  tails.set(peer, tail);
+  return tail;
+}
+
+/** The same text in one piece, however it was put together. */
+function flat(ascii: string): string {
+  return Buffer.from(ascii).toString('latin1');
 }
 
 /** Printable ASCII without quote and backslash: it stands in JSON as it is. */
