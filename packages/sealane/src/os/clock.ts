@@ -13,6 +13,6 @@ export function realtimeNs(): string {
     second = seconds;
     secondText = String(seconds);
   }
-  // The digit in front keeps the zeros.
-  return secondText + String(1_000_000_000 + nanoseconds).slice(1);
+  // The digit in front keeps the zeros. An integer of 32 bits, which the number is, becomes text faster than a double.
+  return secondText + String((1_000_000_000 + nanoseconds) | 0).slice(1);
 }
