@@ -35,7 +35,11 @@ export class BrokerStation implements AsyncDisposable {
     this.memfdbusSocket = memfdbusSocket;
   }
 
-  static async start({ place = 'broker', memfdbus = false, audit = false }: BrokerPlace = {}): Promise<BrokerStation> {
+  static async start({
+    place = 'broker',
+    memfdbus = false,
+    audit = false,
+  }: BrokerPlace = {}): Promise<BrokerStation> {
     const module = new URL('./broker-role.js', import.meta.url);
     const station = Station.start(module, { place, nodeFlags: ['--expose-gc'] });
     try {

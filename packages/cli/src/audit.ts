@@ -1,11 +1,6 @@
-/**
- * The audit of `sealane broker`: from its options to a sink. Owns the file, and the listener for SIGHUP that has it opened anew after
- * it was renamed.
- */
+/** The audit of `sealane broker`: from its options to a sink. Owns the file. */
 import { AuditFile, type AuditOptions, type AuditOverflow } from 'sealane';
-import { describeFailure, reportFailure, usageError } from './failure.js';
-import { escapeControls, jsonText } from './terminal/escape.js';
-import type { Terminal } from './terminal/terminal.js';
+import { CommandError, describeFailure, usageError } from './failure.js';
 
 /** The value of --audit for standard output. */
 const STANDARD_OUTPUT = '-';
@@ -22,54 +17,36 @@ export function takesStandardOutput({ audit }: AuditCommandOptions): boolean {
 }
 
 export class CommandAudit implements AsyncDisposable {
-  readonly #onHangup = () => void this.reopen();
-
   private constructor(
     private readonly file: AuditFile,
-    private readonly whenFull: AuditOverflow | undefined,
-    private readonly terminal: Terminal,
-  ) {
-    process.on('SIGHUP', this.#onHangup);
-  }
+    /** For the broker. */
+    readonly options: AuditOptions,
+  ) {}
 
-  /** Undefined where no audit is wanted. Throws as AuditFile.open. */
+  /** Undefined where no audit is wanted. `say` hears what an operator must know. Throws as AuditFile.open. */
   static async open(
-    { audit, auditWhenFull }: AuditCommandOptions,
-    terminal: Terminal,
+    { audit, auditWhenFull: whenFull }: AuditCommandOptions,
+    say: (message: string) => void,
   ): Promise<CommandAudit | undefined> {
-    if (audit === undefined && auditWhenFull !== undefined)
+    if (audit === undefined && whenFull !== undefined)
       throw usageError('--audit-when-full was given without an audit', 'say where it goes with --audit FILE');
     if (audit === undefined) return undefined;
     const file = await AuditFile.open(audit === STANDARD_OUTPUT ? STANDARD_OUTPUT_FD : audit);
-    return new CommandAudit(file, auditWhenFull, terminal);
+    return new CommandAudit(file, { sink: file, whenFull, onTrouble: say });
   }
 
-  /** For the broker. */
-  get options(): AuditOptions {
-    return {
-      sink: this.file,
-      whenFull: this.whenFull,
-      onTrouble: (message) => warn(message, this.terminal),
-    };
-  }
-
-  /** Opens the file anew; one that can't be opened is reported, and the old one stays in use. Never rejects. */
+  /** Opens the file anew, after it was renamed. Rejects when that can't be done; the old one stays in use then. */
   async reopen(): Promise<void> {
     try {
       await this.file.reopen();
     } catch (error) {
-      const { hint, ...failure } = describeFailure(error);
+      const { code, message, hint, exitCode } = describeFailure(error);
       const stays = 'the audit goes on in the file that was open';
-      reportFailure(this.terminal, { ...failure, hint: hint === undefined ? stays : `${stays}; ${hint}` });
+      throw new CommandError(code, exitCode, message, hint === undefined ? stays : `${stays}; ${hint}`);
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    process.off('SIGHUP', this.#onHangup);
-    await this.file.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.file.close();
   }
-}
-
-function warn(message: string, { json, err }: Terminal): void {
-  err.line(json ? jsonText({ warning: message }) : `${err.style.red('sealane:')} ${escapeControls(message)}`);
 }

@@ -80,10 +80,10 @@ export interface BrokerOptions {
 
 /** All options, with their defaults filled in; without the sockets, which are settled when they are published, and the audit. */
 export type BrokerSettings = {
-  readonly [Option in Exclude<keyof BrokerOptions, 'socket' | 'memfdbusSocket' | 'policy' | 'audit'>]-?: Exclude<
-    BrokerOptions[Option],
-    undefined
-  >;
+  readonly [Option in Exclude<
+    keyof BrokerOptions,
+    'socket' | 'memfdbusSocket' | 'policy' | 'audit'
+  >]-?: Exclude<BrokerOptions[Option], undefined>;
 } & { readonly policy: PolicyOptions | undefined };
 
 /** The longest path of a broker's socket: the 107 bytes of a socket address, less the `.new` that it is bound as at first. */

@@ -3,7 +3,7 @@
  * Owns the link and everything that waits for this client; all of it ends with the connection.
  * Trusts the peer's credentials, which the kernel states, and nothing that the peer sends.
  */
-import { SealaneError } from '../base/errors.js';
+import { isSealaneError, SealaneError } from '../base/errors.js';
 import { Link } from '../link/index.js';
 import { closeDescriptor } from '../os/descriptor.js';
 import { Peer } from '../os/peer.js';
@@ -291,7 +291,7 @@ export class Session {
 
   /** What can't be read may have been anything; a hello that can be asks for a connection. */
   #noteRefusal(error: unknown): void {
-    const unreadable = error instanceof SealaneError && error.code === 'ERR_SEALANE_PROTOCOL';
+    const unreadable = isSealaneError(error, 'ERR_SEALANE_PROTOCOL');
     this.#trail?.refused(this.#state === 'new' && !unreadable ? 'connect' : 'unknown', error);
   }
 

@@ -7,7 +7,7 @@ import { close, constants, fstat, open, read, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { closedError, invalidArgument } from '../base/errors.js';
 import { inspect, OwnedDescriptor } from './descriptor.js';
-import { fileError, isNativeError } from './system-error.js';
+import { isNativeError, nodeError } from './system-error.js';
 import { Watcher } from './watcher.js';
 
 /** `written`: how many of the bytes are out, from the first, also with an error. */
@@ -53,7 +53,7 @@ export class Output {
 
   /**
    * Opens the file at `path` for appending; one that is missing is made with mode 0600. A symbolic link is refused (ELOOP), and so is
-   * a named pipe that nobody reads (ENXIO). Throws ERR_SEALANE_SYSTEM, ERR_SEALANE_EXHAUSTED.
+   * a named pipe that nobody reads (ENXIO). Throws ERR_SEALANE_SYSTEM.
    */
   static async open(path: string): Promise<Output> {
     const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
@@ -61,7 +61,7 @@ export class Output {
     try {
       return await Output.#fromOpened(await openAsync(path, flags, 0o600), path);
     } catch (error) {
-      throw fileError(error, `opening ${path} for writing`);
+      throw nodeError(error, `opening ${path} for writing`);
     }
   }
 
@@ -136,7 +136,7 @@ export class Output {
       this.#writing = false;
       this.#onIdle?.();
       done(
-        error === null ? undefined : fileError(error, `writing to ${this.label}`),
+        error === null ? undefined : nodeError(error, `writing to ${this.label}`),
         error === null ? written : 0,
       );
     });
@@ -147,7 +147,7 @@ export class Output {
       setImmediate(wait.done, undefined, writeSync(this.#fd, wait.bytes));
     } catch (error) {
       if (isNativeError(error, 'EAGAIN')) this.#wait(wait);
-      else setImmediate(wait.done, fileError(error, `writing to ${this.label}`), 0);
+      else setImmediate(wait.done, nodeError(error, `writing to ${this.label}`), 0);
     }
   }
 

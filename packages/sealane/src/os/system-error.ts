@@ -33,15 +33,6 @@ export function systemError(
   return new SealaneError(chosen, message, { cause: error, errno, errnoName, syscall });
 }
 
-/** As {@link systemError}, for what node:fs threw: it numbers errors negatively. */
-export function fileError(error: unknown, what: string): Error {
-  const { errno } = error as { errno?: unknown };
-  const numbered =
-    typeof errno === 'number' ? Object.assign(error as Error, { errno: Math.abs(errno) }) : error;
-  const converted = systemError(numbered, what);
-  return converted instanceof Error ? converted : new Error(`${what} failed: ${String(converted)}`);
-}
-
 /** Whether the addon threw this for a failed system call, and for this error if one is named. */
 export function isNativeError(error: unknown, errnoName?: string): error is NativeError {
   // A SealaneError has the same properties, and is done already.

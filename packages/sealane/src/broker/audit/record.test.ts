@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { SealaneErrorCode } from '../../base/errors.js';
+import { SealaneError, type SealaneErrorCode } from '../../base/errors.js';
 import { FIELDS, type Line } from './audit.test.helper.js';
 import { type AuditRecord, formatRecord, NOTHING, resultOf } from './record.js';
 
@@ -70,8 +70,8 @@ test('each code has its result; what is not ours is an error', () => {
     ERR_SEALANE_INTERNAL: 'error',
   };
   for (const [code, result] of Object.entries(expected))
-    assert.equal(resultOf(code as SealaneErrorCode), result);
-  assert.equal(resultOf(undefined), 'error');
+    assert.equal(resultOf(new SealaneError(code as SealaneErrorCode, 'x')), result);
+  assert.equal(resultOf(new RangeError('x')), 'error');
 });
 
 /** Characters that end a line for some reader, or that a terminal obeys. */

@@ -2,7 +2,7 @@
  * One operation as the audit states it, and its line: a JSON object with its fields in a fixed order.
  * Pure. Trusts no text in a record: names and job ids are what clients chose.
  */
-import type { SealaneErrorCode } from '../../base/errors.js';
+import { SealaneError, type SealaneErrorCode } from '../../base/errors.js';
 import type { PeerCredentials } from '../../os/unix-socket.js';
 
 /**
@@ -76,9 +76,9 @@ const RESULTS: Readonly<Partial<Record<SealaneErrorCode, AuditResult>>> = {
   ERR_SEALANE_DIGEST_MISMATCH: 'bad_request',
 };
 
-/** The result of what failed with this code; undefined: with something that is not ours. */
-export function resultOf(code: SealaneErrorCode | undefined): AuditResult {
-  return (code === undefined ? undefined : RESULTS[code]) ?? 'error';
+/** The result of what failed with this. */
+export function resultOf(error: unknown): AuditResult {
+  return (error instanceof SealaneError ? RESULTS[error.code] : undefined) ?? 'error';
 }
 
 /**

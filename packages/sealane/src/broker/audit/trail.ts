@@ -2,9 +2,10 @@
  * What one native connection asks for, until it is answered: each request makes one record, when its outcome is known.
  * Owns a summary of each unanswered request. Trusts that the session tells every outcome.
  */
-import { SealaneError } from '../../base/errors.js';
+import { isSealaneError } from '../../base/errors.js';
 import type { PeerCredentials } from '../../os/unix-socket.js';
 import type { PutRequest, Request, Response, Selector } from '../../wire/index.js';
+import { toAnswer } from '../answers.js';
 import type { AuditLog } from './log.js';
 import { type AuditOperation, type AuditRecord, type AuditResult, NOTHING, resultOf } from './record.js';
 
@@ -48,15 +49,13 @@ export class Trail {
   failed(requestId: number, error: unknown, text: string, answer?: Response): void {
     const asked = this.#take(requestId);
     if (asked === undefined) return;
-    const code = error instanceof SealaneError ? error.code : undefined;
     // A watch that ends while it waits has delivered nothing.
-    if (asked.operation === 'next' && (code === 'ERR_SEALANE_ABORTED' || code === 'ERR_SEALANE_CLOSED'))
-      return;
-    this.#record(asked, answer, resultOf(code), text);
+    if (asked.operation === 'next' && isEnd(error)) return;
+    this.#record(asked, answer, resultOf(error), text);
   }
 
-  /** The connection sent something that can't be read, or greeted in vain. */
-  refused(operation: 'connect' | 'unknown', error: SealaneError): void {
+  /** The connection sent something that can't be read, or greeted in vain, or is not admitted any more. */
+  refused(operation: 'connect' | 'unknown', error: unknown): void {
     recordRefusal(this.log, this.peer, operation, error, this.job);
   }
 
@@ -92,14 +91,18 @@ export class Trail {
 
 /** Records that a connection was refused, or sent something that can't be read. */
 export function recordRefusal(
-  log: AuditLog,
+  log: AuditLog | undefined,
   peer: PeerCredentials,
   operation: 'connect' | 'unknown',
-  error: SealaneError,
+  error: unknown,
   job?: string,
 ): void {
-  const { code, message } = error;
-  log.record({ ...NOTHING, operation, result: resultOf(code), jobId: job ?? null, error: message, peer });
+  const { text } = toAnswer(error);
+  log?.record({ ...NOTHING, operation, result: resultOf(error), jobId: job ?? null, error: text, peer });
+}
+
+function isEnd(error: unknown): boolean {
+  return isSealaneError(error, 'ERR_SEALANE_ABORTED') || isSealaneError(error, 'ERR_SEALANE_CLOSED');
 }
 
 /** The others (hello, cancel, status) do nothing with objects. */

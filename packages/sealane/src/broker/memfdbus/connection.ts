@@ -4,6 +4,7 @@
  * Owns the socket, the request's descriptor, and what the request holds while it is worked on. Trusts the kernel's word on the
  * peer, and nothing that it sends.
  */
+import { closedError } from '../../base/errors.js';
 import { Peer } from '../../os/peer.js';
 import type { Packet, UnixSocket } from '../../os/unix-socket.js';
 import { Watcher } from '../../os/watcher.js';
@@ -14,6 +15,7 @@ import { type Cancel, type MemfdbusCaller, perform } from './commands.js';
 import { Refusal } from './failures.js';
 import type { ListHolder, ListRoom } from './list-room.js';
 import { Receiver } from './receiver.js';
+import { recordOf } from './record.js';
 import type { MemfdbusRequest } from './request.js';
 import { answerOf, answerOfRefusal, type Success } from './result.js';
 import { type Answer, Sender } from './sender.js';
@@ -27,6 +29,9 @@ const PIECES_PER_TURN = 8;
 
 /** How long to hear a client whose header is none, or who never was asked for one, in milliseconds: it may still be sending. */
 const REFUSED_MS = 1_000;
+
+/** What came of a request whose connection ended before its answer. */
+const GONE = Refusal.from(closedError('the connection'));
 
 /** How long to wait, in milliseconds, when too many descriptors of this user are under way: nothing wakes us when they arrive. */
 const IN_FLIGHT_RETRY_MS = 2;
@@ -70,7 +75,7 @@ export class Connection implements ListHolder {
   /** Reads what is there already, and then what comes. With `refusal`, that is the answer whatever comes. */
   start(refusal?: Refusal): void {
     if (refusal !== undefined) {
-      this.#conclude(refusal);
+      this.#answer(answerOfRefusal(this.#command, refusal));
       return;
     }
     this.#closeAfter(this.#timeoutMs, () => this.#onDeadline());
@@ -113,6 +118,7 @@ export class Connection implements ListHolder {
   /** Gives up the request and closes at once. Idempotent. */
   close(): void {
     if (this.#state === 'closed') return;
+    if (this.#state === 'working') this.#record(GONE);
     this.#state = 'closed';
     clearTimeout(this.#timer);
     this.#giveUp();
@@ -205,9 +211,17 @@ export class Connection implements ListHolder {
    */
   #conclude(result: Success | Refusal): void {
     this.#cancel = undefined;
-    const command =
-      this.#request === undefined ? this.#receiver.command : MEMFDBUS_COMMAND[this.#request.type];
-    this.#answer(result instanceof Refusal ? answerOfRefusal(command, result) : answerOf(result));
+    const answer = result instanceof Refusal ? answerOfRefusal(this.#command, result) : answerOf(result);
+    if (this.#state === 'reading' || this.#state === 'working') this.#record(result);
+    this.#answer(answer);
+  }
+
+  get #command(): number {
+    return this.#request === undefined ? this.#receiver.command : MEMFDBUS_COMMAND[this.#request.type];
+  }
+
+  #record(result: Success | Refusal): void {
+    this.host.services.audit?.record(recordOf(this.socket.peer, this.#request, this.#command, result));
   }
 
   /** Takes the answer. The first one counts. */

@@ -12,6 +12,7 @@ import { Connection, type ConnectionHost } from './connection.js';
 import { Refusal } from './failures.js';
 import { findGreediest, type Holder } from './greed.js';
 import { ListRoom } from './list-room.js';
+import { refusalRecord } from './record.js';
 import { TurnsByProcess } from './turns.js';
 
 /** Refused connections that may wait for their answer at once. Those beyond are closed without one. */
@@ -34,7 +35,7 @@ export class MemfdbusListener {
     socket: UnixSocket,
   ) {
     this.#host = { services, lists: new ListRoom(services.settings.maxMemfdbusHeldListBytes) };
-    this.#acceptor = new Acceptor(socket, (connection) => this.#greet(connection));
+    this.#acceptor = new Acceptor(socket, (connection) => this.#greet(connection), services.audit);
   }
 
   /** Admitted connections, of all users or of one. */
@@ -73,6 +74,7 @@ export class MemfdbusListener {
   }
 
   #refuse(socket: UnixSocket, refusal: Refusal): void {
+    this.services.audit?.record(refusalRecord(socket.peer, refusal));
     if (this.#refused.size >= LOBBY) {
       socket.close();
       return;
