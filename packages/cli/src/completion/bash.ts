@@ -1,6 +1,6 @@
 /** The completion script for bash: tables of the commands, and shell/complete.bash, which looks things up in them. */
 import { type CommandEntry, flatten, type Value } from '../reference/tree.js';
-import { machinery, optionsOf, pathOf, quoted, valuesOf, wordsToChoose } from './facts.js';
+import { machinery, optionsOf, pathOf, quoted, valuesOf } from './facts.js';
 
 /** The script for bash. */
 export function bashScript(program: CommandEntry): string {
@@ -28,7 +28,7 @@ export function bashScript(program: CommandEntry): string {
     '# What may follow a command: options, commands, arguments by their position, and what may be repeated after them.',
     '_sealane_command() {',
     '  case $1 in',
-    ...entries.map((entry) => commandCase(entry, program)),
+    ...entries.map(commandCase),
     '  esac',
     '}',
     '',
@@ -41,22 +41,20 @@ function valueCase(entry: CommandEntry, name: string, { kind, choices }: Value):
   return `    ${quoted(`${pathOf(entry)} ${name}`)}) kind=${kind}${list} ;;`;
 }
 
-function commandCase(entry: CommandEntry, program: CommandEntry): string {
+function commandCase(entry: CommandEntry): string {
   const options = optionsOf(entry).flatMap(({ names }) => names);
   const commands = entry.children.map(({ path }) => path.at(-1));
-  const kinds = entry.arguments.map((argument) => kindWord(argument, program));
+  const kinds = entry.arguments.map(kindWord);
   const lines = [`options=${quoted(options.join(' '))}`];
   if (commands.length > 0) lines.push(`commands=${quoted(commands.join(' '))}`);
   if (kinds.length > 0) lines.push(`kinds=(${kinds.map(quoted).join(' ')})`);
   const last = entry.arguments.at(-1);
   // What follows a program are its own arguments: files, most likely.
-  if (last?.variadic)
-    lines.push(`rest=${last.kind === 'program' ? 'file' : quoted(kindWord(last, program))}`);
+  if (last?.variadic) lines.push(`rest=${last.kind === 'program' ? 'file' : quoted(kindWord(last))}`);
   return [`    ${quoted(pathOf(entry))})`, ...lines.map((line) => `      ${line}`), '      ;;'].join('\n');
 }
 
 /** A kind; a choice with its words. */
-function kindWord(value: Value, program: CommandEntry): string {
-  const words = wordsToChoose(value, program);
-  return words === undefined ? value.kind : `choice:${words.join(' ')}`;
+function kindWord({ kind, choices }: Value): string {
+  return kind === 'choice' ? `choice:${choices.join(' ')}` : kind;
 }

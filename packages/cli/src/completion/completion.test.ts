@@ -161,6 +161,7 @@ const TYPED: [line: string, words: string[]][] = [
   ['sealane exec model.bin -- cat model.t\t', ['exec', 'model.bin', '--', 'cat', 'model.txt']],
   ['sealane completion fi\t', ['completion', 'fish']],
   ['sealane help dro\t', ['help', 'drop']],
+  ['sealane policy ch\t model.t\t', ['policy', 'check', 'model.txt']],
 ];
 
 async function checkTyping(t: TestContext, shell: Shell, setup: string[]): Promise<void> {
@@ -239,6 +240,8 @@ test('fish is offered what fits', async (t) => {
   assert.deepEqual(await fishOffers('sealane put --name mod'), []);
   assert.deepEqual((await fishOffers('sealane completion ')).sort(), ['bash', 'fish', 'zsh']);
   assert.deepEqual(await fishOffers('sealane help dro'), ['drop']);
+  assert.deepEqual(await fishOffers('sealane policy check model.t'), ['model.txt']);
+  assert.deepEqual(await fishOffers('sealane policy check model.txt --cg'), ['--cgroup']);
   assert.ok((await fishOffers('sealane exec model.bin -- mkfif')).includes('mkfifo'));
   assert.deepEqual(await fishOffers('sealane exec model.bin -- cat model.t'), ['model.txt']);
   assert.ok((await fishOffers('sealane stat --dig')).includes('--digest'));

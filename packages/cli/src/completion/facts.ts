@@ -20,12 +20,6 @@ export function valuesOf(entry: CommandEntry): [name: string, value: Value][] {
   );
 }
 
-/** The words of a value that can be listed now; undefined for all else. */
-export function wordsToChoose({ kind, choices }: Value, program: CommandEntry): string[] | undefined {
-  if (kind === 'command') return program.children.flatMap(({ path }) => path.slice(-1));
-  return kind === 'choice' ? [...choices] : undefined;
-}
-
 /** Text between single quotes of a POSIX shell. */
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;

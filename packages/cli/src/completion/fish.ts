@@ -6,7 +6,7 @@ import {
   type OptionEntry,
   type Value,
 } from '../reference/tree.js';
-import { brief, machinery, optionsOf, pathOf, valuesOf, wordsToChoose } from './facts.js';
+import { brief, machinery, optionsOf, pathOf, valuesOf } from './facts.js';
 
 /** The script for fish. */
 export function fishScript(program: CommandEntry): string {
@@ -23,7 +23,7 @@ export function fishScript(program: CommandEntry): string {
     '',
     machinery('fish'),
     'complete -c sealane -f',
-    ...entries.flatMap((entry) => commandLines(entry, program)),
+    ...entries.flatMap(commandLines),
     '',
   ].join('\n');
 }
@@ -38,29 +38,24 @@ function membership(name: string, words: readonly string[]): string {
   ].join('\n');
 }
 
-function commandLines(entry: CommandEntry, program: CommandEntry): string[] {
+function commandLines(entry: CommandEntry): string[] {
   const here = [pathOf(entry)];
   const children = entry.children.map(
     ({ path, summary }) =>
       `${complete([...here, '0'])} -a ${path.at(-1)} -d ${quoted(summary.split('. ')[0] ?? '')}`,
   );
-  const options = optionsOf(entry).map((option) => `${complete(here)} ${optionWords(option, program)}`);
+  const options = optionsOf(entry).map((option) => `${complete(here)} ${optionWords(option)}`);
   return [
     ...children,
-    ...entry.arguments.flatMap((argument, index) => argumentLines(entry, argument, index, program)),
+    ...entry.arguments.flatMap((argument, index) => argumentLines(entry, argument, index)),
     ...options,
   ];
 }
 
-function argumentLines(
-  entry: CommandEntry,
-  argument: ArgumentEntry,
-  index: number,
-  program: CommandEntry,
-): string[] {
+function argumentLines(entry: CommandEntry, argument: ArgumentEntry, index: number): string[] {
   const here = (...more: string[]) => complete([pathOf(entry), ...more]);
   const line = (words: string) => `${here(String(index), ...(argument.variadic ? ['on'] : []))} ${words}`;
-  if (argument.kind !== 'program') return sourceWords(argument, program).map(line);
+  if (argument.kind !== 'program') return sourceWords(argument).map(line);
   // What follows a program are its own arguments: files, most likely.
   return [`${here(String(index))} -a '(__fish_complete_command)'`, `${here(String(index + 1), 'on')} -F`];
 }
@@ -70,19 +65,18 @@ function complete(place: readonly string[]): string {
   return `complete -c sealane -n ${quoted(`__sealane_at ${place.map(quoted).join(' ')}`)}`;
 }
 
-function optionWords({ names, value, help }: OptionEntry, program: CommandEntry): string {
+function optionWords({ names, value, help }: OptionEntry): string {
   const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
-  const takes = value === undefined ? [] : ['-r', ...sourceWords(value, program)];
+  const takes = value === undefined ? [] : ['-r', ...sourceWords(value)];
   const closed = value === undefined || value.kind === 'file' ? [] : ['-f'];
   return [...flags, ...takes, ...closed, '-d', quoted(brief(help))].join(' ');
 }
 
 /** Where candidates come from: none for what only its user knows. */
-function sourceWords(value: Value, program: CommandEntry): string[] {
-  const words = wordsToChoose(value, program);
-  if (words !== undefined) return [`-a ${quoted(words.join(' '))}`];
-  if (value.kind === 'file') return ['-F'];
-  return value.kind === 'object' ? ["-k -a '(__sealane_objects)'"] : [];
+function sourceWords({ kind, choices }: Value): string[] {
+  if (kind === 'choice') return [`-a ${quoted(choices.join(' '))}`];
+  if (kind === 'file') return ['-F'];
+  return kind === 'object' ? ["-k -a '(__sealane_objects)'"] : [];
 }
 
 /** Text between single quotes of fish, in which a backslash escapes. */

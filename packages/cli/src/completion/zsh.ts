@@ -1,6 +1,6 @@
 /** The completion script for zsh: a function for each command, and shell/complete.zsh, which they call. */
 import { type CommandEntry, flatten, type OptionEntry, type Value } from '../reference/tree.js';
-import { brief, machinery, optionsOf, quoted, wordsToChoose } from './facts.js';
+import { brief, machinery, optionsOf, quoted } from './facts.js';
 
 /** The script for zsh. */
 export function zshScript(program: CommandEntry): string {
@@ -8,7 +8,7 @@ export function zshScript(program: CommandEntry): string {
     '#compdef sealane',
     '# Completion of sealane for zsh, made by `sealane completion zsh`.',
     '',
-    ...flatten(program).map((entry) => commandFunction(entry, program)),
+    ...flatten(program).map(commandFunction),
     machinery('zsh'),
   ].join('\n');
 }
@@ -18,9 +18,9 @@ function functionName({ path }: CommandEntry): string {
   return `_sealane-${path.slice(1).join('-')}`;
 }
 
-function commandFunction(entry: CommandEntry, program: CommandEntry): string {
-  const options = optionsOf(entry).flatMap((option) => optionSpecs(option, program));
-  const specs = entry.children.length > 0 ? parentSpecs() : argumentSpecs(entry, program);
+function commandFunction(entry: CommandEntry): string {
+  const options = optionsOf(entry).flatMap(optionSpecs);
+  const specs = entry.children.length > 0 ? parentSpecs() : argumentSpecs(entry);
   const call = [argumentsCall(entry), ...[...options, ...specs].map(quoted)].join(' \\\n    ');
   return [
     `${functionName(entry)}() {`,
@@ -34,10 +34,10 @@ function commandFunction(entry: CommandEntry, program: CommandEntry): string {
 }
 
 /** Every option may stand again: some have a meaning then, and the command says so of the others. */
-function optionSpecs({ names, value, help }: OptionEntry, program: CommandEntry): string[] {
+function optionSpecs({ names, value, help }: OptionEntry): string[] {
   const text = `[${escapeSpec(brief(help))}]`;
   if (value === undefined) return names.map((name) => `*${name}${text}`);
-  const argument = `:${value.name}:${action(value, program)}`;
+  const argument = `:${value.name}:${action(value)}`;
   // The value is the next word, or follows in the same one.
   return names.map((name) => `*${name}${name.startsWith('--') ? '=' : '+'}${text}${argument}`);
 }
@@ -46,12 +46,12 @@ function parentSpecs(): string[] {
   return ['1:command:->command', '*::argument:->argument'];
 }
 
-function argumentSpecs(entry: CommandEntry, program: CommandEntry): string[] {
+function argumentSpecs(entry: CommandEntry): string[] {
   return entry.arguments.flatMap((argument, index) => {
     const { name, required, variadic, kind } = argument;
     if (kind === 'program') return programSpecs(name, index + 1);
-    const first = `${index + 1}:${required ? '' : ':'}${name}:${action(argument, program)}`;
-    return variadic ? [first, `*:${name}:${action(argument, program)}`] : [first];
+    const first = `${index + 1}:${required ? '' : ':'}${name}:${action(argument)}`;
+    return variadic ? [first, `*:${name}:${action(argument)}`] : [first];
   });
 }
 
@@ -87,11 +87,10 @@ function dispatch(entry: CommandEntry): string[] {
   ];
 }
 
-function action(value: Value, program: CommandEntry): string {
-  const words = wordsToChoose(value, program);
-  if (words !== undefined) return `(${words.join(' ')})`;
-  if (value.kind === 'file') return '_files';
-  return value.kind === 'object' ? '_sealane_objects' : ' ';
+function action({ kind, choices }: Value): string {
+  if (kind === 'choice') return `(${choices.join(' ')})`;
+  if (kind === 'file') return '_files';
+  return kind === 'object' ? '_sealane_objects' : ' ';
 }
 
 function firstSentence(summary: string): string {

@@ -5,10 +5,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parsePolicy } from '../policy/document.js';
 import { createProgram } from '../program.js';
 import { describeProgram, flatten } from '../reference/tree.js';
 import { Terminal } from '../terminal/terminal.js';
 import { manual } from './index.js';
+import { POLICY_EXAMPLE } from './policy-file.js';
 import { bold, renderPage } from './roff.js';
 import { TEXTS } from './texts.js';
 
@@ -21,7 +23,7 @@ const pages = manual(manifest.version);
 const folder = join(root, 'man');
 const files = [...pages.keys()].sort().map((name) => join(folder, name));
 const tree = describeProgram(createProgram(new Terminal({ json: false, colour: false })));
-const commands = flatten(tree).filter(({ path }) => path.length > 1 && path[1] !== 'help');
+const commands = flatten(tree).filter(({ path }) => path.length > 1 && path.at(-1) !== 'help');
 
 function says(program: string, words: string[]): { status: number | null; output: string } {
   const env = { ...process.env, LC_ALL: 'C.UTF-8', MANWIDTH: '100', MAN_KEEP_FORMATTING: '' };
@@ -30,7 +32,8 @@ function says(program: string, words: string[]): { status: number | null; output
 }
 
 test('every command has a page, which the package lists', () => {
-  const expected = ['sealane.1', 'sealane.7', ...commands.map(({ path }) => `${path.join('-')}.1`)].sort();
+  const others = ['sealane.1', 'sealane.7', 'sealane-policy.5'];
+  const expected = [...others, ...commands.map(({ path }) => `${path.join('-')}.1`)].sort();
   assert.deepEqual([...pages.keys()].sort(), expected);
   assert.deepEqual(
     [...manifest.man].sort(),
@@ -66,6 +69,12 @@ test('pages that are referred to are there, as far as they are ours', () => {
         `${name} refers to ${page}(${section})`,
       );
   }
+});
+
+test('the policy on its page is one that the command takes, with all that it shows', () => {
+  const { document, problems } = parsePolicy(POLICY_EXAMPLE.join('\n'));
+  assert.deepEqual(problems, []);
+  assert.deepEqual(Object.keys(document ?? {}).sort(), ['admit', 'grant', 'job', 'quota']);
 });
 
 test('man finds nothing wrong with a page', (t) => {

@@ -1,15 +1,17 @@
 /** The manual: a page for each command from the tree of commands, and an overview. Pure. */
 import { EXIT_CODE_TABLE } from '../exit-codes.js';
 import { type ArgumentEntry, type CommandEntry, flatten, type OptionEntry } from '../reference/tree.js';
+import { POLICY_FILE } from './policy-file.js';
 import { type Block, bold, escapeText, italic, type Page, renderPage, type Section } from './roff.js';
 import { type CommandTexts, ENVIRONMENT, FILES, OVERVIEW, REVISED, TEXTS } from './texts.js';
 
 /** All pages as roff, by the name of their file: `sealane-put.1`. */
 export function renderManual(program: CommandEntry, version: string): Map<string, string> {
-  const commands = flatten(program).filter(({ path }) => path.length > 1 && path[1] !== 'help');
+  const commands = flatten(program).filter(({ path }) => path.length > 1 && path.at(-1) !== 'help');
   const pages: Page[] = [
     programPage(program, commands),
     ...commands.map(commandPage),
+    { name: 'sealane-policy', section: 5, sections: POLICY_FILE },
     {
       name: 'sealane',
       section: 7,
@@ -20,10 +22,6 @@ export function renderManual(program: CommandEntry, version: string): Map<string
 }
 
 function programPage(program: CommandEntry, commands: readonly CommandEntry[]): Page {
-  const list = commands.map((command): [string, string] => [
-    `${bold(pageName(command))}(1)`,
-    firstLine(command.summary),
-  ]);
   return {
     name: 'sealane',
     section: 1,
@@ -31,14 +29,14 @@ function programPage(program: CommandEntry, commands: readonly CommandEntry[]): 
       nameSection('sealane', program.summary),
       synopsis(program),
       { title: 'DESCRIPTION', blocks: PROGRAM_DESCRIPTION },
-      { title: 'COMMANDS', blocks: [{ list }] },
+      commandSection(commands.filter(({ path }) => path.length === 2)),
       { title: 'OPTIONS', blocks: [optionList(program.options)] },
       OUTPUT,
       ENVIRONMENT,
       FILES,
       { title: 'EXIT STATUS', blocks: [exitCodes()] },
       examples(['sealane broker &', 'sealane put model.bin', 'sealane get model.bin -o copy.bin']),
-      seeAlso(['sealane(7)', ...commands.map((command) => `${pageName(command)}(1)`)]),
+      seeAlso(['sealane-policy(5)', 'sealane(7)']),
     ],
   };
 }
@@ -74,6 +72,7 @@ function commandPage(command: CommandEntry): Page {
       nameSection(pageName(command), firstLine(command.summary)),
       synopsis(command),
       { title: 'DESCRIPTION', blocks: [{ paragraph: command.summary }, ...(texts.description ?? [])] },
+      ...(command.children.length === 0 ? [] : [commandSection(command.children)]),
       ...(command.arguments.length === 0 ? [] : [argumentSection(command.arguments)]),
       {
         title: 'OPTIONS',
@@ -86,6 +85,16 @@ function commandPage(command: CommandEntry): Page {
       seeAlso(['sealane(1)', 'sealane(7)', ...(texts.seeAlso ?? [])]),
     ],
   };
+}
+
+/** The pages of some commands. The help has none. */
+function commandSection(commands: readonly CommandEntry[]): Section {
+  const described = commands.filter(({ path }) => path.at(-1) !== 'help');
+  const list = described.map((command): [string, string] => [
+    `${bold(pageName(command))}(1)`,
+    firstLine(command.summary),
+  ]);
+  return { title: 'COMMANDS', blocks: [{ list }] };
 }
 
 /** `sealane-policy-check` for the command `sealane policy check`. */

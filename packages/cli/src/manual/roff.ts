@@ -20,8 +20,8 @@ export interface Section {
 
 export interface Page {
   readonly name: string;
-  /** Of the manual: 1 for commands, 7 for overviews. */
-  readonly section: 1 | 7;
+  /** Of the manual: 1 for commands, 5 for files, 7 for overviews. */
+  readonly section: 1 | 5 | 7;
   readonly sections: readonly Section[];
 }
 

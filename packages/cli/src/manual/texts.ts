@@ -72,7 +72,8 @@ export const TEXTS: Readonly<Record<string, CommandTexts>> = {
               ],
               [
                 bold('SIGHUP'),
-                'Reads files anew and serves on. When it says that the terminal is gone, the broker stops as by SIGTERM.',
+                'Reads its files anew (the policy) and serves on; a file that is wrong changes nothing. When the signal says that the ' +
+                  'terminal is gone, the broker stops as by SIGTERM.',
               ],
             ],
           },
@@ -80,7 +81,7 @@ export const TEXTS: Readonly<Record<string, CommandTexts>> = {
       },
     ],
     examples: ['sealane broker &', 'sealane broker --socket /run/camera/bus.sock --max-bytes 4GiB'],
-    seeAlso: ['systemd.socket(5)', 'systemd.service(5)'],
+    seeAlso: ['sealane-policy(5)', 'systemd.socket(5)', 'systemd.service(5)'],
   },
   put: {
     description: [
@@ -182,6 +183,25 @@ export const TEXTS: Readonly<Record<string, CommandTexts>> = {
     ],
     examples: ["sealane watch 'camera/*' --count 10", 'sealane watch result --no-existing --every --json'],
     seeAlso: ['sealane-list(1)', 'sealane-get(1)'],
+  },
+  policy: {
+    description: [{ paragraph: 'sealane-policy(5) says what stands in such a file.' }],
+    seeAlso: ['sealane-policy(5)', 'sealane-broker(1)'],
+  },
+  'policy check': {
+    description: [
+      {
+        paragraph:
+          'Each problem is a line, with its place in the file. With `--as` it says what that caller may do, under the job and with the ' +
+          'names that are given, and which entry says so. The exit code is 7 when a broker would not take the file, and 4 when the ' +
+          'caller would not be admitted.',
+      },
+    ],
+    examples: [
+      'sealane policy check /etc/sealane/policy.toml',
+      'sealane policy check policy.toml --as camera --job recorder --name camera/front',
+    ],
+    seeAlso: ['sealane-policy(5)', 'sealane-broker(1)'],
   },
   demo: {
     description: [
@@ -311,7 +331,8 @@ export const OVERVIEW: readonly Section[] = [
       {
         paragraph:
           'Who a process is says the kernel (SO_PEERCRED in unix(7)), never the process. A broker serves its own user and those whom ' +
-          'it was told to admit, each of whom sees only what is theirs. A client talks to a broker of its own user or of root.',
+          'it was told to admit, each of whom sees only what is theirs, unless a policy (sealane-policy(5)) says more. A client talks ' +
+          'to a broker of its own user or of root.',
       },
     ],
   },

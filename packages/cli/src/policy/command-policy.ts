@@ -57,11 +57,22 @@ export class CommandPolicy {
   }
 }
 
-/** The first directory on the way to a path that nobody but its owner may pass. Lists of access rights (ACLs) are not looked at. */
+/**
+ * The first directory on the way to a path that nobody but its owner may pass. Lists of access rights (ACLs) are not looked at, nor
+ * what can't be: a socket that was passed need not lie where this process sees it.
+ */
 function closedDirectory(path: string): string | undefined {
   let closed: string | undefined;
   for (let directory = dirname(path); ; directory = dirname(directory)) {
-    if ((lstatSync(directory).mode & OTHERS_SEARCH) === 0) closed = directory;
+    if (isClosed(directory)) closed = directory;
     if (directory === dirname(directory)) return closed;
+  }
+}
+
+function isClosed(directory: string): boolean {
+  try {
+    return (lstatSync(directory).mode & OTHERS_SEARCH) === 0;
+  } catch {
+    return false;
   }
 }

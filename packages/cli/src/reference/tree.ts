@@ -5,10 +5,10 @@
 import type { Argument, Command, Option } from 'commander';
 
 /**
- * What a value is, as far as a shell can help with it: a path, the name of an object, a command of ours, a program, one of a few
- * words, or something that only its user knows.
+ * What a value is, as far as a shell can help with it: a path, the name of an object, a program, one of a few words, or something
+ * that only its user knows.
  */
-export type ValueKind = 'file' | 'object' | 'command' | 'program' | 'choice' | 'text';
+export type ValueKind = 'file' | 'object' | 'program' | 'choice' | 'text';
 
 /** A value that an option takes, or an argument. */
 export interface Value {
@@ -80,25 +80,26 @@ function describeCommand(
   command: Command,
   path: readonly string[],
   globals: readonly OptionEntry[],
+  siblings: readonly string[] = [],
 ): CommandEntry {
-  const childPath = (child: Command) => [...path, child.name()];
   const help = command.createHelp();
+  const children = help.visibleCommands(command);
+  const names = children.map((child) => child.name());
+  // What follows `help` is one of the commands beside it.
+  const choices = command.name() === 'help' ? siblings : undefined;
   return {
     path,
     summary: command.description(),
     usage: command.usage(),
-    arguments: command.registeredArguments.map((argument) => describeArgument(argument, path)),
+    arguments: command.registeredArguments.map((argument) => describeArgument(argument, choices)),
     options: help.visibleOptions(command).map(describeOption),
     globals: path.length === 1 ? [] : globals,
-    children: help.visibleCommands(command).map((child) => describeCommand(child, childPath(child), globals)),
+    children: children.map((child) => describeCommand(child, [...path, child.name()], globals, names)),
   };
 }
 
-function describeArgument(argument: Argument, path: readonly string[]): ArgumentEntry {
-  const name = argument.name();
-  // What follows `help` is a command of ours.
-  const kind = path.at(-1) === 'help' ? 'command' : undefined;
-  const value = describeValue(name, argument.argChoices, argument.variadic, kind);
+function describeArgument(argument: Argument, choices: readonly string[] | undefined): ArgumentEntry {
+  const value = describeValue(argument.name(), argument.variadic, choices ?? argument.argChoices);
   return { ...value, required: argument.required, help: argument.description };
 }
 
@@ -106,19 +107,12 @@ function describeOption(option: Option): OptionEntry {
   const [, name] = /[<[]([^>\].]+)/.exec(option.flags) ?? [];
   return {
     names: [option.short, option.long].filter((flag) => flag !== undefined),
-    value:
-      name === undefined ? undefined : describeValue(name, option.argChoices, option.variadic, undefined),
+    value: name === undefined ? undefined : describeValue(name, option.variadic, option.argChoices),
     help: option.description,
     group: option.helpGroupHeading?.replace(/:$/, ''),
   };
 }
 
-function describeValue(
-  name: string,
-  choices: readonly string[] = [],
-  variadic: boolean,
-  kind: ValueKind | undefined,
-): Value {
-  const found = choices.length > 0 ? 'choice' : (kind ?? KINDS[name] ?? 'text');
-  return { name, kind: found, choices, variadic };
+function describeValue(name: string, variadic: boolean, choices: readonly string[] = []): Value {
+  return { name, kind: choices.length > 0 ? 'choice' : (KINDS[name] ?? 'text'), choices, variadic };
 }

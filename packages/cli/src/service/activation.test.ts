@@ -1,7 +1,7 @@
 // `sealane broker` as a service manager runs it: on sockets that it is passed, reporting how it is.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -105,6 +105,24 @@ test('a stream socket serves memfdbus clients, beside the native one or beside a
   const refused = startService(t, words, { env, fds: fds.slice(0, 1) });
   assert.equal((await refused.exited)[0], 2);
   assert.match(refused.stderr, /--memfdbus-socket .*own\.sock was given, and a socket at .* was passed/);
+});
+
+test('a policy is obeyed, and read anew, beside a passed socket whose directory is out of sight', async (t) => {
+  const receiver = await Receiver.start(t, join(folderOf(t), 'notify'));
+  if (receiver === undefined) return t.skip(NO_COMPILER);
+  const { listener, path } = socketUnit(t);
+  const policy = join(folderOf(t), 'policy.toml');
+  writeFileSync(policy, '[[admit]]\neveryone = true\n', { mode: 0o600 });
+  rmSync(join(path, '..'), { recursive: true });
+  const env = passing('native', { NOTIFY_SOCKET: receiver.address });
+  const broker = startService(t, ['--policy', policy], { env, fds: [listener.fd] });
+  await receiver.nextWith('READY');
+  writeFileSync(policy, '[[admit]]\n');
+  broker.child.kill('SIGHUP');
+  await receiver.nextWith('RELOADING');
+  await receiver.nextWith('READY');
+  await broker.said(/admit\[0\] must say who is meant.*stays in force/);
+  assert.equal(await broker.stop('SIGTERM'), 0);
 });
 
 test('two sockets of one type, and what is no listening socket, are refused with their names', async (t) => {
