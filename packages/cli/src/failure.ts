@@ -60,7 +60,11 @@ interface CodedError extends Error {
   cause?: unknown;
 }
 
-type Hint = string | ((context: FailureContext) => string);
+/** A text, or how to make it of the context and the message. */
+type Hint = string | ((context: FailureContext, message: string) => string | undefined);
+
+/** How the library names the way to trust a broker of another user. */
+const TRUST_ADVICE = 'name that user in trustedUsers';
 
 /** The next step for each code that has one. What the library's message says already is not repeated. */
 const HINTS: Readonly<Record<string, Hint | undefined>> = {
@@ -69,13 +73,20 @@ const HINTS: Readonly<Record<string, Hint | undefined>> = {
     `see whether the broker still runs with \`sealane doctor${socketOption(socket)}\`, then try again`,
   ERR_SEALANE_NOT_FOUND: ({ socket }) =>
     `\`sealane list${socketOption(socket)}\` shows what this job may see`,
-  ERR_SEALANE_ACCESS_DENIED: 'name the job that owns it with --job-id JOB or $SEALANE_JOB_ID',
+  // What a policy refuses comes with its own next step.
+  ERR_SEALANE_ACCESS_DENIED: (_, message) =>
+    message.includes("broker's policy")
+      ? undefined
+      : 'name the job that owns it with --job-id JOB or $SEALANE_JOB_ID',
   ERR_SEALANE_LIMIT_EXCEEDED: '`sealane broker --help` lists the limits',
   ERR_SEALANE_EXHAUSTED: 'drop objects or raise the limit that `sealane doctor` shows',
   ERR_SEALANE_WATCH_OVERRUN:
     'consume faster, watch without --every, or raise --max-watch-backlog of the broker',
   ERR_SEALANE_BROKER_RUNNING: '--socket PATH names another place',
-  ERR_SEALANE_UNTRUSTED_PEER: 'check --socket and $SEALANE_SOCKET: the broker there belongs to another user',
+  ERR_SEALANE_UNTRUSTED_PEER: (_, message) =>
+    message.includes(TRUST_ADVICE)
+      ? 'if that is the broker you mean, trust its user with --trust-user USER or $SEALANE_TRUST_USER; else check --socket and $SEALANE_SOCKET'
+      : undefined,
   ERR_SEALANE_UNSAFE_DIRECTORY: '$SEALANE_DIR or --socket PATH names another place',
   ERR_SEALANE_VERSION_MISMATCH: 'run the same version of sealane on both sides',
   ERR_SEALANE_UNSUPPORTED_PLATFORM: '`sealane doctor` shows what is missing',
@@ -102,7 +113,7 @@ export function describeFailure(error: unknown, context: FailureContext = {}): F
   const { code, errnoName } = error as CodedError;
   const name = typeof code === 'string' ? code : 'ERR_SEALANE_INTERNAL';
   const hint = HINTS[typeof errnoName === 'string' && HINTS[name] === undefined ? errnoName : name];
-  const text = typeof hint === 'function' ? hint(context) : hint;
+  const text = typeof hint === 'function' ? hint(context, error.message) : hint;
   return failure(name, forCommandLine(name, error.message), exitCodeOf(name), text);
 }
 
@@ -116,7 +127,10 @@ const REFUSALS: Readonly<Record<string, string | undefined>> = {
 /** What the library tells programmers is left out: the hint says it for the command line. */
 function forCommandLine(code: string, message: string): string {
   const refusal = REFUSALS[code];
-  const text = message.replace(/; start one with `sealane broker` or .*$/, '');
+  const text = message.replace(
+    /; (?:start one with `sealane broker` or|name that user in trustedUsers) .*$/,
+    '',
+  );
   return refusal === undefined ? text : text.replace(/^the broker refused \w+: /, `${refusal}: `);
 }
 

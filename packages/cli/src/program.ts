@@ -29,6 +29,11 @@ export function createProgram(terminal: Terminal): Command {
       'socket of the broker (default: $SEALANE_SOCKET, else broker.sock in the runtime directory)',
       text('--socket'),
     )
+    .option(
+      '--trust-user <user>',
+      "trust a broker of this user, by name or id, beside one's own and root's (may be repeated; default: $SEALANE_TRUST_USER)",
+      collect(text('--trust-user')),
+    )
     .option('--json', 'print JSON: one document, or one object a line for list and watch; errors too')
     .option('--no-color', 'print without colour (so do NO_COLOR and pipes; FORCE_COLOR forces it)')
     .addHelpText('after', () => closingHelp(terminal))

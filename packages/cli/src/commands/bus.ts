@@ -1,5 +1,7 @@
 /** What the commands that talk to a broker share: connecting, waiting, and how an object is shown. */
+import { spawnSync } from 'node:child_process';
 import { type BlobInfo, type Bus, type ConnectOptions, connect, isSealaneError } from 'sealane';
+import { usageError } from '../failure.js';
 import { Interrupt } from '../interrupt.js';
 import { field, listField } from '../terminal/escape.js';
 import type { Column } from '../terminal/table.js';
@@ -9,6 +11,8 @@ import { formatAge, formatBytes, formatRemaining } from '../terminal/units.js';
 export interface BusOptions {
   socket?: string | undefined;
   jobId?: string | undefined;
+  /** Users whose brokers are trusted, by name or id. */
+  trustUser?: readonly string[] | undefined;
 }
 
 /** The job that a command acts for, if any: the option, else $SEALANE_JOB_ID, else what memfdbus's programs are told it by. */
@@ -18,7 +22,24 @@ export function jobOf({ jobId }: BusOptions): string | undefined {
 
 /** Where and for whom a command connects. */
 export function toConnectOptions(options: BusOptions): ConnectOptions {
-  return { socket: options.socket, jobId: jobOf(options) };
+  return { socket: options.socket, jobId: jobOf(options), trustedUsers: trustedUsersOf(options) };
+}
+
+/** The users whose brokers are trusted beside one's own and root's: those of the options, else those of $SEALANE_TRUST_USER. */
+export function trustedUsersOf({ trustUser }: BusOptions): number[] {
+  const users = trustUser ?? (process.env.SEALANE_TRUST_USER || undefined)?.split(',') ?? [];
+  return users.map(userId);
+}
+
+function userId(user: string): number {
+  if (/^\d+$/.test(user)) return Number(user);
+  // id(1) asks all places where users may be kept.
+  const { status, stdout } = spawnSync('id', ['-u', '--', user], { encoding: 'utf8' });
+  if (status === 0) return Number(stdout);
+  throw usageError(
+    `there is no user ${user} on this machine to trust`,
+    'name the user of the broker, or its id',
+  );
 }
 
 /**

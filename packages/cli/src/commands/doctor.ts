@@ -15,6 +15,7 @@ import { describeFailure } from '../failure.js';
 import { escapeControls, field } from '../terminal/escape.js';
 import type { Screen, Terminal } from '../terminal/terminal.js';
 import { pad, wrap } from '../terminal/width.js';
+import { type BusOptions, trustedUsersOf } from './bus.js';
 
 /** A broker that needs longer than this is not well. */
 const BROKER_TIMEOUT_MS = 2_000;
@@ -25,11 +26,11 @@ const GAP = '  ';
 const MIN_TEXT_COLUMNS = 30;
 
 /** Prints a line for each finding; the exit code is 1 when something essential is missing. */
-export async function runDoctor({ socket }: { socket?: string }, terminal: Terminal): Promise<void> {
+export async function runDoctor(options: BusOptions, terminal: Terminal): Promise<void> {
   const platform = checkPlatform(process.platform, process.arch, release(), process.version);
   const { capabilities, findings } = examine();
   const all = [...platform, ...findings];
-  if (capabilities !== undefined) all.push(await findBroker(socket ?? defaultSocketPath()));
+  if (capabilities !== undefined) all.push(await findBroker(options));
   const healthy = !all.some(({ state, essential }) => essential && state === 'missing');
   if (terminal.json) terminal.writeJson({ healthy, findings: all, capabilities });
   else print(all, healthy, terminal.out);
@@ -45,9 +46,11 @@ function examine(): { capabilities?: Capabilities; findings: Finding[] } {
   }
 }
 
-async function findBroker(socket: string): Promise<Finding> {
+async function findBroker(options: BusOptions): Promise<Finding> {
+  const { socket = defaultSocketPath() } = options;
+  const trustedUsers = trustedUsersOf(options);
   try {
-    await using bus = await connect({ socket, timeoutMs: BROKER_TIMEOUT_MS });
+    await using bus = await connect({ socket, trustedUsers, timeoutMs: BROKER_TIMEOUT_MS });
     return presentBroker(socket, await bus.status());
   } catch (error) {
     const { message, hint } = describeFailure(error, { socket });

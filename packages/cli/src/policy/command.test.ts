@@ -210,3 +210,34 @@ test(
     assert.equal((await get(viewer)).code, 4);
   },
 );
+
+test('a broker of another user is trusted only when that user is named', OTHERS, async (t) => {
+  const { socket } = await startBroker(t, `[[admit]]\nusers = [${BOB.uid}]\n`, ALICE);
+  const list = (...words: string[]) => sealane(t, ['list', '--socket', socket, ...words], BOB);
+  const { code, stderr } = await list();
+  assert.equal(code, 4);
+  assert.match(
+    stderr,
+    /belongs to user \d+, not to \d+; if that is the broker you mean, trust its user with --trust-user USER/,
+  );
+  assert.deepEqual(await list('--trust-user', String(ALICE.uid)), { code: 0, stdout: '', stderr: '' });
+  const unknown = await list('--trust-user', 'no such user');
+  assert.deepEqual([unknown.code, /there is no user no such user/.test(unknown.stderr)], [2, true]);
+  const doctor = await sealane(t, ['doctor', '--socket', socket, '--trust-user', String(ALICE.uid)], BOB);
+  assert.match(doctor.stdout, /^ok\tbroker\t/m);
+});
+
+test('a broker warns of a socket that those whom it admits can not reach', async (t) => {
+  const folder = folderOf(t);
+  chmodSync(folder, 0o700);
+  const file = join(folder, 'policy.toml');
+  writeFileSync(file, '[[admit]]\nusers = [1]\n[[grant]]\nnames = ["*"]\nmay = ["put"]\neveryone = true\n');
+  const broker = start(t, ['broker', '--socket', join(folder, 'broker.sock'), '--policy', file]);
+  const ended = finish(broker);
+  broker.stdout?.once('data', () => broker.kill('SIGTERM'));
+  const { stderr } = await ended;
+  assert.equal(
+    stderr,
+    `sealane: other users can't reach the socket: ${folder} is closed to them; choose another place with --socket\n`,
+  );
+});

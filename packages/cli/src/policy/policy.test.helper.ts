@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -97,6 +97,7 @@ export async function startBroker(t: TestContext, text: string, as?: Person): Pr
   const folder = folderOf(t);
   const [socket, file] = [join(folder, 'broker.sock'), join(folder, 'policy.toml')];
   writeFileSync(file, text);
+  if (as !== undefined) chownSync(folder, as.uid, as.uid);
   const child = start(t, ['broker', '--socket', socket, '--policy', file], as);
   assert.ok(child.stdout !== null && child.stderr !== null);
   const errors = createInterface({ input: child.stderr })[Symbol.asyncIterator]();
