@@ -3,7 +3,8 @@
  * whom to become as JSON, the socket). A client makes the calls that it is sent, each with a sealed memfd if it is a put, and tells the answers.
  * Ends when its parent disconnects.
  */
-import { type ChildProcess, fork, spawnSync } from 'node:child_process';
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,17 +16,40 @@ import { Broker } from './broker.js';
 import type { BrokerOptions } from './options.js';
 import { type Call, RawClient } from './raw-client.test.helper.js';
 
-/** Starts a broker in a process of its own, which is killed with the test; resolves when it listens. */
-export async function forkBroker(t: TestContext, options: BrokerOptions): Promise<ChildProcess> {
-  const child = fork(fileURLToPath(import.meta.url), ['broker', JSON.stringify(options)]);
-  t.after(() => child.kill('SIGKILL'));
-  await once(child, 'message');
+/** This file as a process that ends with the test; resolves when it is ready. `through`: a program that starts it, with arguments. */
+async function start(
+  t: TestContext,
+  words: readonly string[],
+  through: readonly string[],
+): Promise<ChildProcess> {
+  const command = [...through, process.execPath, fileURLToPath(import.meta.url), ...words];
+  const [program = '', ...more] = command;
+  const child = spawn(program, more, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  t.after(async () => {
+    // What a program between us and the process leaves alive ends by this.
+    if (child.connected) child.disconnect();
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  const [message] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+  assert.equal(message, 'ready', `${command.join(' ')} ended`);
   return child;
+}
+
+/** Starts a broker in a process of its own, which is killed with the test; resolves when it listens. */
+export function forkBroker(
+  t: TestContext,
+  options: BrokerOptions,
+  through: readonly string[] = [],
+): Promise<ChildProcess> {
+  return start(t, ['broker', JSON.stringify(options)], through);
 }
 
 /** Whom a client becomes: a user with some supplementary groups, in a directory of the control group file system. */
 export interface Becoming {
-  readonly uid: number;
+  /** Undefined: it stays who it is. */
+  readonly uid?: number;
   readonly groups?: readonly number[];
   readonly cgroup?: string;
 }
@@ -35,15 +59,10 @@ export async function forkClient(
   t: TestContext,
   user: number | Becoming,
   socket: string,
+  through: readonly string[] = [],
 ): Promise<(call: Call) => Promise<Response>> {
   const becoming = typeof user === 'number' ? { uid: user } : user;
-  const child = fork(fileURLToPath(import.meta.url), ['client', JSON.stringify(becoming), socket]);
-  t.after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
-  await once(child, 'message');
+  const child = await start(t, ['client', JSON.stringify(becoming), socket], through);
   return async (call) => {
     const answer = once(child, 'message');
     child.send(call);
@@ -72,9 +91,11 @@ function runClient({ uid, groups, cgroup }: Becoming, socket: string): void {
   // Loads what it needs while it still may: the repository need not be readable by that user.
   Memfd.sealed('test', new Uint8Array(1)).close();
   if (cgroup !== undefined) writeFileSync(join(cgroup, 'cgroup.procs'), String(process.pid));
-  process.setgroups?.([...(groups ?? [])]);
-  process.setgid?.(uid);
-  process.setuid?.(uid);
+  if (uid !== undefined) {
+    process.setgroups?.([...(groups ?? [])]);
+    process.setgid?.(uid);
+    process.setuid?.(uid);
+  }
   const client = new RawClient(socket);
   process.on('disconnect', () => client.close());
   process.on('message', async (call: Call) => {
