@@ -23,6 +23,8 @@ export interface Follower {
 
 /** One who is told of every object. */
 export interface Collector extends Keeper {
+  /** What all names begin with that it may want. */
+  readonly prefix: string;
   /** Objects up to this id were there before it: it is not told of them. */
   readonly bornAfterId: number;
   /** Takes note of an object, and counts what that cost. It may be dropped already, and need not be visible or match. */
@@ -38,6 +40,8 @@ export class Mailbox implements Chore, Keeper {
   /** Names with something new for which the followers have not looked yet. */
   readonly #news = new Set<string>();
   #newsForPatterns = false;
+  /** What all names begin with that patterns of collectors fit. Undefined: to be found out. */
+  #prefix: string | undefined;
   #inbox: StoredObject[] = [];
   #waits = false;
   #steps: Generator<void> | undefined;
@@ -56,11 +60,22 @@ export class Mailbox implements Chore, Keeper {
     return this.followers.has(name) || this.collectors.has(name);
   }
 
+  /** Enters one who is told of every object of a name, or of a pattern (undefined). Undone by {@link uncollect}. */
+  collect(name: string | undefined, collector: Collector): void {
+    this.collectors.add(name, collector);
+    this.#prefix = undefined;
+  }
+
+  uncollect(name: string | undefined, collector: Collector): void {
+    this.collectors.delete(name, collector);
+    this.#prefix = undefined;
+  }
+
   /** Leaves a note of an object that was put under `name`, which is its own. */
   post(name: string, object: StoredObject): void {
     if (this.followers.has(name)) this.#news.add(name);
     if (this.followers.has(undefined)) this.#newsForPatterns = true;
-    if (this.collectors.has(name) || this.collectors.has(undefined)) this.#collect(object);
+    if (this.collectors.has(name) || this.#mayFit(name)) this.#keep(object);
     this.#takeTurn();
   }
 
@@ -104,7 +119,17 @@ export class Mailbox implements Chore, Keeper {
     this.turns.add(this.lane, this);
   }
 
-  #collect(object: StoredObject): void {
+  /**
+   * Whether a pattern of a collector may fit. What surely fits none must not take room in the inbox: else anybody could crowd out
+   * those who wait for something else.
+   */
+  #mayFit(name: string): boolean {
+    if (!this.collectors.has(undefined)) return false;
+    this.#prefix ??= commonPrefix(this.collectors.patterns);
+    return name.startsWith(this.#prefix);
+  }
+
+  #keep(object: StoredObject): void {
     while (this.#inbox.length >= this.maxInbox) this.#overrunOldest();
     const { name = '' } = object;
     if (this.collectors.has(name) || this.collectors.has(undefined)) this.#inbox.push(object.keepFor(this));
@@ -164,4 +189,16 @@ export class Mailbox implements Chore, Keeper {
       object.letGo(this);
     }
   }
+}
+
+/** The longest text that the prefixes of all begin with. */
+function commonPrefix(collectors: Iterable<Collector>): string {
+  let common: string | undefined;
+  for (const { prefix } of collectors) {
+    common ??= prefix;
+    let length = 0;
+    while (length < common.length && common[length] === prefix[length]) length++;
+    common = common.slice(0, length);
+  }
+  return common ?? '';
 }

@@ -268,6 +268,22 @@ test('a connection whose turns do not suffice for its watches of every version l
   assert.equal(room.watches.shed({ uid: 1, shelf: 1 }), false, 'something dropped is kept');
 });
 
+test('names that no pattern of a connection begins like crowd nothing out of its inbox', async () => {
+  const room = new Room();
+  const caller = room.caller(undefined, 4);
+  const watches = ['camera/*/left', 'camera/*/right', 'can*'].map((text) =>
+    new Consumer(new EveryVersion(room, caller, new NamePattern(text), false, 1_024)).ask(),
+  );
+  caller.mailbox.lane.balance = -100_000;
+  const left = room.put('camera/1/left');
+  for (let count = 0; count < 20; count++) room.put('junk');
+  watches[2]?.watch.close();
+  for (let count = 0; count < 20; count++) room.put('canal');
+  const right = room.put('camera/1/right');
+  await until(() => room.work.idle);
+  assert.deepEqual([watches[0]?.ids, watches[1]?.ids], [[left.id], [right.id]]);
+});
+
 test('what waits in a mailbox for nobody any more is let go', async () => {
   const room = new Room();
   const caller = room.caller();

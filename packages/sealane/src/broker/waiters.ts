@@ -266,6 +266,10 @@ export class EveryVersion extends WatchBase implements Collector {
     this.room.watches.uncollect(this.caller.mailbox, this.#name, this);
   }
 
+  get prefix(): string {
+    return typeof this.pattern === 'string' ? this.pattern : this.pattern.prefix;
+  }
+
   get #name(): string | undefined {
     return typeof this.pattern === 'string' ? this.pattern : undefined;
   }

@@ -24,12 +24,12 @@ export class Watches {
 
   /** As {@link follow}, for one who is told of every object. Undone by {@link uncollect}. */
   collect(mailbox: Mailbox, name: string | undefined, collector: Collector): void {
-    mailbox.collectors.add(name, collector);
+    mailbox.collect(name, collector);
     this.#enter(mailbox, name);
   }
 
   uncollect(mailbox: Mailbox, name: string | undefined, collector: Collector): void {
-    mailbox.collectors.delete(name, collector);
+    mailbox.uncollect(name, collector);
     this.#leave(mailbox, name);
   }
 
