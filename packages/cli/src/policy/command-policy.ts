@@ -1,5 +1,5 @@
 /** The policy of `sealane broker`: read when it starts, and anew when it is asked to. Owns nothing but the name of the file. */
-import { lstatSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Broker, PolicyOptions } from 'sealane';
 import { escapeControls, jsonText } from '../terminal/escape.js';
@@ -7,8 +7,11 @@ import type { Terminal } from '../terminal/terminal.js';
 import { readPolicy, reloadPolicy } from './load.js';
 import { type Problem, problemLine } from './problems.js';
 
-/** Search permission for the group or for all. */
+/** Search permission of a directory for the group or for all. */
 const OTHERS_SEARCH = 0o011;
+
+/** Write permission for the group or for all: who connects to a socket needs it. */
+const OTHERS_WRITE = 0o022;
 
 export class CommandPolicy {
   private constructor(
@@ -32,11 +35,7 @@ export class CommandPolicy {
    * a socket that other users can't reach.
    */
   attach(broker: Broker): () => Promise<void> {
-    const closed = closedDirectory(broker.socket);
-    if (closed !== undefined && (this.options.admit ?? []).length > 0)
-      this.#say({
-        warning: `other users can't reach the socket: ${closed} is closed to them; choose another place with --socket`,
-      });
+    if ((this.options.admit ?? []).length > 0) this.#warnOfObstacle(broker.socket);
     return async () => {
       this.#warn(await reloadPolicy(broker, this.file));
       this.#say(
@@ -44,6 +43,16 @@ export class CommandPolicy {
         `the policy ${this.file} was read anew and is in force`,
       );
     };
+  }
+
+  #warnOfObstacle(socket: string): void {
+    const obstacle = obstacleBefore(socket);
+    if (obstacle === undefined) return;
+    const next =
+      obstacle === socket
+        ? 'let them write to it (SocketMode=0666 in a unit)'
+        : 'choose another place with --socket, in a directory of mode 0755';
+    this.#say({ warning: `other users can't reach the socket: ${obstacle} is closed to them; ${next}` });
   }
 
   #warn(warnings: readonly Problem[]): void {
@@ -58,21 +67,23 @@ export class CommandPolicy {
 }
 
 /**
- * The first directory on the way to a path that nobody but its owner may pass. Lists of access rights (ACLs) are not looked at, nor
- * what can't be: a socket that was passed need not lie where this process sees it.
+ * What keeps other users from a socket: its own mode, or that of a directory above it. Lists of access rights (ACLs) are not looked at,
+ * nor what can't be: a socket that was passed need not lie where this process sees it.
  */
-function closedDirectory(path: string): string | undefined {
+function obstacleBefore(path: string): string | undefined {
+  if (!permits(path, OTHERS_WRITE)) return path;
   let closed: string | undefined;
   for (let directory = dirname(path); ; directory = dirname(directory)) {
-    if (isClosed(directory)) closed = directory;
+    if (!permits(directory, OTHERS_SEARCH)) closed = directory;
     if (directory === dirname(directory)) return closed;
   }
 }
 
-function isClosed(directory: string): boolean {
+/** Whether one of the permissions is given. What can't be seen keeps nobody off. */
+function permits(path: string, permissions: number): boolean {
   try {
-    return (lstatSync(directory).mode & OTHERS_SEARCH) === 0;
+    return (statSync(path).mode & permissions) !== 0;
   } catch {
-    return false;
+    return true;
   }
 }

@@ -236,6 +236,6 @@ test('a broker warns of a socket that those whom it admits can not reach', async
   const { stderr } = await ended;
   assert.equal(
     stderr,
-    `sealane: other users can't reach the socket: ${folder} is closed to them; choose another place with --socket\n`,
+    `sealane: other users can't reach the socket: ${folder} is closed to them; choose another place with --socket, in a directory of mode 0755\n`,
   );
 });
