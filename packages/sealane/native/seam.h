@@ -14,7 +14,7 @@
 #include "kernel_abi.h"
 
 /* Numbers that a function can put beside its return value. */
-#define SEAM_SCRATCH 16
+#define SEAM_SCRATCH 256
 /* Most arguments of any function. */
 #define SEAM_ARGUMENTS 6
 /* The largest integer that a double holds exactly, with all below it. */
@@ -54,7 +54,8 @@ struct seam_entry {
 /* Every C file that has functions for JavaScript lists them, ended by a NULL name. */
 extern const struct seam_entry descriptor_entries[], memfd_entries[], seal_entries[], mapping_entries[], socket_entries[],
     poll_entries[], copy_entries[], digest_entries[], handoff_entries[], lock_entries[], limits_entries[], peer_entries[],
-    exec_entries[], file_entries[], datagram_entries[], listener_entries[], clock_entries[];
+    exec_entries[], file_entries[], datagram_entries[], listener_entries[], clock_entries[],
+    dispose_entries[];
 
 /* Environment. */
 struct seam_env *seam_env_new(napi_env env, napi_value exports);
@@ -109,6 +110,9 @@ int seam_memfd(const char *name);
 bool seam_seal(int fd, int seals);
 bool seam_write_all(int fd, const uint8_t *data, size_t length, uint64_t offset);
 ptrdiff_t seam_read_some(int fd, uint8_t *into, size_t length, uint64_t offset);
+
+/* Takes a descriptor and closes it on another thread: nobody knows how long that takes. Off the record already. */
+void seam_dispose(int fd);
 
 /* The end of an environment closes its offers. */
 void handoff_env_end(struct seam_env *seam);

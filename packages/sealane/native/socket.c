@@ -13,10 +13,13 @@
 
 #include "seam.h"
 
-/* Most descriptors in one packet: MAX_PACKET_DESCRIPTORS of the library and one more, so that a surplus one is seen. */
+/* Most descriptors that are sent in one packet: MAX_PACKET_DESCRIPTORS of the library and one more, so that tests can send too many. */
 #define MAX_DESCRIPTORS 5
-/* The kernel fills whatever fits, and CMSG_SPACE rounds up: room for one more than asked for. */
-#define CONTROL_DESCRIPTORS (MAX_DESCRIPTORS + 1)
+/*
+ * SCM_MAX_FD, all that a packet can carry. What does not fit the kernel would close within recvmsg, in this thread, and a close
+ * can take as long as the sender likes.
+ */
+#define CONTROL_DESCRIPTORS 253
 
 enum { FLAG_DESCRIPTORS_LOST = 1, FLAG_TRUNCATED = 2 };
 enum { SEND_DONE, SEND_FULL, SEND_IN_FLIGHT };
@@ -172,6 +175,7 @@ union control {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(CONTROL_DESCRIPTORS * sizeof(int))];
 };
+_Static_assert(SEAM_SCRATCH >= CONTROL_DESCRIPTORS + 2, "a packet's descriptors are reported as scratch numbers");
 
 static void attach(struct msghdr *message, union control *control, const int *fds, uint32_t count) {
     if (count == 0) return;
@@ -234,7 +238,7 @@ static napi_value report_packet(struct seam_call *call, struct msghdr *message, 
     double *out = call->seam->scratch;
     int fds[CONTROL_DESCRIPTORS];
     uint32_t count = detach(message, fds);
-    for (uint32_t i = 0; bytes == 0 && i < count; i++) close(fds[i]);
+    for (uint32_t i = 0; bytes == 0 && i < count; i++) seam_dispose(fds[i]);
     out[0] = (message->msg_flags & MSG_CTRUNC ? FLAG_DESCRIPTORS_LOST : 0) |
              (message->msg_flags & MSG_TRUNC ? FLAG_TRUNCATED : 0);
     out[1] = count;
@@ -261,7 +265,7 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
     if (length == 0) return seam_throw_type(env, "into must have room for a byte at least");
     struct iovec part = {.iov_base = data, .iov_len = length};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
-    message.msg_controllen = CMSG_LEN(MAX_DESCRIPTORS * sizeof(int));
+    message.msg_controllen = CMSG_LEN(CONTROL_DESCRIPTORS * sizeof(int));
     ssize_t bytes;
     do bytes = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (bytes == -1 && (errno == EINTR || errno == ECONNRESET));
@@ -290,8 +294,40 @@ static napi_value socket_shutdown(napi_env env, napi_callback_info info) {
     return NULL;
 }
 
+/*
+ * Whether nothing is left to be received, now that nothing more can come. An empty packet may carry descriptors and looks like
+ * the end; but only of a packet could there be credentials, which the kernel then says that it had no room for.
+ */
+static bool is_drained(int fd) {
+    const int on = 1;
+    char byte;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    (void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    ssize_t bytes;
+    do bytes = recvmsg(fd, &message, MSG_DONTWAIT | MSG_PEEK);
+    while (bytes == -1 && (errno == EINTR || errno == ECONNRESET));
+    return bytes == 0 && (message.msg_flags & MSG_CTRUNC) == 0;
+}
+
+/*
+ * Closing a socket closes the descriptors of the packets in it. For the peer the connection ends at once; where packets are
+ * left, the descriptor ends on another thread.
+ */
+static napi_value socket_hang_up(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    if (shutdown(fd, SHUT_RDWR) == -1 && errno != ENOTCONN) return seam_throw(env, errno, "shutdown");
+    seam_disown(call.seam, fd);
+    if (is_drained(fd)) close(fd);
+    else seam_dispose(fd);
+    return NULL;
+}
+
 const struct seam_entry socket_entries[] = {
     {"socketConnect", socket_connect}, {"socketListen", socket_listen},   {"socketPair", socket_pair},
     {"socketAccept", socket_accept},   {"socketPeer", socket_peer},       {"socketSend", socket_send},
-    {"socketReceive", socket_receive}, {"socketUnread", socket_unread}, {"socketShutdown", socket_shutdown}, {NULL, NULL},
+    {"socketReceive", socket_receive}, {"socketUnread", socket_unread},   {"socketShutdown", socket_shutdown},
+    {"socketHangUp", socket_hang_up},  {NULL, NULL},
 };

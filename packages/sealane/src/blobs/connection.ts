@@ -6,7 +6,7 @@ import { onAbort } from '../base/abort.js';
 import { abortedError, reworded, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
 import { Link } from '../link/index.js';
-import { closeDescriptor, OwnedDescriptor } from '../os/descriptor.js';
+import { closeDescriptor, disposeDescriptors, OwnedDescriptor } from '../os/descriptor.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import {
   type BrokerLimits,
@@ -232,7 +232,7 @@ export class Connection {
     } catch (error) {
       this.#link.close(toFailure(error));
     } finally {
-      for (const descriptor of descriptors) closeDescriptor(descriptor);
+      disposeDescriptors(descriptors);
     }
   }
 

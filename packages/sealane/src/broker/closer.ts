@@ -4,7 +4,7 @@
  * Owns what it has been given and not closed yet.
  */
 import { close } from 'node:fs';
-import { closeDescriptor, inspect, releaseDescriptor } from '../os/descriptor.js';
+import { closeDescriptor, disposeDescriptor, releaseDescriptor } from '../os/descriptor.js';
 
 /** From this size on, in bytes, a close is worth a thread: freeing so much takes longer than handing it over. */
 const CLOSE_ON_THREAD_BYTES = 1_048_576;
@@ -24,18 +24,9 @@ export class Closer {
     close(fd, () => this.#onClosed());
   }
 
-  /**
-   * Takes a descriptor that is refused. It may still be the last one of a large memfd, whose pages its close frees: so its size
-   * decides where it is closed.
-   */
+  /** Takes a descriptor that is refused. Nobody knows how long its close takes, so {@link Closer.idle} does not wait for it. */
   reject(fd: number): void {
-    let bytes = Number.POSITIVE_INFINITY;
-    try {
-      bytes = inspect(fd).size;
-    } catch {
-      // Too large to be stated: on the thread.
-    }
-    this.close(fd, bytes);
+    disposeDescriptor(fd);
   }
 
   /** Resolves when everything that was given is closed. */

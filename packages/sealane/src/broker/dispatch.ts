@@ -3,7 +3,7 @@
  * that came along have exactly one owner, and that no failure of one request harms anything else.
  */
 import { SealaneError } from '../base/errors.js';
-import { closeDescriptor } from '../os/descriptor.js';
+import { disposeDescriptors } from '../os/descriptor.js';
 import {
   type HelloRequest,
   type Request,
@@ -25,7 +25,7 @@ export function dispatch(session: Session, request: Greeted, descriptors: number
   try {
     checkDescriptors(request, descriptors.length, lost);
   } catch (error) {
-    for (const descriptor of descriptors) closeDescriptor(descriptor);
+    disposeDescriptors(descriptors);
     session.fail(request, error);
     return;
   }

@@ -5,7 +5,7 @@
  */
 import { isSealaneError, SealaneError } from '../base/errors.js';
 import { Link } from '../link/index.js';
-import { closeDescriptor } from '../os/descriptor.js';
+import { disposeDescriptors } from '../os/descriptor.js';
 import { Peer } from '../os/peer.js';
 import type { UnixSocket } from '../os/unix-socket.js';
 import {
@@ -209,7 +209,7 @@ export class Session {
 
   #onMessage(message: Uint8Array, descriptors: number[], lost: boolean): void {
     if (this.#state === 'ending') {
-      closeAll(descriptors);
+      disposeDescriptors(descriptors);
       this.#answerDismissed(message);
       return;
     }
@@ -217,7 +217,7 @@ export class Session {
     try {
       request = this.#read(message, descriptors.length);
     } catch (error) {
-      closeAll(descriptors);
+      disposeDescriptors(descriptors);
       this.#refuse(message, error);
       return;
     }
@@ -383,8 +383,4 @@ function answerTooLarge(bytes: number, max: number): SealaneError {
 
 function protocolError(text: string): SealaneError {
   return new SealaneError('ERR_SEALANE_PROTOCOL', text);
-}
-
-function closeAll(descriptors: readonly number[]): void {
-  for (const descriptor of descriptors) closeDescriptor(descriptor);
 }

@@ -23,18 +23,21 @@ export function isDetached(packet: Uint8Array): boolean {
 }
 
 /**
- * Puts a detached message together again: takes the first of `descriptors` out of the array and closes it.
+ * Puts a detached message together again: takes the first of `descriptors` out of the array and closes it, unless it throws.
  * Throws ERR_SEALANE_PROTOCOL when it is missing or the header states nothing or more than `maxMessageBytes`, and what
  * {@link requireBlobDescriptor} throws when it is not an immutable memfd of exactly the stated size.
  */
 export function attach(packet: Uint8Array, descriptors: number[], maxMessageBytes: number): Uint8Array {
-  const body = descriptors.shift();
+  const [body] = descriptors;
   if (body === undefined) throw protocolError('a detached message came without the descriptor of its body');
+  const bodyBytes = checkBody(packet, body, maxMessageBytes);
+  descriptors.shift();
   using memfd = Memfd.take(body);
-  return readBody(packet, memfd, maxMessageBytes);
+  return readBody(packet, memfd, bodyBytes);
 }
 
-function readBody(packet: Uint8Array, body: Memfd, maxMessageBytes: number): Uint8Array {
+/** How many bytes the body has, once it is sure that they are there and stay. */
+function checkBody(packet: Uint8Array, body: number, maxMessageBytes: number): number {
   if (packet.length !== HEADER_BYTES)
     throw protocolError(`a detached message has a packet of ${packet.length} bytes`);
   const bodyBytes = new DataView(packet.buffer, packet.byteOffset).getUint32(0, true);
@@ -44,7 +47,11 @@ function readBody(packet: Uint8Array, body: Memfd, maxMessageBytes: number): Uin
     );
   }
   if (bodyBytes === 0) throw protocolError('a detached message has an empty body; it has at least one byte');
-  requireBlobDescriptor(body.fd, bodyBytes);
+  requireBlobDescriptor(body, bodyBytes);
+  return bodyBytes;
+}
+
+function readBody(packet: Uint8Array, body: Memfd, bodyBytes: number): Uint8Array {
   const message = new Uint8Array(HEADER_BYTES + bodyBytes);
   message.set(packet);
   setFlags(message, getFlags(message) & ~FLAG_DETACHED);

@@ -5,7 +5,7 @@
  */
 import { SealaneError } from '../base/errors.js';
 import { MAX_PACKET_BYTES } from '../base/limits.js';
-import { closeDescriptor, OwnedDescriptor } from '../os/descriptor.js';
+import { disposeDescriptors, OwnedDescriptor } from '../os/descriptor.js';
 import type { Packet, PeerCredentials, UnixSocket } from '../os/unix-socket.js';
 import { Watcher } from '../os/watcher.js';
 import { attach, detach, isDetached } from './detached.js';
@@ -291,7 +291,7 @@ export class Link implements Disposable {
       if (packet.truncated) throw tooLarge();
       if (isDetached(message)) message = attach(message, descriptors, this.#options.maxMessageBytes);
     } catch (error) {
-      closeAll(descriptors);
+      disposeDescriptors(descriptors);
       this.close(asSealaneError(error));
       return;
     }
@@ -302,13 +302,9 @@ export class Link implements Disposable {
     for (let count = 0; count < this.#options.messagesPerTurn && !this.#closed; count++) {
       const packet = this.#receive();
       if (packet === undefined) return;
-      closeAll(packet.descriptors);
+      disposeDescriptors(packet.descriptors);
     }
   }
-}
-
-function closeAll(descriptors: readonly number[]): void {
-  for (const descriptor of descriptors) closeDescriptor(descriptor);
 }
 
 function release(queued: Queued): void {

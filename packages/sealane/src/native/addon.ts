@@ -21,7 +21,7 @@ export interface NativeHandle {
  * offsets are integers up to 2^53-1. Descriptors are borrowed unless a line says otherwise.
  */
 export interface Addon {
-  /** Where functions put results beside their return value: 16 numbers, valid until the next call. */
+  /** Where functions put results beside their return value: 256 numbers, valid until the next call. */
   readonly scratch: Float64Array;
 
   /** scratch: size, file system, seals or -1, access mode, regular, device high, low, inode high, low, allocated. */
@@ -30,6 +30,8 @@ export interface Addon {
   duplicate(fd: number, owned: boolean): number;
   /** Closes, and ends the addon's record of it. The error number, or 0. */
   close(fd: number): number;
+  /** Takes the descriptor, and closes it: on another thread unless that is known to be quick. */
+  dispose(fd: number): void;
   /** Records that an object of this thread owns the descriptor: it is closed when the thread's environment ends. */
   own(fd: number): void;
   /** Takes the descriptor off the record. */
@@ -74,6 +76,8 @@ export interface Addon {
   /** Bytes that were sent and not read yet, as the kernel counts them. */
   socketUnread(fd: number): number;
   socketShutdown(fd: number, sendingOnly: boolean): void;
+  /** Ends the connection, whoever else holds it, and closes the descriptor: on another thread if unread packets are left. */
+  socketHangUp(fd: number): void;
 
   /** Where a socket is bound: a path, `@` and an abstract name, or ''. scratch: domain, type, 1 if it listens. */
   listenerInspect(fd: number): string;

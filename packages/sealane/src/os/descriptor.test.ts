@@ -6,6 +6,7 @@ import {
   constants,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -14,10 +15,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SealaneError } from '../base/errors.js';
 import {
   BLOB_SEALS,
   closeDescriptor,
+  disposeDescriptor,
+  disposeDescriptors,
   duplicate,
   inspect,
   OwnedDescriptor,
@@ -242,6 +246,34 @@ test('a sparse giant of more than 2^53-1 bytes is refused before anything is don
     'ERR_SEALANE_WRONG_DESCRIPTOR',
   );
   closeSync(fd);
+});
+
+test('what is disposed of is closed, whatever it is', async () => {
+  const before = readdirSync('/proc/self/fd').length;
+  const [one, two] = UnixSocket.pair();
+  const large = Memfd.create('large', 0);
+  large.write(Buffer.alloc(2_097_152), 0);
+  disposeDescriptors([duplicate(one.fd), duplicate(two.fd), openSync('/dev/null', 'r'), openSync('/', 'r')]);
+  disposeDescriptors([Memfd.sealed('small', Buffer.alloc(1)).release(), large.release()]);
+  one.close();
+  while (two.receive(Buffer.alloc(1)) === 'empty') await nextTurn();
+  two.close();
+  while (readdirSync('/proc/self/fd').length !== before) await nextTurn();
+});
+
+test('a thousand descriptors are disposed of at once', async () => {
+  const before = readdirSync('/proc/self/fd').length;
+  disposeDescriptors(Array.from({ length: 1_000 }, () => openSync('/dev/null', 'r')));
+  while (readdirSync('/proc/self/fd').length !== before) await nextTurn();
+});
+
+test('what is not open can not be disposed of', () => {
+  const fd = openSync('/dev/null', 'r');
+  closeSync(fd);
+  assert.equal(
+    codeOf(() => disposeDescriptor(fd)),
+    'ERR_SEALANE_SYSTEM',
+  );
 });
 
 test('seals are named in messages', () => {

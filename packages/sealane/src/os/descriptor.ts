@@ -112,6 +112,24 @@ export function closeDescriptor(fd: number): void {
 }
 
 /**
+ * Closes a descriptor that somebody else made. Its close may wait for them (the server of a FUSE file system, the peer of a
+ * socket that lingers) or free gigabytes, so it happens on a thread of its own unless it is known to be quick. Takes the
+ * descriptor. Throws ERR_SEALANE_SYSTEM (EBADF) when it is not open.
+ */
+export function disposeDescriptor(fd: number): void {
+  try {
+    addon().dispose(fd);
+  } catch (error) {
+    throw systemError(error, `closing descriptor ${fd}`);
+  }
+}
+
+/** {@link disposeDescriptor} for each. */
+export function disposeDescriptors(fds: readonly number[]): void {
+  for (const fd of fds) disposeDescriptor(fd);
+}
+
+/**
  * Takes a descriptor off the record of those that are closed when this thread ends: from now on the caller alone sees to it. To be
  * called before a descriptor of a packet is closed by other means than {@link closeDescriptor}, or given away.
  */

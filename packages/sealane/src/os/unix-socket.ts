@@ -43,10 +43,13 @@ export class UnixSocket implements Disposable {
   /** The peer's identity at connect or accept; of a listening socket, this process's own. */
   readonly peer: PeerCredentials;
   #fd: number;
+  /** Whether the connection is this object's alone, as one is that was just made: it may end with it. */
+  readonly #alone: boolean;
 
-  private constructor(fd: number, peer: PeerCredentials) {
+  private constructor(fd: number, peer: PeerCredentials, alone = false) {
     this.#fd = fd;
     this.peer = peer;
+    this.#alone = alone;
   }
 
   /**
@@ -57,7 +60,7 @@ export class UnixSocket implements Disposable {
     checkPath(path);
     try {
       const fd = addon().socketConnect(path, kind === 'stream');
-      return fd === -1 ? undefined : new UnixSocket(fd, readPeer(0));
+      return fd === -1 ? undefined : new UnixSocket(fd, readPeer(0), true);
     } catch (error) {
       throw systemError(error, `connecting to ${path}`);
     }
@@ -133,7 +136,7 @@ export class UnixSocket implements Disposable {
   accept(): UnixSocket | undefined {
     try {
       const fd = addon().socketAccept(this.fd);
-      return fd === -1 ? undefined : new UnixSocket(fd, readPeer(0));
+      return fd === -1 ? undefined : new UnixSocket(fd, readPeer(0), true);
     } catch (error) {
       throw systemError(error, 'accepting a connection');
     }
@@ -165,7 +168,7 @@ export class UnixSocket implements Disposable {
 
   /**
    * Receives one packet, or what a stream has. `empty`: none is there. `end`: the peer closed, shut down or reset the connection. The caller
-   * owns the descriptors of the packet, also of one that is truncated; what it has not closed is closed when its thread ends.
+   * owns the descriptors of the packet, up to 253, also of one that is truncated; what it has not closed is closed when its thread ends.
    */
   receive(into: Uint8Array): Packet | 'empty' | 'end' {
     const native = addon();
@@ -206,17 +209,29 @@ export class UnixSocket implements Disposable {
     }
   }
 
-  /** Closes the descriptor. Idempotent. */
+  /**
+   * Closes the descriptor. A connection that was made by connect() or accept() ends for all who hold it, and the descriptors
+   * in packets that were never received are closed on another thread: the peer decides how long that takes. Idempotent.
+   */
   close(): void {
     const fd = this.#fd;
     if (fd === -1) return;
     this.#fd = -1;
-    closeDescriptor(fd);
+    if (this.#alone) hangUp(fd);
+    else closeDescriptor(fd);
   }
 
   /** Same as close(). */
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+function hangUp(fd: number): void {
+  try {
+    addon().socketHangUp(fd);
+  } catch (error) {
+    throw systemError(error, `closing the connection ${fd}`);
   }
 }
 
