@@ -4,9 +4,11 @@
 #include "range.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_READ
@@ -19,6 +21,91 @@
 
 /* A multiple of every page size: some 50 us of work. */
 #define POPULATE_STEP ((size_t)256 << 10)
+
+/*
+ * vm.max_map_count bounds the mappings of a process, and V8 and the C library abort the process when it is reached. So some are
+ * left for them: we stop at seven eighths. Ranges that are next to each other may be one mapping, so the kernel's own list is
+ * counted, now and then: after as many new ranges as a part of what is left.
+ */
+#define RESERVED_PART 8
+#define CHECKED_PART 4
+/* Fewer new ranges than this are never worth counting, which takes most of a microsecond for each mapping. */
+#define CHECKED_LEAST 256
+/* When nothing was left: how long until it may be worth another look, whatever we gave back ourselves. */
+#define RECOUNT_MS 100
+/* The kernel's default, where it does not say. */
+#define DEFAULT_MAX_MAP_COUNT 65530
+static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
+/* New ranges until the next count; 0: nothing was left at the last. */
+static size_t until_check = CHECKED_LEAST;
+/* Ranges that were given back since, and when that was. */
+static size_t unmapped;
+static uint64_t counted_ms;
+
+/* Calls `take` with what is in a file, piece by piece. False: it can't be read, for want of a descriptor perhaps. */
+static bool read_file(const char *path, void (*take)(const char *text, size_t length, size_t *sum), size_t *sum) {
+    char piece[4096];
+    ssize_t length;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1) return false;
+    while ((length = read(fd, piece, sizeof piece)) > 0) take(piece, (size_t)length, sum);
+    close(fd);
+    return length == 0;
+}
+
+static void add_lines(const char *text, size_t length, size_t *sum) {
+    for (size_t i = 0; i < length; i++) *sum += text[i] == '\n';
+}
+
+static void add_digits(const char *text, size_t length, size_t *sum) {
+    for (size_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++) *sum = *sum * 10 + (size_t)(text[i] - '0');
+}
+
+/* How many more ranges may be mapped; SIZE_MAX where that can't be found out. */
+static size_t count_left(void) {
+    size_t limit = 0, used = 0;
+    if (!read_file("/proc/self/maps", add_lines, &used)) return SIZE_MAX;
+    if (!read_file("/proc/sys/vm/max_map_count", add_digits, &limit)) limit = DEFAULT_MAX_MAP_COUNT;
+    size_t allowed = limit - limit / RESERVED_PART;
+    return used < allowed ? allowed - used : 0;
+}
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Whether counting again could find something else: whoever tries on and on when nothing is left shall not count each time. */
+static bool may_have_changed(void) { return until_check > 0 || unmapped >= CHECKED_LEAST || now_ms() - counted_ms >= RECOUNT_MS; }
+
+/* Whether one more may be mapped. With the lock. */
+static bool find_room(void) {
+    if (until_check > 1) {
+        until_check--;
+        return true;
+    }
+    if (!may_have_changed()) return false;
+    size_t left = count_left();
+    size_t part = left / CHECKED_PART;
+    counted_ms = now_ms();
+    unmapped = 0;
+    until_check = left == 0 ? 0 : part > CHECKED_LEAST ? part : CHECKED_LEAST;
+    return left > 0;
+}
+
+static bool is_room_left(void) {
+    pthread_mutex_lock(&count_lock);
+    bool room = find_room();
+    pthread_mutex_unlock(&count_lock);
+    return room;
+}
+
+static void note_unmapped(void) {
+    pthread_mutex_lock(&count_lock);
+    unmapped++;
+    pthread_mutex_unlock(&count_lock);
+}
 
 /*
  * munmap in the middle of merged ranges makes one mapping into two, and so can itself meet vm.max_map_count. What failed
@@ -37,6 +124,11 @@ bool range_map(struct range *range, int fd, uint64_t offset, size_t length, bool
     size_t page = page_size();
     range->inside = offset % page;
     range->span = (range->inside + length + page - 1) / page * page;
+    range->base = NULL;
+    if (!is_room_left()) {
+        errno = ENOMEM;
+        return false;
+    }
     int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
     void *base = mmap(NULL, range->span, PROT_READ | PROT_WRITE, flags, fd, (off_t)(offset - range->inside));
     range->base = base == MAP_FAILED ? NULL : base;
@@ -102,6 +194,7 @@ static void retry_refused(void) {
 
 void range_unmap(const struct range *range) {
     if (munmap(range->base, range->span) == 0) {
+        note_unmapped();
         if (__atomic_load_n(&refused_list, __ATOMIC_RELAXED) != NULL) retry_refused();
         return;
     }

@@ -70,6 +70,31 @@ test('100,000 mappings that are made, read and closed in one loop take few kerne
   assert(mapLines().length - before < 100, `${mapLines().length - before} mappings are left`);
 });
 
+test('out of mappings, one more is an error that names the limit, the process goes on, and closing some helps', async (t) => {
+  const limit = Number(readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
+  if (limit > 100_000) return t.skip(`vm.max_map_count is ${limit}, too much to use up in a test`);
+  using memfd = Memfd.sealed('many', Buffer.alloc(16_384, 7));
+  const held: Mapping[] = [];
+  const mapMore = (): void => {
+    // Places that differ, so that no two merge.
+    for (let made = 0; made <= limit; made++) {
+      const mapping = Mapping.private(memfd.fd, (held.length % 2) * 8_192, 4_096);
+      held.push(mapping);
+      assert.equal(mapping.bytes[0], 7);
+    }
+  };
+  const exhausted = { code: 'ERR_SEALANE_EXHAUSTED', message: /vm\.max_map_count/ };
+  assert.throws(mapMore, exhausted);
+  assert(held.length > limit / 2, `${held.length} mappings of ${limit} could be made`);
+  assert.equal(Buffer.alloc(64 * MIB, 1)[0], 1, 'memory of others can still be had');
+  for (const mapping of held.splice(0, 10_000)) mapping.close();
+  await collectAll();
+  assert.throws(mapMore, exhausted);
+  for (const mapping of held.splice(0)) mapping.close();
+  await collectAll();
+  assert.equal(mapped('many'), 0);
+});
+
 test('the addresses of a closed mapping stay taken while its ArrayBuffer is held, and are given back after', async () => {
   using memfd = Memfd.create('addresses', 64 * MIB);
   const held: { bytes?: Uint8Array } = {};
