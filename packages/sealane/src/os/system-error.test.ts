@@ -40,6 +40,7 @@ test('what is used up has a code of its own, whatever code was asked for', () =>
     ['ENFILE', 23],
     ['ENOMEM', 12],
     ['ENOSPC', 28],
+    ['EFBIG', 27],
   ] as const) {
     const error = systemError(nativeError(name, errno, 'open'), 'opening', 'ERR_SEALANE_CONNECTION_LOST');
     assert(error instanceof SealaneError);

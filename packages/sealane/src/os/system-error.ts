@@ -13,6 +13,7 @@ const HINT_BY_EXHAUSTION: ReadonlyMap<string, string> = new Map([
   ['EMFILE', 'this process has no descriptor left: close some, or raise RLIMIT_NOFILE (ulimit -n)'],
   ['ENFILE', 'the system has no file left: raise fs.file-max'],
   ['ENOMEM', 'there is not enough memory'],
+  ['EFBIG', 'files, memory files too, may not become so large: raise RLIMIT_FSIZE (ulimit -f)'],
   ['ENOSPC', 'there is no space left, or a kernel limit for this user is reached'],
 ]);
 
