@@ -35,7 +35,13 @@ test('the programs of the documentation type-check', () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'surroundings.ts'), SURROUNDINGS);
     let count = 0;
-    for (const page of ['README.md', 'packages/sealane/README.md', 'docs/blobs.md', 'docs/broker.md']) {
+    for (const page of [
+      'README.md',
+      'packages/sealane/README.md',
+      'docs/blobs.md',
+      'docs/broker.md',
+      'docs/policy.md',
+    ]) {
       for (const { line, code } of programs(page)) {
         writeFileSync(join(folder, `${page.replaceAll('/', '-')}-line-${line}.ts`), asModule(code));
         count++;

@@ -1,6 +1,6 @@
 /** `sealane policy check`: whether a policy file is right, what it surely does not mean, and what it lets a caller do. */
 import { EXIT } from '../exit-codes.js';
-import { type CallerOptions, type Explained, explain, type Fact } from '../policy/explanation.js';
+import { type CallerOptions, describeCaller, type Explained, explain } from '../policy/explanation.js';
 import { type LoadedPolicy, loadPolicy } from '../policy/load.js';
 import { type Problem, problemLine } from '../policy/problems.js';
 import { escapeControls, field } from '../terminal/escape.js';
@@ -26,7 +26,7 @@ export async function runPolicyCheck(
     for (const problem of loaded.problems)
       out.line(paint(problem, escapeControls(problemLine(file, problem)), out));
     out.line(escapeControls(`${file}: ${verdict(loaded)}`));
-    if (explained !== undefined) printFacts(explained.facts, out);
+    if (explained !== undefined) printExplained(explained, out);
   }
   if (loaded.options === undefined) process.exitCode = EXIT.badData;
   else if (explained?.connects === false) process.exitCode = EXIT.accessDenied;
@@ -53,13 +53,15 @@ function verdict({ options, problems }: LoadedPolicy): string {
   return `right${warnings}: ${admit.length} admit, ${jobs.length} job, ${grants.length} grant, ${quotas.length} quota`;
 }
 
-function printFacts(facts: readonly Fact[], out: Screen): void {
+function printExplained({ caller, facts }: Explained, out: Screen): void {
+  const described = describeCaller(caller);
   const rows = facts.map(({ what, answer, because }) => [what, answer, because]);
   if (!out.terminal) {
-    for (const row of rows) out.line(row.map(field).join('\t'));
+    for (const row of [['caller', described, ''], ...rows]) out.line(row.map(field).join('\t'));
     return;
   }
-  const columns = [{ title: 'MAY IT' }, { title: 'ANSWER', flexible: true }, { title: 'BECAUSE' }];
+  out.line(escapeControls(described));
+  const columns = [{ title: 'MAY IT' }, { title: 'ANSWER' }, { title: 'BECAUSE' }];
   for (const line of renderTable(
     columns,
     rows.map((row) => row.map(escapeControls)),

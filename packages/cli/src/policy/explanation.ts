@@ -111,7 +111,6 @@ function* factsOf(
   where: Where,
 ): Generator<Fact> {
   const { job } = caller;
-  yield { what: 'caller', answer: describeCaller(caller), because: '' };
   yield { what: 'connect', ...admission(explanation, where) };
   if (job !== undefined) {
     const { job: index } = explanation;
@@ -159,7 +158,8 @@ function* factsOfQuotas(
       yield { what, answer: describeLimits(quotas[index]), because: where('quota', index) };
 }
 
-function describeCaller({ uid, user, groups, cgroup, job }: Explained['caller']): string {
+/** `user 1000 (alice); groups 44; no job` */
+export function describeCaller({ uid, user, groups, cgroup, job }: Explained['caller']): string {
   const parts = [user === undefined ? `user ${uid}` : `user ${uid} (${user})`];
   parts.push(groups.length === 0 ? 'no groups' : `groups ${groups.join(', ')}`);
   if (cgroup !== undefined) parts.push(`control group ${cgroup}`);

@@ -1,7 +1,7 @@
 // Policy files: what is read, what is refused and where, what is warned of.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -231,4 +231,25 @@ test('a file of another user than root is refused', {
   assert.match(message, /belongs to user 4711, neither root nor the user 0 of this broker/);
   assert.match(String(hint), /chown 0/);
   assert.equal(exitCode, 4);
+});
+
+test('the policies of the documentation are right, and give no cause for warnings', async (t) => {
+  const page = readFileSync(new URL('../../../../docs/policy.md', import.meta.url), 'utf8');
+  const policies = [...page.matchAll(/^```toml\n([\s\S]*?)^```/gm)].map(([, text = '']) => text);
+  assert.equal(policies.length, 3);
+  const ids = new Map<string, number>();
+  for (const text of policies) {
+    // The accounts of the documentation are not those of this machine.
+    const known = text.replace(/^(?:users|groups) = .*/gm, (line) =>
+      line.replace(/"[^"]*"/g, (name) => {
+        ids.set(name, ids.get(name) ?? 1_000 + ids.size);
+        return String(ids.get(name));
+      }),
+    );
+    assert.notEqual(known, '');
+    const { options, warnings } = await readPolicy(fileWith(t, known));
+    assert.deepEqual(warnings, [], text);
+    assert.ok((options.grants ?? []).length > 1);
+  }
+  assert.equal(ids.size, 5);
 });
