@@ -9,7 +9,7 @@ import type { PeerCredentials, UnixSocket } from './unix-socket.js';
 /** What the kernel tells of a peer. */
 export interface PeerIdentity extends PeerCredentials {
   /** Its effective and supplementary groups when the connection was made (SO_PEERCRED, SO_PEERGROUPS). */
-  readonly groups: readonly number[];
+  readonly groups: ReadonlySet<number>;
   /**
    * Its control group in the unified hierarchy when it was first asked for, for example `/system.slice/camera.service`. Undefined
    * when the process is gone, or can't be told from one that came after it (kernels before 6.5), or is in none.
@@ -21,15 +21,15 @@ export class Peer implements PeerIdentity {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
-  #groups: readonly number[] | undefined;
+  #groups: ReadonlySet<number> | undefined;
   #cgroup: { readonly path: string | undefined } | undefined;
 
   constructor(private readonly socket: UnixSocket) {
     ({ pid: this.pid, uid: this.uid, gid: this.gid } = socket.peer);
   }
 
-  get groups(): readonly number[] {
-    this.#groups ??= [...new Set([this.gid, ...readGroups(this.socket.fd)])];
+  get groups(): ReadonlySet<number> {
+    this.#groups ??= new Set([this.gid, ...readGroups(this.socket.fd)]);
     return this.#groups;
   }
 

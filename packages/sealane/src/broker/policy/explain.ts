@@ -61,7 +61,7 @@ export function explainPolicy(
   const policy = new Policy(admission, options);
   const { uid, groups, cgroup, job } = caller;
   // Any process: which one it is decides nothing.
-  const peer: PeerIdentity = { pid: 1, uid, gid: groups[0] ?? uid, groups, cgroup };
+  const peer: PeerIdentity = { pid: 1, uid, gid: groups[0] ?? uid, groups: new Set(groups), cgroup };
   return {
     unmapped: admission.unmapped(peer) !== undefined,
     admit: policy.admittedBy(peer),

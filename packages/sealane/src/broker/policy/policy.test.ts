@@ -23,8 +23,14 @@ function policyOf(options: PolicyOptions): Policy {
   return new Policy(new Admission(OWN, [], false), options);
 }
 
-function peer(uid: number, more: Partial<PeerIdentity> = {}): PeerIdentity {
-  return { pid: 7, uid, gid: uid, groups: [uid], cgroup: undefined, ...more };
+interface PeerFields {
+  pid?: number;
+  groups?: readonly number[];
+  cgroup?: string;
+}
+
+function peer(uid: number, { pid = 7, groups = [uid], cgroup }: PeerFields = {}): PeerIdentity {
+  return { pid, uid, gid: uid, groups: new Set(groups), cgroup };
 }
 
 function callerOf(policy: Policy, who: PeerIdentity, job?: string): Caller {

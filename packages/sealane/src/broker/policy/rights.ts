@@ -7,6 +7,9 @@ import type { Account } from '../quota.js';
 import { type Budget, matchUnits } from '../work.js';
 import type { Policy } from './policy.js';
 
+/** Patterns whose beginning is compared for one unit of work. */
+const PATTERNS_PER_UNIT = 8;
+
 export class PolicyRights implements Rights {
   /** Without a job a caller has what belongs to its user, and what is granted. */
   readonly unscoped = false;
@@ -19,7 +22,10 @@ export class PolicyRights implements Rights {
   ) {}
 
   grants(right: Right, name: string | undefined, budget?: Budget): boolean {
-    return this.granted.get(right)?.some((pattern) => coversName(pattern, name, budget)) ?? false;
+    const patterns = this.granted.get(right);
+    if (patterns === undefined) return false;
+    if (budget !== undefined) budget.units -= Math.floor(patterns.length / PATTERNS_PER_UNIT);
+    return patterns.some((pattern) => coversName(pattern, name, budget));
   }
 
   grantsAll(right: Right): boolean {
