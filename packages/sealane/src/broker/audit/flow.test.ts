@@ -53,6 +53,8 @@ test('wait: at the bound nobody is read and nobody accepted, whoever filled it; 
   const hello = newcomer.hello().then(() => bystanders++);
   await turns();
   assert.deepEqual([bystanders, broker.status().connections], [0, 2]);
+  // The broker lives, and says so to a watchdog.
+  await broker.probe();
   const stuck = answered;
   await turns();
   assert.equal(answered, stuck);

@@ -298,6 +298,36 @@ test('a greeting in another language is a refused connection', async (t) => {
   assert.deepEqual([line?.op, line?.result], ['connect', 'error']);
 });
 
+test('a job that is not theirs, and a new policy that admits a client no more, are refused connections', async (t) => {
+  const uid = process.getuid?.() ?? -1;
+  const { connect, open, broker, lines } = await startAudited(t, {
+    policy: {
+      jobs: [
+        { ids: ['forged'], users: [uid + 1] },
+        { ids: ['honest'], users: [uid] },
+      ],
+    },
+  });
+  const forger = connect();
+  assert.equal((await forger.hello('forged')).response.type, 'error');
+  const honest = await open('honest');
+  const waiting = honest.call(get('never', true));
+  await honest.call({ type: 'status' });
+  broker.setPolicy({ jobs: [{ ids: ['*'], users: [uid + 1] }] });
+  assert.equal((await waiting).response.type, 'error');
+  await honest.refused('accessDenied', get('late'));
+  const found = (await lines(4)).map(facts);
+  assert.deepEqual(
+    found.map(({ op, result, name, job_id }) => [op, result, name, job_id]),
+    [
+      ['connect', 'forbidden', null, 'forged'],
+      ['connect', 'forbidden', null, 'honest'],
+      ['get', 'forbidden', 'never', 'honest'],
+      ['unknown', 'forbidden', null, 'honest'],
+    ],
+  );
+});
+
 test('names of every kind stand in their lines and forge none', async (t) => {
   const { open, lines } = await startAudited(t);
   const client = await open('evil\n{"op":"get"}');
