@@ -15,6 +15,9 @@ const ACCEPTS_PER_TURN = 32;
 /** How long to accept nothing when not even the spare descriptor helps, in milliseconds. */
 const EXHAUSTED_PAUSE_MS = 50;
 
+/** How long to accept nothing while a thread closes the connection that the spare descriptor was given up for, in milliseconds. */
+const CLOSING_PAUSE_MS = 1;
+
 export class Acceptor {
   readonly #watcher: Watcher;
   readonly #leaveAudit: (() => void) | undefined;
@@ -71,26 +74,27 @@ export class Acceptor {
   /** Out of descriptors: lets the connection in front go, so that its client does not wait for nothing. */
   #onAcceptFailed(error: unknown): void {
     if (!isSealaneError(error, 'ERR_SEALANE_EXHAUSTED') || this.#spare === undefined) {
-      this.#rest();
+      this.#rest(EXHAUSTED_PAUSE_MS);
       return;
     }
     closeSync(this.#spare);
     this.#spare = undefined;
     try {
       this.socket.accept()?.close();
+      this.#spare = openSpare();
+      if (this.#spare === undefined) this.#rest(CLOSING_PAUSE_MS);
     } catch {
-      this.#rest();
+      this.#rest(EXHAUSTED_PAUSE_MS);
     }
-    this.#spare = openSpare();
   }
 
-  #rest(): void {
+  #rest(milliseconds: number): void {
     clearTimeout(this.#pause);
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
       this.#spare ??= openSpare();
       this.#listen();
-    }, EXHAUSTED_PAUSE_MS);
+    }, milliseconds);
     this.#listen();
   }
 }
