@@ -202,7 +202,7 @@ test('a failure after the memfd was made leaves no descriptor behind', () => {
       }
     }
     console.log(lines.join(';'));`;
-  const lines = ['ERR_SEALANE_SYSTEM EFBIG pwrite 0', 'ERR_SEALANE_SYSTEM EFBIG ftruncate 0'];
+  const lines = ['ERR_SEALANE_EXHAUSTED EFBIG pwrite 0', 'ERR_SEALANE_EXHAUSTED EFBIG ftruncate 0'];
   assert.equal(runLimited('-f 1', program), lines.join(';'));
 });
 
