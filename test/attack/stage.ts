@@ -62,7 +62,12 @@ export class Stage implements AsyncDisposable {
       actors.push(broker);
       await broker.firstOutput();
       const job = victimJob === undefined ? [] : [victimJob];
-      const victim = new Actor('the client', scriptPath('victim'), [socket, ...job], identity);
+      const victim = new Actor(
+        'the client',
+        scriptPath('victim'),
+        [socket, String(broker.pid), ...job],
+        identity,
+      );
       actors.push(victim);
       await victim.next();
       const stage = new Stage(users, cores, folder, broker, victim);

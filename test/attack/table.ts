@@ -1,7 +1,7 @@
 // The table of an attack run: who did what, what came of it, and what the well-behaved client noticed.
 import type { Result } from './stage.js';
 import { WHO } from './users.js';
-import type { Account } from './victim.js';
+import type { Distribution } from './victim.js';
 
 /** What the client's p99 under attack may be, in times of its undisturbed one, to hold. */
 const GOAL = 3;
@@ -15,13 +15,15 @@ const TITLES = [
   'under attack',
   'ratio',
   'holds',
+  'broker undisturbed',
+  'broker under attack',
+  'ratio',
 ];
 
 /** Whether a column is of numbers. */
-const RIGHT = [false, false, true, false, true, true, true, false];
+const RIGHT = [false, false, true, false, true, true, true, false, true, true, true];
 
-/** The times of a client: half, 99 and 99.9 of 100 of its rounds took no longer. */
-function times({ p50, p99, p999 }: Account): string {
+function times({ p50, p99, p999 }: Distribution): string {
   return [p50, p99, p999].map((us) => formatMicroseconds(us)).join(' / ');
 }
 
@@ -32,17 +34,20 @@ function formatMicroseconds(us: number): string {
 
 /** One text a column. */
 export function rowOf({ attack, role, attempts, outcomes, undisturbed, attacked, faults }: Result): string[] {
-  const ratio = attacked.p99 / undisturbed.p99;
+  const ratio = attacked.took.p99 / undisturbed.took.p99;
   const answers = Object.entries(outcomes).map(([outcome, count]) => `${count} ${outcome}`);
   return [
     attack.name,
     WHO[role],
     String(attempts),
     answers.join(', '),
-    times(undisturbed),
-    times(attacked),
+    times(undisturbed.took),
+    times(attacked.took),
     ratio.toFixed(1),
     faults.length > 0 ? 'FAILED' : ratio <= GOAL ? 'yes' : 'slower',
+    times(undisturbed.work),
+    times(attacked.work),
+    (attacked.work.p99 / undisturbed.work.p99).toFixed(1),
   ];
 }
 

@@ -1,5 +1,6 @@
-// The well-behaved client, a process of its own: `victim.js SOCKET [JOB]`. Puts 4 KiB under a name, gets them back, reads them, and drops them, over
+// The well-behaved client, a process of its own: `victim.js SOCKET BROKER-PID [JOB]`. Puts 4 KiB under a name, gets them back, reads them, and drops them, over
 // and over, and measures every round. Rests at first.
+import { openSync, readSync } from 'node:fs';
 import { type Bus, type ConnectOptions, connect } from 'sealane';
 
 /**
@@ -8,13 +9,23 @@ import { type Bus, type ConnectOptions, connect } from 'sealane';
  */
 export type Question = 'go' | 'rest' | 'account' | 'visit' | 'count';
 
-/** What the rounds since `go` were like. Times in microseconds. */
-export interface Account {
-  readonly rounds: number;
+/** How some numbers are distributed: half, 99 and 99.9 of 100 are at most this. */
+export interface Distribution {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
-  readonly max: number;
+}
+
+/** What the rounds since `go` were like, in microseconds. */
+export interface Account {
+  readonly rounds: number;
+  /** How long they took. */
+  readonly took: Distribution;
+  /**
+   * How long the broker's thread had the processor meanwhile, for whomever: what is left of a round when other programs of the machine are left out.
+   * NaN where the kernel does not tell.
+   */
+  readonly work: Distribution;
   /** What ended the rounds; absent: they go on. */
   readonly error?: string;
 }
@@ -24,27 +35,40 @@ const BYTES = 4_096;
 /** Rounds that are remembered; in later ones the oldest are overwritten. */
 const SAMPLES = 1 << 20;
 
-const samples = new Float64Array(SAMPLES);
+const took = new Float64Array(SAMPLES);
+const work = new Float64Array(SAMPLES);
 let rounds = 0;
 
-function percentile(sorted: Float64Array, part: number): number {
-  const index = Math.min(sorted.length - 1, Math.floor(sorted.length * part));
-  return sorted[index] ?? Number.NaN;
+function distributionOf(samples: Float64Array): Distribution {
+  const sorted = samples.slice(0, Math.min(rounds, SAMPLES)).sort();
+  const at = (part: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999) };
 }
 
 function account(): Account {
-  const sorted = samples.slice(0, Math.min(rounds, SAMPLES)).sort();
-  const [p50, p99, p999] = [0.5, 0.99, 0.999].map((part) => percentile(sorted, part)) as [
-    number,
-    number,
-    number,
-  ];
-  const max = sorted.at(-1) ?? Number.NaN;
-  const result = { rounds, p50, p99, p999, max, ...(error === undefined ? {} : { error }) };
-  return result;
+  const times = { took: distributionOf(took), work: distributionOf(work) };
+  return { rounds, ...times, ...(error === undefined ? {} : { error }) };
+}
+
+/** Reads how long a thread has had the processor: proc(5), schedstat. */
+class Meter {
+  readonly #fd: number;
+  readonly #buffer = Buffer.alloc(64);
+
+  constructor(pid: string) {
+    this.#fd = openSync(`/proc/${pid}/schedstat`, 'r');
+  }
+
+  /** In microseconds. */
+  read(): number {
+    const length = readSync(this.#fd, this.#buffer, 0, this.#buffer.length, 0);
+    return Number.parseInt(this.#buffer.toString('latin1', 0, length), 10) / 1_000;
+  }
 }
 
 let bus: Bus;
+let meter: Meter | undefined;
 let error: string | undefined;
 /** Resolves when the next round may begin. */
 let turn: Promise<void>;
@@ -69,9 +93,12 @@ async function play(): Promise<void> {
   try {
     for (let value = 0; ; value = (value + 1) % 251) {
       await turn;
+      const workBefore = meter?.read() ?? Number.NaN;
       const beganMs = performance.now();
       await playRound(bus, value);
-      samples[rounds++ % SAMPLES] = (performance.now() - beganMs) * 1_000;
+      took[rounds % SAMPLES] = (performance.now() - beganMs) * 1_000;
+      work[rounds % SAMPLES] = (meter?.read() ?? Number.NaN) - workBefore;
+      rounds++;
       atRest?.();
     }
   } catch (failure) {
@@ -114,9 +141,18 @@ async function answer(question: Question, options: ConnectOptions): Promise<unkn
   return account();
 }
 
-async function main([socket = '', jobId]: readonly string[]): Promise<void> {
+function openMeter(pid: string): Meter | undefined {
+  try {
+    return new Meter(pid);
+  } catch {
+    return undefined;
+  }
+}
+
+async function main([socket = '', brokerPid = '', jobId]: readonly string[]): Promise<void> {
   const options = { socket, ...(jobId === undefined ? {} : { jobId }) };
   bus = await connect(options);
+  meter = openMeter(brokerPid);
   process.on('message', async (question: Question) =>
     process.send?.((await answer(question, options)) ?? 'done'),
   );
