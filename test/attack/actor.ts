@@ -1,4 +1,4 @@
-// A process of the suite (broker, client or attacker) that is asked and told things over its IPC channel, on a core and as a user of
+// A process of the suite (broker, client or attacker) that is asked and told things over its IPC channel, at a place and as a user of
 // the suite's choice. Whoever starts one ends it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,8 +10,8 @@ const KEPT_ERRORS = 2_000;
 export interface ActorOptions {
   /** Whom to become, with a group of the same number and no others; absent: this process's user. */
   readonly uid?: number | undefined;
-  /** The core to run on; absent: any. */
-  readonly core?: number | undefined;
+  /** What to start it through: words in front of the command line. */
+  readonly through?: readonly string[];
   /** Options of Node.js itself. */
   readonly execArgv?: readonly string[];
 }
@@ -32,10 +32,9 @@ export class Actor implements AsyncDisposable {
     readonly role: string,
     script: string,
     args: readonly string[],
-    { uid, core, execArgv = [] }: ActorOptions = {},
+    { uid, through = [], execArgv = [] }: ActorOptions = {},
   ) {
-    const node = [process.execPath, ...execArgv, script, ...args];
-    const command = core === undefined ? node : ['taskset', '-c', String(core), ...node];
+    const command = [...through, process.execPath, ...execArgv, script, ...args];
     this.child = spawn(command[0] ?? '', command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       cwd: '/',

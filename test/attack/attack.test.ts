@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Attack, Role } from './attack.js';
 import { ATTACKS } from './attacks/index.js';
-import { chooseCores } from './cores.js';
+import { ANYWHERE } from './places.js';
 import { Stages } from './stages.js';
 import { chooseUsers, hindrance, unreadable, WHO } from './users.js';
 
@@ -12,7 +12,7 @@ const ATTACK_MS = 50;
 
 const users = chooseUsers();
 const unusable = unreadable(users);
-const stages = new Stages(users, chooseCores());
+const stages = new Stages(users, ANYWHERE);
 after(() => stages[Symbol.asyncDispose]());
 
 /** Another user where that can be, and else the own one. `npm run test:attack` takes all. */

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ATTACKS } from './attacks/index.js';
-import { chooseCores, describeMachine } from './cores.js';
+import { choosePlaces, describeMachine } from './places.js';
 import type { Result } from './stage.js';
 import { Stages } from './stages.js';
 import { renderTable, rowOf } from './table.js';
@@ -50,11 +50,11 @@ function print(line: string): void {
 
 async function runAll(options: Options): Promise<Result[]> {
   const users = chooseUsers();
-  const cores = chooseCores();
+  const places = choosePlaces();
   const unusable = unreadable(users);
   if (unusable !== undefined) throw new Error(unusable);
-  print(describeMachine(cores));
-  await using stages = new Stages(users, cores);
+  print(describeMachine(places));
+  await using stages = new Stages(users, places);
   const results: Result[] = [];
   for (const attack of ATTACKS.filter(({ name }) => name.includes(options.only))) {
     for (const role of attack.roles) {

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BrokerOptions } from 'sealane';
-import { Actor, scriptPath } from './actor.js';
+import { Actor, type ActorOptions, scriptPath } from './actor.js';
 import type { Attack, Role, Users } from './attack.js';
 import type { Report } from './attacker.js';
-import type { Cores } from './cores.js';
+import type { Places } from './places.js';
 import type { Holdings } from './probe.js';
 import type { Account, Question } from './victim.js';
 
@@ -44,33 +44,36 @@ export interface Result {
 export class Stage implements AsyncDisposable {
   private constructor(
     private readonly users: Users,
-    private readonly cores: Cores,
+    private readonly places: Places,
     private readonly folder: string,
     private readonly broker: Actor,
     private readonly victim: Actor,
   ) {}
 
-  static async open(users: Users, cores: Cores, options: BrokerOptions, victimJob?: string): Promise<Stage> {
+  static async open(
+    users: Users,
+    places: Places,
+    options: BrokerOptions,
+    victimJob?: string,
+  ): Promise<Stage> {
     const folder = mkdtempSync(join(tmpdir(), 'sealane-attack-'));
-    const identity = { uid: process.geteuid?.() === 0 ? users.own : undefined, core: cores.served };
+    const identity = { uid: process.geteuid?.() === 0 ? users.own : undefined };
     const actors: Actor[] = [];
     try {
       chmodSync(folder, 0o755);
       if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.uid);
       const socket = join(folder, 'broker.sock');
-      const broker = startBroker({ ...options, socket }, identity);
+      const broker = startBroker({ ...options, socket }, { ...identity, through: places.broker });
       actors.push(broker);
       await broker.firstOutput();
       const job = victimJob === undefined ? [] : [victimJob];
-      const victim = new Actor(
-        'the client',
-        scriptPath('victim'),
-        [socket, String(broker.pid), ...job],
-        identity,
-      );
+      const victim = new Actor('the client', scriptPath('victim'), [socket, ...job], {
+        ...identity,
+        through: places.client,
+      });
       actors.push(victim);
       await victim.next();
-      const stage = new Stage(users, cores, folder, broker, victim);
+      const stage = new Stage(users, places, folder, broker, victim);
       await stage.#play(WARM_UP_MS);
       return stage;
     } catch (error) {
@@ -141,7 +144,7 @@ export class Stage implements AsyncDisposable {
     for (let index = 0; index < (attack.processes ?? 1); index++) {
       const args = [attack.name, this.socket, String(index)];
       attackers.push(
-        new Actor('an attacker', scriptPath('attacker'), args, { uid, core: this.cores.attacking }),
+        new Actor('an attacker', scriptPath('attacker'), args, { uid, through: this.places.attackers }),
       );
     }
     await Promise.all(attackers.map((attacker) => attacker.next()));
@@ -186,10 +189,7 @@ export class Stage implements AsyncDisposable {
 }
 
 /** `sealane broker`, or, for options that the command does not take, a program that embeds one. */
-function startBroker(
-  options: BrokerOptions,
-  identity: { uid: number | undefined; core: number | undefined },
-): Actor {
+function startBroker(options: BrokerOptions, identity: Pick<ActorOptions, 'uid' | 'through'>): Actor {
   const execArgv = ['--expose-gc', '--import', scriptPath('probe')];
   if (options.policy !== undefined)
     return new Actor('the broker', scriptPath('host'), [JSON.stringify(options)], { ...identity, execArgv });

@@ -1,7 +1,7 @@
 // The stages of a run: attacks that want the same broker share one. Owns them.
 import type { BrokerOptions } from 'sealane';
 import type { Attack, Users } from './attack.js';
-import type { Cores } from './cores.js';
+import type { Places } from './places.js';
 import { Stage } from './stage.js';
 
 export class Stages implements AsyncDisposable {
@@ -9,7 +9,7 @@ export class Stages implements AsyncDisposable {
 
   constructor(
     private readonly users: Users,
-    private readonly cores: Cores,
+    private readonly places: Places,
   ) {}
 
   /** A stage with the broker that the attack is made on; it stays this object's. */
@@ -18,7 +18,7 @@ export class Stages implements AsyncDisposable {
     const key = JSON.stringify([options, victimJob]);
     const known = this.#open.get(key);
     if (known !== undefined) return known;
-    const stage = Stage.open(this.users, this.cores, options, victimJob);
+    const stage = Stage.open(this.users, this.places, options, victimJob);
     this.#open.set(key, stage);
     return stage;
   }

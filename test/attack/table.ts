@@ -15,13 +15,10 @@ const TITLES = [
   'under attack',
   'ratio',
   'holds',
-  'broker undisturbed',
-  'broker under attack',
-  'ratio',
 ];
 
 /** Whether a column is of numbers. */
-const RIGHT = [false, false, true, false, true, true, true, false, true, true, true];
+const RIGHT = [false, false, true, false, true, true, true, false];
 
 function times({ p50, p99, p999 }: Distribution): string {
   return [p50, p99, p999].map((us) => formatMicroseconds(us)).join(' / ');
@@ -45,9 +42,6 @@ export function rowOf({ attack, role, attempts, outcomes, undisturbed, attacked,
     times(attacked.took),
     ratio.toFixed(1),
     faults.length > 0 ? 'FAILED' : ratio <= GOAL ? 'yes' : 'slower',
-    times(undisturbed.work),
-    times(attacked.work),
-    (attacked.work.p99 / undisturbed.work.p99).toFixed(1),
   ];
 }
 

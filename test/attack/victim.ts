@@ -1,6 +1,5 @@
-// The well-behaved client, a process of its own: `victim.js SOCKET BROKER-PID [JOB]`. Puts 4 KiB under a name, gets them back, reads them, and drops them, over
+// The well-behaved client, a process of its own: `victim.js SOCKET [JOB]`. Puts 4 KiB under a name, gets them back, reads them, and drops them, over
 // and over, and measures every round. Rests at first.
-import { openSync, readSync } from 'node:fs';
 import { type Bus, type ConnectOptions, connect } from 'sealane';
 
 /**
@@ -21,11 +20,6 @@ export interface Account {
   readonly rounds: number;
   /** How long they took. */
   readonly took: Distribution;
-  /**
-   * How long the broker's thread had the processor meanwhile, for whomever: what is left of a round when other programs of the machine are left out.
-   * NaN where the kernel does not tell.
-   */
-  readonly work: Distribution;
   /** What ended the rounds; absent: they go on. */
   readonly error?: string;
 }
@@ -36,7 +30,6 @@ const BYTES = 4_096;
 const SAMPLES = 1 << 20;
 
 const took = new Float64Array(SAMPLES);
-const work = new Float64Array(SAMPLES);
 let rounds = 0;
 
 function distributionOf(samples: Float64Array): Distribution {
@@ -47,28 +40,10 @@ function distributionOf(samples: Float64Array): Distribution {
 }
 
 function account(): Account {
-  const times = { took: distributionOf(took), work: distributionOf(work) };
-  return { rounds, ...times, ...(error === undefined ? {} : { error }) };
-}
-
-/** Reads how long a thread has had the processor: proc(5), schedstat. */
-class Meter {
-  readonly #fd: number;
-  readonly #buffer = Buffer.alloc(64);
-
-  constructor(pid: string) {
-    this.#fd = openSync(`/proc/${pid}/schedstat`, 'r');
-  }
-
-  /** In microseconds. */
-  read(): number {
-    const length = readSync(this.#fd, this.#buffer, 0, this.#buffer.length, 0);
-    return Number.parseInt(this.#buffer.toString('latin1', 0, length), 10) / 1_000;
-  }
+  return { rounds, took: distributionOf(took), ...(error === undefined ? {} : { error }) };
 }
 
 let bus: Bus;
-let meter: Meter | undefined;
 let error: string | undefined;
 /** Resolves when the next round may begin. */
 let turn: Promise<void>;
@@ -93,12 +68,9 @@ async function play(): Promise<void> {
   try {
     for (let value = 0; ; value = (value + 1) % 251) {
       await turn;
-      const workBefore = meter?.read() ?? Number.NaN;
       const beganMs = performance.now();
       await playRound(bus, value);
-      took[rounds % SAMPLES] = (performance.now() - beganMs) * 1_000;
-      work[rounds % SAMPLES] = (meter?.read() ?? Number.NaN) - workBefore;
-      rounds++;
+      took[rounds++ % SAMPLES] = (performance.now() - beganMs) * 1_000;
       atRest?.();
     }
   } catch (failure) {
@@ -141,18 +113,9 @@ async function answer(question: Question, options: ConnectOptions): Promise<unkn
   return account();
 }
 
-function openMeter(pid: string): Meter | undefined {
-  try {
-    return new Meter(pid);
-  } catch {
-    return undefined;
-  }
-}
-
-async function main([socket = '', brokerPid = '', jobId]: readonly string[]): Promise<void> {
+async function main([socket = '', jobId]: readonly string[]): Promise<void> {
   const options = { socket, ...(jobId === undefined ? {} : { jobId }) };
   bus = await connect(options);
-  meter = openMeter(brokerPid);
   process.on('message', async (question: Question) =>
     process.send?.((await answer(question, options)) ?? 'done'),
   );

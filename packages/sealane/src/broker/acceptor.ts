@@ -9,8 +9,8 @@ import type { UnixSocket } from '../os/unix-socket.js';
 import { Watcher } from '../os/watcher.js';
 import type { AuditLog } from './audit/index.js';
 
-/** Connections that are accepted in one turn of the event loop. */
-const ACCEPTS_PER_TURN = 32;
+/** Connections that are accepted in one turn of the event loop: some 0.2 ms. */
+const ACCEPTS_PER_TURN = 4;
 
 /** How long to accept nothing when not even the spare descriptor helps, in milliseconds. */
 const EXHAUSTED_PAUSE_MS = 50;

@@ -9,8 +9,8 @@ import type { StoredObject } from './object.js';
 import type { Session } from './session.js';
 import { type Budget, matchUnits } from './work.js';
 
-/** What a page may cost: some 0.5 ms. */
-const PAGE_UNITS = 5_000;
+/** What a page may cost: some 0.2 ms. */
+const PAGE_UNITS = 2_000;
 
 /** What an object on the page costs: describing and encoding it. */
 const ENTRY_UNITS = 10;
@@ -32,7 +32,9 @@ interface Page {
 
 export function handleList(session: Session, request: ListRequest): void {
   const pattern = request.pattern === undefined ? undefined : new NamePattern(request.pattern);
-  const page = collect(session, request, pattern);
+  const budget: Budget = { units: PAGE_UNITS };
+  const page = collect(session, request, pattern, budget);
+  session.spend(PAGE_UNITS - budget.units);
   const { requestId } = request;
   const answer = (): void => {
     // Digests take time: a new policy may have come.
@@ -44,11 +46,15 @@ export function handleList(session: Session, request: ListRequest): void {
   else answer();
 }
 
-function collect(session: Session, request: ListRequest, pattern: NamePattern | undefined): Page {
+function collect(
+  session: Session,
+  request: ListRequest,
+  pattern: NamePattern | undefined,
+  budget: Budget,
+): Page {
   const page: Page = { objects: [], next: 0 };
   const all = session.services.store.ordered(session.shelf);
   const room = new Room(session, request);
-  const budget: Budget = { units: PAGE_UNITS };
   let last = request.after;
   for (let at = all.positionAfter(request.after); ; at++) {
     const object = all.at(at);

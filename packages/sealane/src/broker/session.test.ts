@@ -10,6 +10,7 @@ import { limitsOf, settle } from './options.js';
 import { get, RawClient } from './raw-client.test.helper.js';
 import type { Services } from './services.js';
 import { Session } from './session.js';
+import { FairWork } from './work.js';
 
 test('a request that meets a bug is answered with internal, and the connection goes on', async () => {
   const settings = settle({}, 20_000);
@@ -19,6 +20,7 @@ test('a request that meets a bug is answered with internal, and the connection g
     limits: limitsOf(settings),
     authority: new UserAuthority(Admission.ofThisProcess([])),
     backlogs: new Backlogs(1),
+    work: new FairWork(),
     store: {
       sweep: () => {
         bugs++;

@@ -29,10 +29,19 @@ import { Mailbox } from './mailbox.js';
 import { Outstanding, type Pending, type Ticket } from './outstanding.js';
 import type { Services } from './services.js';
 import { endWatch, type OpenWatch } from './watching.js';
-import { WorkLane } from './work.js';
+import { type Budget, type Chore, WorkLane } from './work.js';
 
-/** Messages of one connection in one turn of the event loop: some 0.2 ms of work. */
+/** Messages that are read at once where a connection takes no turns: what is thrown away when it ends. */
 const MESSAGES_PER_TURN = 16;
+
+/** What a message costs at least, sent or received, in units of work.ts: two system calls, a codec, an object. */
+const MESSAGE_UNITS = 100;
+
+/** What a descriptor costs, sent or received: it is looked at, counted by the kernel, duplicated or closed. */
+const DESCRIPTOR_UNITS = 100;
+
+/** Bytes of a message for one unit more: they are copied, decoded and hashed. */
+const BYTES_PER_UNIT = 64;
 
 /** How long a connection that is refused may take to ask, in milliseconds. It takes a place in a small lobby. */
 const REFUSAL_MS = 1_000;
@@ -71,6 +80,7 @@ export class Session {
   #state: State = 'new';
   #deadline: NodeJS.Timeout | undefined;
   #paused = false;
+  #spent = 0;
 
   /**
    * Takes the socket. With `refusal`, the connection lives only to hear it in answer to its hello.
@@ -87,7 +97,10 @@ export class Session {
     this.uid = socket.peer.uid;
     this.shelf = services.authority.shelfOf(this.uid);
     this.lane = new DigestLane(this.uid);
-    this.mailbox = new Mailbox(this.shelf, new WorkLane(this.uid), services.work, settings.maxWatchBacklog);
+    const { uid, pid } = socket.peer;
+    this.mailbox = new Mailbox(this.shelf, new WorkLane(uid, pid), services.work, settings.maxWatchBacklog);
+    const attention = new Attention(this, () => this.#link);
+    const turns = new WorkLane(uid, pid);
     this.outstanding = new Outstanding(settings.maxOutstanding);
     this.maxAnswerBytes = settings.maxMessageBytes;
     this.#refusal = refusal;
@@ -98,10 +111,23 @@ export class Session {
       maxMessageBytes: settings.maxMessageBytes,
       messagesPerTurn: MESSAGES_PER_TURN,
       onMessage: (message, descriptors, lost) => this.#onMessage(message, descriptors, lost),
+      onReady: () => services.work.add(turns, attention),
       onDrained: () => this.#onDrained(),
       onClose: (error) => this.#onClose(error),
     });
     this.#closeAfter(refusal === undefined ? settings.helloTimeoutMs : REFUSAL_MS);
+  }
+
+  /** Counts what a request costs beyond a plain one, in units of work.ts. */
+  spend(units: number): void {
+    this.#spent += units;
+  }
+
+  /** What was counted since this was asked last. */
+  takeSpent(): number {
+    const spent = this.#spent;
+    this.#spent = 0;
+    return spent;
   }
 
   /** Keeps a request unanswered, until {@link reply} or {@link fail}. */
@@ -209,6 +235,7 @@ export class Session {
   }
 
   #onMessage(message: Uint8Array, descriptors: number[], lost: boolean): void {
+    this.spend(descriptors.length * DESCRIPTOR_UNITS);
     if (this.#state === 'ending') {
       disposeDescriptors(descriptors);
       this.#answerDismissed(message);
@@ -298,6 +325,7 @@ export class Session {
 
   #send(message: Uint8Array, descriptors: readonly number[]): void {
     this.#link.send(message, descriptors);
+    this.spend(descriptors.length * DESCRIPTOR_UNITS);
     this.services.backlogs.note(this.#backlog, this.#link.queued, message.length, descriptors.length);
   }
 
@@ -359,6 +387,32 @@ export class Session {
     this.#giveUp(new SealaneError('ERR_SEALANE_CLOSED', 'the connection is closed'));
     this.services.backlogs.clear(this.#backlog);
     this.onClosed(this);
+  }
+}
+
+/** Sends and receives for a connection, in its turns. */
+class Attention implements Chore {
+  constructor(
+    private readonly session: Session,
+    private readonly link: () => Link,
+  ) {}
+
+  work(budget: Budget): boolean {
+    const link = this.link();
+    while (budget.units > 0) {
+      const bytes = link.advance();
+      if (bytes === undefined) return true;
+      budget.units -= MESSAGE_UNITS + Math.floor(bytes / BYTES_PER_UNIT) + this.session.takeSpent();
+    }
+    return false;
+  }
+
+  abandon(error: unknown): void {
+    this.link().close(
+      new SealaneError('ERR_SEALANE_INTERNAL', `a connection failed unexpectedly: ${String(error)}`, {
+        cause: error,
+      }),
+    );
   }
 }
 

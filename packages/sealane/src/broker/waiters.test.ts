@@ -288,7 +288,7 @@ test('what waits in a mailbox for nobody any more is let go', async () => {
   const room = new Room();
   const caller = room.caller();
   const watch = new EveryVersion(room, caller, 'a', false, 1_024);
-  caller.mailbox.lane.balance = 0;
+  caller.mailbox.lane.balance = -10_000;
   const object = room.put('a');
   room.store.drop(object);
   assert.equal(caller.mailbox.droppedKept.of(1), 1);

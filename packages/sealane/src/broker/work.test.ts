@@ -240,6 +240,67 @@ test('who comes back for little again and again does not keep the others from th
       }),
     );
   });
-  // 40 turns of its own between some 100 of others: without them, it would never come to its end.
-  assert(rounds < 400, `${rounds} rounds`);
+  // Some 40 turns of its own, each between those of 100 others: without them, it would never come to its end.
+  assert(rounds < 2_000, `${rounds} rounds`);
+});
+
+test('a process with many connections gets no more than another process of its user', async () => {
+  const work = new FairWork();
+  let units = 0;
+  let unitsBefore = 0;
+  await new Promise<void>((resolve) => {
+    for (let count = 0; count < 200; count++) {
+      work.add(
+        new WorkLane(1, 7),
+        coarse(10_000, 1, () => units++),
+      );
+    }
+    work.add(
+      new WorkLane(1, 8),
+      chore(40_000, () => {
+        unitsBefore = units;
+        resolve();
+      }),
+    );
+  });
+  work.close(undefined);
+  assert(unitsBefore < 60_000, `${unitsBefore} units came first`);
+});
+
+test('a process that asks for less than its share is served before those who always have more to do', async () => {
+  const work = new FairWork();
+  let units = 0;
+  for (let count = 0; count < 200; count++) {
+    work.add(
+      new WorkLane(1, count % 10),
+      coarse(10_000, 1, () => units++),
+    );
+  }
+  const lane = new WorkLane(1, 1_000);
+  for (let count = 0; count < 20; count++) {
+    const before = units;
+    await new Promise<void>((resolve) => {
+      work.add(lane, chore(50, resolve));
+      setImmediate(() => undefined);
+    });
+    // A turn of each other process at most, and none of each connection.
+    assert(units - before <= 10_000, `${units - before} units came first`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  work.close(undefined);
+});
+
+test('what was used on the spot is given back with the next turn of the event loop', async () => {
+  const work = new FairWork();
+  const lane = new WorkLane(1);
+  for (let turn = 0; turn < 10; turn++) {
+    let done = 0;
+    for (let count = 0; count < 4; count++)
+      work.add(
+        lane,
+        chore(450, () => done++),
+      );
+    assert.equal(done, 4);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 });

@@ -264,3 +264,62 @@ function sendWith(socket: UnixSocket, header: Uint8Array, memfd: Memfd): void {
   socket.send(header, [memfd.fd]);
   memfd.close();
 }
+
+test('a link whose owner takes turns sends and takes nothing until it is told to, one message at a time', async () => {
+  const [near, far] = UnixSocket.pair();
+  const received = new Received();
+  let told = 0;
+  let tell: () => void = () => undefined;
+  const link = new Link(near, {
+    ...received.options,
+    onReady: () => {
+      told++;
+      tell();
+    },
+  });
+  const nextTold = (): Promise<void> =>
+    new Promise((resolve) => {
+      tell = resolve;
+    });
+  const first = nextTold();
+  for (let fill = 1; fill <= 3; fill++) far.send(message(10, fill));
+  await first;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([told, received.messages.length], [1, 0]);
+  for (let count = 1; count <= 3; count++) {
+    assert.equal(link.advance(), HEADER_BYTES + 10);
+    assert.equal(received.messages.length, count);
+  }
+  assert.equal(link.advance(), undefined);
+  const again = nextTold();
+  far.close();
+  await again;
+  assert.equal(link.advance(), undefined);
+  await received.until(() => received.closed);
+  assert.equal(told, 2);
+});
+
+test('what is queued is sent in the turns of an owner that takes them', async () => {
+  const [near, far] = UnixSocket.pair();
+  const received = new Received();
+  const answers = new Received();
+  let ready: () => void = () => undefined;
+  const whenReady = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+  const link = new Link(near, { ...answers.options, onReady: () => ready() });
+  let sent = 0;
+  for (; link.queued < 20; sent++) link.send(message(1_000));
+  using peer = new Link(far, received.options);
+  await whenReady;
+  const queued = link.queued;
+  assert.equal(link.advance(), HEADER_BYTES + 1_000);
+  assert.equal(link.queued, queued - 1);
+  while (link.queued > 0) {
+    link.advance();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await received.until(() => received.messages.length === sent);
+  assert.equal(peer.closed, false);
+  link.close();
+});

@@ -21,6 +21,11 @@ export interface LinkOptions {
    * `descriptorsLost`: the kernel dropped some, because this process is out of descriptors or there were too many.
    */
   onMessage(message: Uint8Array, descriptors: number[], descriptorsLost: boolean): void;
+  /**
+   * Something can be sent or received. When given, nothing is until the owner calls {@link Link.advance}, now or later, until there is
+   * nothing more; it is not called again before.
+   */
+  onReady?(): void;
   /** Everything that was queued is sent. */
   onDrained?(): void;
   /** The link is closed: once, never from inside a call of the owner. `error` is undefined when it ended in good order. */
@@ -64,6 +69,10 @@ export class Link implements Disposable {
   #paused = false;
   #ending = false;
   #closed = false;
+  /** The owner was told that something can be done, and has not done it all. */
+  #told = false;
+  /** The socket may have room for what is queued. */
+  #writable = false;
 
   /** Takes the socket: it is closed with the link. */
   constructor(socket: UnixSocket, options: LinkOptions) {
@@ -122,6 +131,19 @@ export class Link implements Disposable {
     this.#updateInterest();
   }
 
+  /**
+   * Sends a queued message, or takes one: what {@link LinkOptions.onReady} asks for. Gives its bytes; undefined: there is nothing more to
+   * be done now.
+   */
+  advance(): number | undefined {
+    const bytes = this.#sendQueued() ?? this.#receiveOne();
+    if (bytes === undefined) {
+      this.#told = false;
+      this.#updateInterest();
+    }
+    return bytes;
+  }
+
   /** Lets the link keep the process alive (the default), or not. */
   ref(): void {
     if (!this.#closed) this.#watcher.ref();
@@ -138,7 +160,8 @@ export class Link implements Disposable {
   end(): void {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
-    this.#drain();
+    this.#onReadable();
+    if (this.#closed) return;
     if (this.#queue.length === 0) {
       this.close();
       return;
@@ -215,21 +238,31 @@ export class Link implements Disposable {
     });
   }
 
-  #flush(): void {
-    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
-      const outcome = this.#trySend(
-        head.message,
-        head.descriptors.map(({ fd }) => fd),
-      );
-      if (outcome === 'broken' || this.#closed) return;
-      if (outcome !== 'sent') {
-        this.#waitToSend(outcome);
-        return;
-      }
-      this.#retryMs = IN_FLIGHT_RETRY_MS;
-      this.#queue.shift();
-      release(head);
+  /** Sends the first queued message. Gives its bytes; undefined: there is none, or it can't be sent now. */
+  #sendQueued(): number | undefined {
+    const head = this.#writable && !this.#closed ? this.#queue[0] : undefined;
+    if (head === undefined || this.#retryTimer !== undefined) {
+      this.#writable = false;
+      return undefined;
     }
+    const outcome = this.#trySend(
+      head.message,
+      head.descriptors.map(({ fd }) => fd),
+    );
+    if (outcome === 'broken' || this.#closed) return undefined;
+    if (outcome !== 'sent') {
+      this.#writable = false;
+      this.#waitToSend(outcome);
+      return undefined;
+    }
+    this.#retryMs = IN_FLIGHT_RETRY_MS;
+    this.#queue.shift();
+    release(head);
+    if (this.#queue.length === 0) this.#onSent();
+    return head.message.length;
+  }
+
+  #onSent(): void {
     if (this.#ending) {
       this.close();
       return;
@@ -248,29 +281,47 @@ export class Link implements Disposable {
 
   #retry(): void {
     this.#retryTimer = undefined;
-    if (!this.#closed) this.#flush();
+    if (!this.#closed) this.#onReady(false, true);
   }
 
   #updateInterest(): void {
     if (this.#closed) return;
     const writable = this.#queue.length > 0 && this.#retryTimer === undefined;
-    this.#watcher.want(!this.#paused || this.#ending, writable);
+    const readable = !this.#paused || this.#ending;
+    this.#watcher.want(readable && !this.#told, writable && !this.#told);
   }
 
   #onReady(readable: boolean, writable: boolean): void {
-    if (writable && !this.#closed) this.#flush();
-    if (!readable || this.#closed) return;
-    if (this.#ending) this.#drain();
-    else this.#onReadable();
+    if (this.#closed) return;
+    this.#writable ||= writable;
+    if (this.#options.onReady !== undefined) {
+      this.#tell(this.#options.onReady);
+      return;
+    }
+    while (this.#writable && !this.#closed && this.#sendQueued() !== undefined);
+    if (readable) this.#onReadable();
+  }
+
+  #tell(onReady: () => void): void {
+    if (this.#told) return;
+    this.#told = true;
+    onReady();
+    if (this.#told) this.#updateInterest();
   }
 
   #onReadable(): void {
-    for (let count = 0; count < this.#options.messagesPerTurn; count++) {
-      if (this.#closed || this.#paused || this.#ending) return;
-      const packet = this.#receive();
-      if (packet === undefined) return;
-      this.#deliver(packet);
-    }
+    for (let count = 0; count < this.#options.messagesPerTurn; count++)
+      if (this.#receiveOne() === undefined) return;
+  }
+
+  /** Takes a message, or throws it away when the link ends. Gives its bytes; undefined: there is none, or it is not to be read now. */
+  #receiveOne(): number | undefined {
+    if (this.#closed || (this.#paused && !this.#ending)) return undefined;
+    const packet = this.#receive();
+    if (packet === undefined) return undefined;
+    if (this.#ending) disposeDescriptors(packet.descriptors);
+    else return this.#deliver(packet);
+    return packet.bytes;
   }
 
   #receive(): Packet | undefined {
@@ -284,7 +335,7 @@ export class Link implements Disposable {
     }
   }
 
-  #deliver(packet: Packet): void {
+  #deliver(packet: Packet): number {
     const { descriptors } = packet;
     let message: Uint8Array = receiveBuffer.subarray(0, packet.bytes);
     try {
@@ -293,17 +344,11 @@ export class Link implements Disposable {
     } catch (error) {
       disposeDescriptors(descriptors);
       this.close(asSealaneError(error));
-      return;
+      return packet.bytes;
     }
+    const { length } = message;
     this.#options.onMessage(message, descriptors, packet.descriptorsLost);
-  }
-
-  #drain(): void {
-    for (let count = 0; count < this.#options.messagesPerTurn && !this.#closed; count++) {
-      const packet = this.#receive();
-      if (packet === undefined) return;
-      disposeDescriptors(packet.descriptors);
-    }
+    return length;
   }
 }
 
