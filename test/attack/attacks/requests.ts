@@ -12,6 +12,9 @@ const PIPELINED = 64;
 /** Connections of a process that floods. */
 const FLOODING = 64;
 
+/** Nearly as many as a user may have. */
+const MOST_CONNECTIONS = 400;
+
 /** Patterns that make a matcher look at every place of a name again. */
 const COSTLY = 'n*n*n*n*n*n*n*n*n*n*n*n*n*n*n*n*x';
 
@@ -84,6 +87,25 @@ async function getUnread(kit: Kit): Promise<void> {
     }
     kit.saw('stuck');
     if (kit.turn % 4 === 3) connection.close();
+  }
+}
+
+/**
+ * Many connections ask for an object and read no answer: each answer keeps a descriptor under way, of which the broker's user may have as many as
+ * the broker may have open (RLIMIT_NOFILE).
+ */
+async function fillFlight(kit: Kit): Promise<void> {
+  await present(kit, ['wanted']);
+  for (let index = 0; index < MOST_CONNECTIONS; index++) {
+    const connection = await kit.held(`flight ${index}`);
+    if (connection === undefined) return;
+    for (let count = 0; count < PIPELINED; count++) {
+      kit.attempts++;
+      if (connection.send(connection.encode(getByName('wanted'))) !== 'sent') {
+        kit.saw('stuck');
+        break;
+      }
+    }
   }
 }
 
@@ -184,6 +206,13 @@ export const REQUESTS: readonly Attack[] = [
     roles: ['own', 'admitted'],
     expected: ['stuck'],
     round: getUnread,
+  },
+  {
+    name: 'descriptors under way',
+    what: '400 connections send gets until nothing more fits, read no answer, and stay.',
+    roles: ['own', 'admitted'],
+    expected: ['stuck'],
+    round: fillFlight,
   },
   {
     name: 'unread watches',

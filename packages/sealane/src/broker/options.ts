@@ -246,7 +246,7 @@ function availableMemory(): number {
 }
 
 /** RLIMIT_NOFILE of this process (the soft one). Node has raised it to the hard one at its start. */
-function readDescriptorLimit(): number {
+export function readDescriptorLimit(): number {
   const [, limit] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
   return limit === 'unlimited' ? MOST : Number(limit ?? 1_024);
 }

@@ -7,6 +7,7 @@ import type { Authority } from './authority.js';
 import type { Backlogs } from './backlog.js';
 import type { Closer } from './closer.js';
 import type { DigestScheduler } from './digests.js';
+import type { Flights } from './flights.js';
 import type { BrokerSettings } from './options.js';
 import type { Quota } from './quota.js';
 import type { WaitRoom } from './waiters.js';
@@ -26,6 +27,7 @@ export interface Services extends WaitRoom {
   readonly backlogs: Backlogs;
   /** Undefined: nothing is recorded. */
   readonly audit: AuditLog | undefined;
+  readonly flights: Flights;
   /** The state of the broker, as far as a user may see it. */
   status(uid: number): BrokerStatus;
 }

@@ -5,6 +5,7 @@ import { UnixSocket } from '../os/unix-socket.js';
 import { STATUS } from '../wire/index.js';
 import { UserAuthority } from './authority.js';
 import { Backlogs } from './backlog.js';
+import { Flights } from './flights.js';
 import { Admission } from './identity.js';
 import { limitsOf, settle } from './options.js';
 import { get, RawClient } from './raw-client.test.helper.js';
@@ -21,6 +22,7 @@ test('a request that meets a bug is answered with internal, and the connection g
     authority: new UserAuthority(Admission.ofThisProcess([])),
     backlogs: new Backlogs(1),
     work: new FairWork(),
+    flights: new Flights(1_000),
     store: {
       sweep: () => {
         bugs++;

@@ -111,6 +111,7 @@ export class Session {
       maxMessageBytes: settings.maxMessageBytes,
       messagesPerTurn: MESSAGES_PER_TURN,
       onMessage: (message, descriptors, lost) => this.#onMessage(message, descriptors, lost),
+      flight: services.flights.enter(socket.peer),
       onReady: () => services.work.add(turns, attention),
       onDrained: () => this.#onDrained(),
       onClose: (error) => this.#onClose(error),
@@ -386,6 +387,7 @@ export class Session {
     clearTimeout(this.#deadline);
     this.#giveUp(new SealaneError('ERR_SEALANE_CLOSED', 'the connection is closed'));
     this.services.backlogs.clear(this.#backlog);
+    this.services.flights.leave(this.#link.peer);
     this.onClosed(this);
   }
 }

@@ -1,1 +1,2 @@
+export { FlightShare } from './flight.js';
 export { Link, type LinkOptions } from './link.js';

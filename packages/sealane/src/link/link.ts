@@ -9,6 +9,7 @@ import { disposeDescriptors, OwnedDescriptor } from '../os/descriptor.js';
 import type { Packet, PeerCredentials, UnixSocket } from '../os/unix-socket.js';
 import { Watcher } from '../os/watcher.js';
 import { attach, detach, isDetached } from './detached.js';
+import type { FlightRoute, FlightShare } from './flight.js';
 
 /** What a link needs to know and whom it tells. */
 export interface LinkOptions {
@@ -16,6 +17,8 @@ export interface LinkOptions {
   maxMessageBytes: number;
   /** Most messages to take in one turn of the event loop, so that a flood does not starve other connections. */
   messagesPerTurn: number;
+  /** Bounds the descriptors that are under way to the peer. Absent: the kernel does. */
+  flight?: FlightShare;
   /**
    * A message came. `message` is valid during the call only. The callee owns `descriptors` and closes them.
    * `descriptorsLost`: the kernel dropped some, because this process is out of descriptors or there were too many.
@@ -60,6 +63,7 @@ export class Link implements Disposable {
   readonly #watcher: Watcher;
   readonly #options: LinkOptions;
   readonly #queue: Queued[] = [];
+  readonly #route: FlightRoute | undefined;
   #maxPacketBytes = MAX_PACKET_BYTES;
   #retryTimer: NodeJS.Timeout | undefined;
   #retryMs = IN_FLIGHT_RETRY_MS;
@@ -78,6 +82,7 @@ export class Link implements Disposable {
   constructor(socket: UnixSocket, options: LinkOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#route = options.flight?.open(() => socket.unread);
     this.#watcher = new Watcher(socket.fd, (readable, writable) => this.#onReady(readable, writable));
     this.#updateInterest();
   }
@@ -177,6 +182,7 @@ export class Link implements Disposable {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#endTimer);
     this.#watcher.close();
+    this.#route?.close();
     this.#socket.close();
     for (const queued of this.#queue.splice(0)) release(queued);
     queueMicrotask(() => this.#options.onClose(error));
@@ -212,8 +218,11 @@ export class Link implements Disposable {
     try {
       const detached = isDetached(message);
       if (detached && !this.#hasRoomForBody()) return 'in-flight';
+      if (descriptors.length > 0 && this.#route?.mayCarry(descriptors.length) === false) return 'in-flight';
       const outcome = this.#socket.send(message, descriptors);
-      if (detached && outcome === 'sent') this.#detachedSent++;
+      if (outcome !== 'sent') return outcome;
+      if (detached) this.#detachedSent++;
+      this.#route?.carried(descriptors.length);
       return outcome;
     } catch (error) {
       this.#failSend(asSealaneError(error));
