@@ -19,6 +19,9 @@ export type Role = 'own' | 'admitted' | 'stranger';
 /** The users of a run. */
 export type Users = Readonly<Record<Role, number>>;
 
+/** Options of a broker; where it listens, the suite decides. */
+export type ChosenOptions = Omit<BrokerOptions, 'socket' | 'memfdbusSocket' | 'audit'>;
+
 export interface Attack {
   readonly name: string;
   /** A sentence for the table and the documentation. */
@@ -32,7 +35,7 @@ export interface Attack {
   /** What may come back besides, depending on the machine's speed. */
   readonly possible?: readonly string[];
   /** Options of the broker beside the suite's. Attacks with the same options share a broker. */
-  readonly broker?: (users: Users) => BrokerOptions;
+  readonly broker?: (users: Users) => ChosenOptions;
   /** Attacking processes. Default: 1. */
   readonly processes?: number;
   /** The job under which well-behaved client and attacker act. */

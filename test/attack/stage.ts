@@ -4,9 +4,8 @@ import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { BrokerOptions } from 'sealane';
 import { Actor, type ActorOptions, scriptPath } from './actor.js';
-import type { Attack, Role, Users } from './attack.js';
+import type { Attack, ChosenOptions, Role, Users } from './attack.js';
 import type { Report } from './attacker.js';
 import type { Places } from './places.js';
 import type { Holdings } from './probe.js';
@@ -29,6 +28,11 @@ const LEAST_ROUNDS = 20;
  * if anything of an attempt stayed.
  */
 const HEAP_ALLOWANCE_BYTES = 8 << 20;
+
+/** Where a broker listens. */
+interface Sockets {
+  readonly socket: string;
+}
 
 export interface Result {
   readonly attack: Attack;
@@ -53,7 +57,7 @@ export class Stage implements AsyncDisposable {
   static async open(
     users: Users,
     places: Places,
-    options: BrokerOptions,
+    options: ChosenOptions,
     victimJob?: string,
   ): Promise<Stage> {
     const folder = mkdtempSync(join(tmpdir(), 'sealane-attack-'));
@@ -189,7 +193,10 @@ export class Stage implements AsyncDisposable {
 }
 
 /** `sealane broker`, or, for options that the command does not take, a program that embeds one. */
-function startBroker(options: BrokerOptions, identity: Pick<ActorOptions, 'uid' | 'through'>): Actor {
+function startBroker(
+  options: ChosenOptions & Sockets,
+  identity: Pick<ActorOptions, 'uid' | 'through'>,
+): Actor {
   const execArgv = ['--expose-gc', '--import', scriptPath('probe')];
   if (options.policy !== undefined)
     return new Actor('the broker', scriptPath('host'), [JSON.stringify(options)], { ...identity, execArgv });
@@ -198,8 +205,8 @@ function startBroker(options: BrokerOptions, identity: Pick<ActorOptions, 'uid' 
 }
 
 /** BrokerOptions as options of the command. */
-function commandOptions({ socket, users = [], ...limits }: BrokerOptions): string[] {
-  const args = ['--socket', socket ?? '', ...users.flatMap((uid) => ['--user', String(uid)])];
+function commandOptions({ socket, users = [], ...limits }: ChosenOptions & Sockets): string[] {
+  const args = ['--socket', socket, ...users.flatMap((uid) => ['--user', String(uid)])];
   for (const [name, value] of Object.entries(limits)) {
     const flag = name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     args.push(`--${flag}`, name.endsWith('Ms') ? `${value}ms` : String(value));

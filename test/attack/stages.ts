@@ -1,6 +1,5 @@
 // The stages of a run: attacks that want the same broker share one. Owns them.
-import type { BrokerOptions } from 'sealane';
-import type { Attack, Users } from './attack.js';
+import type { Attack, ChosenOptions, Users } from './attack.js';
 import type { Places } from './places.js';
 import { Stage } from './stage.js';
 
@@ -33,7 +32,7 @@ export class Stages implements AsyncDisposable {
     this.#open.clear();
   }
 
-  #usual(): BrokerOptions {
+  #usual(): ChosenOptions {
     const { own, admitted } = this.users;
     return { users: own === admitted ? [] : [admitted], helloTimeoutMs: 1_000 };
   }

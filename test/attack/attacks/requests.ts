@@ -1,7 +1,15 @@
 // Requests that are allowed, in numbers and of kinds that cost the broker most.
-import type { BrokerOptions } from 'sealane';
 import { Memfd } from 'sealane/internal';
-import { type Attack, type Call, type Connection, getByName, type Kit, put, watchFor } from '../attack.js';
+import {
+  type Attack,
+  type Call,
+  type ChosenOptions,
+  type Connection,
+  getByName,
+  type Kit,
+  put,
+  watchFor,
+} from '../attack.js';
 
 const BYTES = 4_096;
 const TTL_MS = 500;
@@ -160,7 +168,7 @@ async function reachOver(kit: Kit): Promise<void> {
 }
 
 /** Each job is bound to its user, and may do everything under names of its own. */
-function policyFor({ own, admitted }: { own: number; admitted: number }): BrokerOptions {
+function policyFor({ own, admitted }: { own: number; admitted: number }): ChosenOptions {
   const may = ['put', 'get', 'list', 'drop'] as const;
   const jobs = [
     { ids: ['victim'], users: [own] },

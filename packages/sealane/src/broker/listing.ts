@@ -34,7 +34,7 @@ export function handleList(session: Session, request: ListRequest): void {
   const pattern = request.pattern === undefined ? undefined : new NamePattern(request.pattern);
   const budget: Budget = { units: PAGE_UNITS };
   const page = collect(session, request, pattern, budget);
-  session.spend(PAGE_UNITS - budget.units);
+  session.attention.spend(PAGE_UNITS - budget.units);
   const { requestId } = request;
   const answer = (): void => {
     // Digests take time: a new policy may have come.

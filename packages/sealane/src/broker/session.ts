@@ -20,6 +20,7 @@ import {
 } from '../wire/index.js';
 import type { Rights } from './access.js';
 import { toAnswer } from './answers.js';
+import { Attention } from './attention.js';
 import { resultOf, Trail } from './audit/index.js';
 import { NO_RIGHTS } from './authority.js';
 import type { Backlog } from './backlog.js';
@@ -29,19 +30,10 @@ import { Mailbox } from './mailbox.js';
 import { Outstanding, type Pending, type Ticket } from './outstanding.js';
 import type { Services } from './services.js';
 import { endWatch, type OpenWatch } from './watching.js';
-import { type Budget, type Chore, WorkLane } from './work.js';
+import { WorkLane } from './work.js';
 
 /** Messages that are read at once where a connection takes no turns: what is thrown away when it ends. */
 const MESSAGES_PER_TURN = 16;
-
-/** What a message costs at least, sent or received, in units of work.ts: two system calls, a codec, an object. */
-const MESSAGE_UNITS = 100;
-
-/** What a descriptor costs, sent or received: it is looked at, counted by the kernel, duplicated or closed. */
-const DESCRIPTOR_UNITS = 100;
-
-/** Bytes of a message for one unit more: they are copied, decoded and hashed. */
-const BYTES_PER_UNIT = 64;
 
 /** How long a connection that is refused may take to ask, in milliseconds. It takes a place in a small lobby. */
 const REFUSAL_MS = 1_000;
@@ -65,6 +57,8 @@ export class Session {
   readonly lane: DigestLane;
   /** What this client still has to be told. */
   readonly mailbox: Mailbox;
+  /** Its turns at sending and receiving. */
+  readonly attention: Attention;
   readonly watches = new Map<number, OpenWatch>();
   readonly outstanding: Outstanding;
   /** Largest message that the client and the broker both take, in bytes. */
@@ -80,7 +74,6 @@ export class Session {
   #state: State = 'new';
   #deadline: NodeJS.Timeout | undefined;
   #paused = false;
-  #spent = 0;
 
   /**
    * Takes the socket. With `refusal`, the connection lives only to hear it in answer to its hello.
@@ -97,10 +90,9 @@ export class Session {
     this.uid = socket.peer.uid;
     this.shelf = services.authority.shelfOf(this.uid);
     this.lane = new DigestLane(this.uid);
-    const { uid, pid } = socket.peer;
-    this.mailbox = new Mailbox(this.shelf, new WorkLane(uid, pid), services.work, settings.maxWatchBacklog);
-    const attention = new Attention(this, () => this.#link);
-    const turns = new WorkLane(uid, pid);
+    const lane = new WorkLane(this.uid, socket.peer.pid);
+    this.mailbox = new Mailbox(this.shelf, lane, services.work, settings.maxWatchBacklog);
+    this.attention = new Attention(socket.peer, services.work, () => this.#link);
     this.outstanding = new Outstanding(settings.maxOutstanding);
     this.maxAnswerBytes = settings.maxMessageBytes;
     this.#refusal = refusal;
@@ -112,23 +104,11 @@ export class Session {
       messagesPerTurn: MESSAGES_PER_TURN,
       onMessage: (message, descriptors, lost) => this.#onMessage(message, descriptors, lost),
       flight: services.flights.enter(socket.peer),
-      onReady: () => services.work.add(turns, attention),
+      onReady: () => this.attention.ask(),
       onDrained: () => this.#onDrained(),
       onClose: (error) => this.#onClose(error),
     });
     this.#closeAfter(refusal === undefined ? settings.helloTimeoutMs : REFUSAL_MS);
-  }
-
-  /** Counts what a request costs beyond a plain one, in units of work.ts. */
-  spend(units: number): void {
-    this.#spent += units;
-  }
-
-  /** What was counted since this was asked last. */
-  takeSpent(): number {
-    const spent = this.#spent;
-    this.#spent = 0;
-    return spent;
   }
 
   /** Keeps a request unanswered, until {@link reply} or {@link fail}. */
@@ -236,7 +216,7 @@ export class Session {
   }
 
   #onMessage(message: Uint8Array, descriptors: number[], lost: boolean): void {
-    this.spend(descriptors.length * DESCRIPTOR_UNITS);
+    this.attention.spendOnDescriptors(descriptors.length);
     if (this.#state === 'ending') {
       disposeDescriptors(descriptors);
       this.#answerDismissed(message);
@@ -326,7 +306,7 @@ export class Session {
 
   #send(message: Uint8Array, descriptors: readonly number[]): void {
     this.#link.send(message, descriptors);
-    this.spend(descriptors.length * DESCRIPTOR_UNITS);
+    this.attention.spendOnDescriptors(descriptors.length);
     this.services.backlogs.note(this.#backlog, this.#link.queued, message.length, descriptors.length);
   }
 
@@ -362,7 +342,7 @@ export class Session {
     const close = (): void => {
       if (this.#deadline === deadline) this.#link.end();
     };
-    const deadline = setTimeout(() => setImmediate(close), milliseconds);
+    const deadline = setTimeout(() => setImmediate(() => this.attention.askBehind(close)), milliseconds);
     this.#deadline = deadline;
   }
 
@@ -389,32 +369,6 @@ export class Session {
     this.services.backlogs.clear(this.#backlog);
     this.services.flights.leave(this.#link.peer);
     this.onClosed(this);
-  }
-}
-
-/** Sends and receives for a connection, in its turns. */
-class Attention implements Chore {
-  constructor(
-    private readonly session: Session,
-    private readonly link: () => Link,
-  ) {}
-
-  work(budget: Budget): boolean {
-    const link = this.link();
-    while (budget.units > 0) {
-      const bytes = link.advance();
-      if (bytes === undefined) return true;
-      budget.units -= MESSAGE_UNITS + Math.floor(bytes / BYTES_PER_UNIT) + this.session.takeSpent();
-    }
-    return false;
-  }
-
-  abandon(error: unknown): void {
-    this.link().close(
-      new SealaneError('ERR_SEALANE_INTERNAL', `a connection failed unexpectedly: ${String(error)}`, {
-        cause: error,
-      }),
-    );
   }
 }
 
