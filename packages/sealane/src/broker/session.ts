@@ -200,7 +200,6 @@ export class Session {
   #answerDismissed(message: Uint8Array): void {
     if (this.#dismissal === undefined || this.#link.queued >= this.outstanding.max) return;
     const { status, text } = toAnswer(this.#dismissal);
-    this.#trail?.refused('unknown', this.#dismissal);
     try {
       this.#sendLast(encodeRefusal(decodeHeader(message), status, text));
       this.#closeAfter(ENDING_MS);

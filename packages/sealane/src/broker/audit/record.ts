@@ -86,16 +86,17 @@ export function resultOf(error: unknown): AuditResult {
  * them is what it costs.
  */
 export function formatRecord(record: AuditRecord, timestampNs: string): string {
-  const { digest, error } = record;
-  const countAndDigest =
-    digest === null
-      ? `,"count":${record.count},"digest":null,"job_id":`
-      : `,"count":${record.count},"digest":${quote(`sha256:${digest}`)},"job_id":`;
+  const { error } = record;
   return (
     `{"ts_ns":${timestampNs}${headOf(record)}${record.objectId},"name":${quoteOrNull(record.name)}` +
-    `,"size":${record.size}${countAndDigest}${quoteOrNull(record.jobId)}` +
+    `,"size":${record.size}${middleOf(record)}${quoteOrNull(record.jobId)}` +
     `${error === null ? ',"error":null' : `,"error":${quote(error)}`}${tailOf(record.peer)}`
   );
+}
+
+function middleOf({ count, digest }: AuditRecord): string {
+  if (count === null && digest === null) return ',"count":null,"digest":null,"job_id":';
+  return `,"count":${count},"digest":${digest === null ? 'null' : quote(`sha256:${digest}`)},"job_id":`;
 }
 
 /** Made once for each operation, result and selector: a few dozen texts. */
