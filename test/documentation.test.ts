@@ -41,6 +41,7 @@ test('the programs of the documentation type-check', () => {
       'docs/blobs.md',
       'docs/broker.md',
       'docs/policy.md',
+      'docs/audit.md',
     ]) {
       for (const { line, code } of programs(page)) {
         writeFileSync(join(folder, `${page.replaceAll('/', '-')}-line-${line}.ts`), asModule(code));

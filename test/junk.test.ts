@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import {
+  AuditFile,
   Broker,
   type Bus,
   connect,
@@ -335,6 +336,20 @@ test('starting a broker with junk', async (t) => {
     ...sizes.map((option) => withOption(option, isSize)),
     withOption('users', isEmptyArray),
     withOption('policy', isPlainObject),
+    withOption('audit'),
+    ...Object.entries({ whenFull: undefined, maxBufferBytes: undefined, onTrouble: isCallback }).map(
+      ([part, works]): Entry => ({
+        name: `Broker.start.audit.${part}`,
+        call: (junk) => Broker.start({ socket, audit: { sink: { write: () => undefined }, [part]: junk } }),
+        ...(works === undefined ? {} : { works }),
+      }),
+    ),
+    {
+      name: 'Broker.start.audit.sink',
+      call: (junk) => Broker.start({ socket, audit: { sink: junk } }),
+      required: true,
+    },
+    { name: 'AuditFile.open', call: (junk) => AuditFile.open(junk), required: true },
     ...['admit', 'jobs', 'grants', 'quotas'].map((part) => ({
       name: `Broker.start.policy.${part}`,
       call: (junk: Junk) => Broker.start({ socket, policy: { [part]: junk } }),

@@ -3,10 +3,13 @@
  * program's half line), lines in it stay whole: a line that was begun is ended before anything else is written, or written anew
  * in the next file when the old one takes nothing more.
  */
-import { checkInteger, checkText } from '../../base/check.js';
+import { checkDescriptor, checkPath } from '../../base/check.js';
 import { closedError } from '../../base/errors.js';
 import { Output } from '../../os/output.js';
 import type { AuditSink, AuditWritten } from './sink.js';
+
+/** PATH_MAX of Linux, less the final zero. */
+const MAX_PATH_BYTES = 4_095;
 
 const NEWLINE = 0x0a;
 const NONE = Buffer.alloc(0);
@@ -40,10 +43,10 @@ export class AuditFile implements AuditSink, AsyncDisposable {
    */
   static async open(file: string | number): Promise<AuditFile> {
     if (typeof file === 'number') {
-      checkInteger('the descriptor', file, 0, 2_147_483_647);
+      checkDescriptor('the descriptor of the audit', file);
       return new AuditFile(await Output.borrow(file), undefined);
     }
-    checkText('the path of the audit', file, 1, 4_095);
+    checkPath('the path of the audit', file, MAX_PATH_BYTES);
     return new AuditFile(await Output.open(file), file);
   }
 
