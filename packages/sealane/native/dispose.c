@@ -82,9 +82,9 @@ static bool start_thread(void) {
     if (pthread_attr_init(&attributes) != 0) return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
-                   pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
+    bool started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
                    pthread_create(&thread, &attributes, run, NULL) == 0;
+    if (started) pthread_detach(thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return started;

@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -87,6 +88,53 @@ test('a path that is taken by something else than a socket is refused and left a
     await assert.rejects(Broker.start({ socket: path }), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
     assert(!lstatSync(path).isSocket());
   }
+});
+
+for (const suffix of ['.lock', '.new']) {
+  test(`something else in the place of the socket's ${suffix} is refused, named and left alone`, async (t) => {
+    const folder = directory(t);
+    const path = join(folder, 'broker.sock');
+    for (const make of [() => mkdirSync(path + suffix), () => symlinkSync(folder, path + suffix)]) {
+      make();
+      const before = lstatSync(path + suffix).ino;
+      await assert.rejects(Broker.start({ socket: path }), {
+        code: 'ERR_SEALANE_INVALID_ARGUMENT',
+        message: new RegExp(`remove what is there.*broker\\.sock\\${suffix}`),
+      });
+      assert.equal(lstatSync(path + suffix).ino, before);
+      rmSync(path + suffix, { recursive: true });
+    }
+  });
+}
+
+test('a directory that can not be looked into is a system error', async (t) => {
+  const path = join(directory(t), 'broker.sock');
+  writeFileSync(path, '');
+  await assert.rejects(Broker.start({ socket: join(path, 'below', 'broker.sock') }), {
+    code: 'ERR_SEALANE_SYSTEM',
+    errnoName: 'ENOTDIR',
+  });
+});
+
+test('a broker whose socket was removed still keeps others off, who are told why', async (t) => {
+  const path = join(directory(t), 'broker.sock');
+  await using _broker = await Broker.start({ socket: path });
+  unlinkSync(path);
+  await assert.rejects(Broker.start({ socket: path }), {
+    code: 'ERR_SEALANE_BROKER_RUNNING',
+    message: /nobody listens .* its socket was removed/,
+  });
+});
+
+test('a broker whose directory was replaced by a file stops in good order', async (t) => {
+  const folder = join(directory(t), 'runtime');
+  mkdirSync(folder);
+  const before = countDescriptors();
+  const broker = await Broker.start({ socket: join(folder, 'broker.sock') });
+  rmSync(folder, { recursive: true });
+  writeFileSync(folder, '');
+  await broker.stop();
+  assert.equal(countDescriptors(), before);
 });
 
 test('a directory that does not exist is named in the error', async (t) => {

@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
 import { FileLock } from '../os/lock.js';
 import { defaultSocketPath, ensureRuntimeDirectory, runtimeDirectoryPath } from '../os/runtime-directory.js';
+import { nodeError } from '../os/system-error.js';
 import { type SocketKind, UnixSocket } from '../os/unix-socket.js';
 import { MAX_SOCKET_PATH_BYTES } from './options.js';
 
@@ -16,6 +17,9 @@ const NEW_SUFFIX = '.new';
 
 /** Anyone may connect when other users are admitted: who they are is asked of the kernel. Else the mode keeps them off. */
 const SHARED_MODE = 0o666;
+
+/** What opening a symbolic link, a directory or a socket as the lock fails with. */
+const NO_FILE: ReadonlySet<string> = new Set(['ELOOP', 'EISDIR', 'ENXIO']);
 
 export class Publication implements Disposable {
   private constructor(
@@ -41,8 +45,8 @@ export class Publication implements Disposable {
     const place = path === undefined ? defaultPlace() : resolve(path);
     checkPath(place);
     checkDirectory(place);
-    const lock = FileLock.tryAcquire(`${place}.lock`);
-    if (lock === undefined) throw brokerRunning(place);
+    const lock = acquireLock(place);
+    if (lock === undefined) throw isAlive(place, kind) ? brokerRunning(place) : lockHeld(place);
     try {
       checkOccupant(place, kind);
       const { socket, file } = listen(place, backlog, shared, kind);
@@ -53,13 +57,20 @@ export class Publication implements Disposable {
     }
   }
 
-  /** Stops listening, and removes the socket file unless somebody else has put another one there. Keeps the lock. Idempotent. */
+  /**
+   * Stops listening, and removes the socket file unless somebody else has put another one there. One that can't be removed any
+   * more refuses whoever connects, and the next broker replaces it. Keeps the lock. Idempotent.
+   */
   retract(): void {
     if (this.socket.closed) return;
     this.socket.close();
-    const present = statIfThere(this.path);
-    if (present !== undefined && present.dev === this.file.dev && present.ino === this.file.ino)
-      unlinkSync(this.path);
+    try {
+      const present = statIfThere(this.path);
+      if (present !== undefined && present.dev === this.file.dev && present.ino === this.file.ino)
+        unlinkSync(this.path);
+    } catch {
+      // The directory was replaced, or may not be written any more.
+    }
   }
 
   /** Retracts, and gives up the lock: another broker may start. Idempotent. */
@@ -101,6 +112,21 @@ function checkDirectory(path: string): void {
   );
 }
 
+/** Undefined: another broker holds it. The lock's file is made by us, or was by a broker before. */
+function acquireLock(path: string): FileLock | undefined {
+  const lockPath = `${path}.lock`;
+  try {
+    return FileLock.tryAcquire(lockPath);
+  } catch (error) {
+    if (!isSealaneError(error) || !NO_FILE.has(error.errnoName ?? '')) throw error;
+    throw invalidArgument(
+      'the lock beside the socket',
+      'be a file; remove what is there, or choose another path for the socket',
+      lockPath,
+    );
+  }
+}
+
 /** Throws unless the path is free, or a socket that nobody listens on. */
 function checkOccupant(path: string, kind: SocketKind): void {
   const present = statIfThere(path);
@@ -135,8 +161,7 @@ function listen(
   kind: SocketKind,
 ): { socket: UnixSocket; file: Stats } {
   const newPath = `${path}${NEW_SUFFIX}`;
-  // A broker that was killed between bind and rename leaves it behind.
-  if (statIfThere(newPath)?.isSocket()) unlinkSync(newPath);
+  removeRemains(newPath);
   const socket = UnixSocket.listen(newPath, backlog, kind);
   try {
     if (shared) chmodSync(newPath, SHARED_MODE);
@@ -150,8 +175,34 @@ function listen(
   }
 }
 
+/** A broker that was killed between bind and rename leaves its socket behind. Throws when something else is there. */
+function removeRemains(path: string): void {
+  const present = statIfThere(path);
+  if (present === undefined) return;
+  if (present.isSocket()) unlinkSync(path);
+  else
+    throw invalidArgument(
+      'the name of a new socket',
+      'be free; remove what is there, or choose another path',
+      path,
+    );
+}
+
 function statIfThere(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw nodeError(error, `looking at ${path} failed`);
+  }
+}
+
+/** As when its socket was removed, or when the kernel can't end a broker that was killed. */
+function lockHeld(path: string): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_BROKER_RUNNING',
+    `another broker holds ${path}.lock, but nobody listens at ${path}: it is just starting, or its socket was removed; ` +
+      `stop it (\`fuser ${path}.lock\` names it), or choose another path for the socket of this one`,
+  );
 }
 
 function brokerRunning(path: string): SealaneError {
