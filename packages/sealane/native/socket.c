@@ -55,8 +55,13 @@ static bool read_peer(int fd, double *out) {
     return true;
 }
 
-/* A connected socket goes on record, its peer to the scratch numbers. */
+/*
+ * A connected socket goes on record, its peer to the scratch numbers. Out-of-band bytes are received like others: the kernel
+ * would skip them, and close the descriptors that came with them within recvmsg.
+ */
 static napi_value keep_connected(struct seam_call *call, int fd) {
+    const int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     if (!read_peer(fd, call->seam->scratch)) return close_and_throw(call->env, fd, "getsockopt");
     seam_own(call->seam, fd);
     return seam_number(call->env, fd);

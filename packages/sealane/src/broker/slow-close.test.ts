@@ -12,8 +12,9 @@ import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { disposeDescriptor } from '../os/descriptor.js';
-import { encodeRequest, type Request } from '../wire/index.js';
+import { encodeRequest, MEMFDBUS_COMMAND, type Request } from '../wire/index.js';
 import { forkBroker } from './child.test.helper.js';
+import { digestOf, requestOf } from './memfdbus/client.test.helper.js';
 import { directory, putCall, RawClient } from './raw-client.test.helper.js';
 
 /** Ends a test whose broker is blocked. */
@@ -38,8 +39,8 @@ const detached = `10000000020001000200000000000000`;
 
 /**
  * Sends packets, each with a number of descriptors, the last of which is a TCP socket that lingers for an hour because its peer does
- * not read. It is the only reference to it. Says "sent", then "answered" when an
- * answer or the end came, and stays.
+ * not read. It is the only reference to it. Says "sent", then "answered" when an answer or the end came, and stays. A packet is
+ * written HEX:DESCRIPTORS, or HEX:DESCRIPTORS:oob for out-of-band data.
  */
 const LINGERING = `
 import array, os, socket, struct, sys
@@ -54,13 +55,13 @@ sender.setblocking(False)
 try:
     while True: sender.send(bytes(65536))
 except BlockingIOError: pass
-bus = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+bus = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if 'memfdbus' in sys.argv[1] else socket.SOCK_SEQPACKET)
 bus.connect(sys.argv[1])
 other = os.open('/dev/null', os.O_RDONLY)
 for packet in sys.argv[2:]:
-    text, count = packet.split(':')
+    text, count, *flags = packet.split(':')
     fds = [other] * (int(count) - 1) + [sender.fileno()] if count != '0' else []
-    try: bus.sendmsg([bytes.fromhex(text)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))])
+    try: bus.sendmsg([bytes.fromhex(text)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))], socket.MSG_OOB if flags else 0)
     except BrokenPipeError: break
 sender.close()
 print('sent', flush=True)
@@ -135,6 +136,34 @@ for (const [where, packets] of ATTACKS) {
       await isServed(client);
     },
   );
+}
+
+const foreign = Buffer.from(
+  requestOf(MEMFDBUS_COMMAND.put, { name: 'x', size: 100n, text: digestOf('x') }),
+).toString('hex');
+
+const FOREIGN_ATTACKS: readonly [string, readonly string[]][] = [
+  ['as the object of a put', [`${foreign}:1`]],
+  ['as the last of many', [`${foreign}:253`]],
+  ['with out-of-band data', [`${foreign.slice(0, 8)}:0`, '00:1:oob', `${foreign.slice(8)}:0`]],
+  ['after what is no request', [`${'00'.repeat(100)}:0`, `${foreign}:1`, '00:1:oob']],
+];
+
+for (const [where, packets] of FOREIGN_ATTACKS) {
+  test(`a socket that lingers, sent through memfdbus ${where}, keeps nobody waiting`, WATCHDOG, async (t) => {
+    const folder = directory(t);
+    const socket = join(folder, 'broker.sock');
+    const memfdbusSocket = join(folder, 'memfdbus.sock');
+    const broker = await forkBroker(t, { socket, memfdbusSocket });
+    const client = await RawClient.open(socket);
+    t.after(() => client.close());
+    broker.kill('SIGSTOP');
+    const answered = await linger(t, memfdbusSocket, packets);
+    broker.kill('SIGCONT');
+    if (answered === undefined) return;
+    await answered();
+    await isServed(client);
+  });
 }
 
 /** Mounts a file system that answers no flush; ends it, and with it all waiting for it, with the test. Undefined: not here. */
