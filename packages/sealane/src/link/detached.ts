@@ -3,7 +3,7 @@
  * Owns nothing; trusts nothing that a peer sends: seals, kind and size are checked before a byte is read.
  */
 import { SealaneError } from '../base/errors.js';
-import { requireBlobDescriptor } from '../os/descriptor.js';
+import { disposeDescriptor, requireBlobDescriptor } from '../os/descriptor.js';
 import { Memfd } from '../os/memfd.js';
 import { FLAG_DETACHED, HEADER_BYTES } from '../wire/index.js';
 
@@ -32,8 +32,13 @@ export function attach(packet: Uint8Array, descriptors: number[], maxMessageByte
   if (body === undefined) throw protocolError('a detached message came without the descriptor of its body');
   const bodyBytes = checkBody(packet, body, maxMessageBytes);
   descriptors.shift();
-  using memfd = Memfd.take(body);
-  return readBody(packet, memfd, bodyBytes);
+  const memfd = Memfd.take(body);
+  try {
+    return readBody(packet, memfd, bodyBytes);
+  } finally {
+    // It may hold more than its size tells: memory beyond its end, which takes long to free.
+    disposeDescriptor(memfd.release());
+  }
 }
 
 /** How many bytes the body has, once it is sure that they are there and stay. */
