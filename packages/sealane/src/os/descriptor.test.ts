@@ -258,13 +258,13 @@ test('what is disposed of is closed, whatever it is', async () => {
   one.close();
   while (two.receive(Buffer.alloc(1)) === 'empty') await nextTurn();
   two.close();
-  while (readdirSync('/proc/self/fd').length !== before) await nextTurn();
+  while (readdirSync('/proc/self/fd').length > before) await nextTurn();
 });
 
 test('a thousand descriptors are disposed of at once', async () => {
   const before = readdirSync('/proc/self/fd').length;
   disposeDescriptors(Array.from({ length: 1_000 }, () => openSync('/dev/null', 'r')));
-  while (readdirSync('/proc/self/fd').length !== before) await nextTurn();
+  while (readdirSync('/proc/self/fd').length > before) await nextTurn();
 });
 
 test('what is not open can not be disposed of', () => {

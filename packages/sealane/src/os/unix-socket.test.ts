@@ -147,7 +147,7 @@ test('a packet without bytes is the end, and the descriptors in it are closed', 
   if (!ran) return t.skip('there is no python3');
   assert.equal(socket.receive(Buffer.alloc(10)), 'end');
   socket.close();
-  while (openDescriptors() !== before) await nextTurn();
+  while (openDescriptors() > before) await nextTurn();
 });
 
 for (const bytes of [1, 0]) {
