@@ -252,6 +252,10 @@ export const ENVIRONMENT: Section = {
           bold('SEALANE_JOB_ID'),
           'The job on whose behalf to act, where `--job-id` is not given; else `MEMFDBUS_JOB_ID`.',
         ],
+        [
+          bold('SEALANE_TRUST_USER'),
+          'Users whose brokers are trusted too, separated by commas, where `--trust-user` is not given.',
+        ],
         [bold('NO_COLOR'), 'Switches colour off, as `--no-color` does; `FORCE_COLOR` switches it on.'],
         [bold('NODE_DEBUG'), 'With `sealane` in it, errors are printed with their stack.'],
       ],

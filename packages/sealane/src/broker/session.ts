@@ -71,6 +71,8 @@ export class Session {
   readonly #leaveAudit: (() => void) | undefined;
   /** Why it ends, though it was admitted. */
   #dismissal: unknown;
+  /** It was dismissed before it said hello. */
+  #awaitsHello = false;
   #state: State = 'new';
   #deadline: NodeJS.Timeout | undefined;
   #paused = false;
@@ -190,7 +192,8 @@ export class Session {
     this.#giveUp(error);
     if (this.#state === 'closed') return;
     // Who has not said hello yet may take the time for it, and hears the reason then.
-    if (this.#state === 'open') this.#closeAfter(ENDING_MS);
+    this.#awaitsHello = this.#state === 'new';
+    if (!this.#awaitsHello) this.#closeAfter(ENDING_MS);
     this.#state = 'ending';
     this.#dismissal = error;
     this.#link.resume();
@@ -202,7 +205,8 @@ export class Session {
     const { status, text } = toAnswer(this.#dismissal);
     try {
       this.#sendLast(encodeRefusal(decodeHeader(message), status, text));
-      this.#closeAfter(ENDING_MS);
+      if (this.#awaitsHello) this.#closeAfter(ENDING_MS);
+      this.#awaitsHello = false;
     } catch {
       // Not even a header: there is nothing to answer.
     }

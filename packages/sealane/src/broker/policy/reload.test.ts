@@ -188,6 +188,19 @@ test('who may not act as its job any more hears it on every request, unread ones
   await until('only one is left', () => broker.status().connections === 1);
 });
 
+test('who is dismissed can not put off its end by asking on', async (t) => {
+  const { broker, viewer } = await scene(t, ALL);
+  broker.setPolicy({ ...ALL, jobs: [{ ids: ['maker'], everyone: true }] });
+  let ended = false;
+  void viewer.ended.then(() => {
+    ended = true;
+  });
+  await until('it is disconnected', () => {
+    if (!ended) viewer.call(status).catch(() => undefined);
+    return ended;
+  });
+});
+
 test('who is admitted no more before it has said hello hears it as the answer', {
   skip: process.getuid?.() === 0 ? false : 'only root can become another user',
 }, async (t) => {
