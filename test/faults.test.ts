@@ -189,8 +189,8 @@ test('a client out of addresses or of room for files is told so and goes on', as
   client.child.stdin?.write('go\n');
   assert.equal(await client.line(), 'map all: ERR_SEALANE_EXHAUSTED');
   assert.equal(await client.line(), 'map a part: ok');
-  assert.equal(await client.line(), 'put too much: ERR_SEALANE_SYSTEM');
-  assert.equal(await client.line(), 'draft too much: ERR_SEALANE_SYSTEM');
+  assert.equal(await client.line(), 'put too much: ERR_SEALANE_EXHAUSTED');
+  assert.equal(await client.line(), 'draft too much: ERR_SEALANE_EXHAUSTED');
   assert.equal(await client.line(), 'put little: ok');
   assert.equal((await bus.stat('little')).size, 1_000);
 });
