@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -278,12 +277,15 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
     return errno == EAGAIN ? seam_number(env, -1) : seam_throw(env, errno, "recvmsg");
 }
 
-/* What the kernel holds of what was sent, in bytes of its own accounting: 0 when the peer has read all of it. */
+/*
+ * What the kernel holds of what was sent, in bytes of its own accounting: 0 when the peer has read all of it. unix(7) calls the request
+ * SIOCOUTQ, in a header that not every C library comes with; it is the same number.
+ */
 static napi_value socket_unread(napi_env env, napi_callback_info info) {
     struct seam_call call;
     int fd, bytes = 0;
     if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
-    if (ioctl(fd, SIOCOUTQ, &bytes) == -1) return seam_throw(env, errno, "ioctl");
+    if (ioctl(fd, TIOCOUTQ, &bytes) == -1) return seam_throw(env, errno, "ioctl");
     return seam_number(env, bytes);
 }
 
