@@ -15,17 +15,15 @@ export class RequestLoad implements AsyncDisposable {
     this.#durationMs = durationMs;
   }
 
-  /** Connects, and runs once unmeasured. `packets`: the hello, then what is sent in turn, in hex. */
+  /** Connects, and runs once unmeasured. `packets`: the hello, then what is sent in turn, in hex. `durationMs`: of each run. */
   static async start(
     socket: string,
     connections: number,
     packets: readonly string[],
-    quick: boolean,
+    durationMs: number,
   ): Promise<RequestLoad> {
-    const load = new RequestLoad(
-      Peer.start('request_load', [socket, connections, ...packets], 'client'),
-      quick ? 150 : 500,
-    );
+    const peer = Peer.start('request_load', [socket, connections, ...packets], 'client');
+    const load = new RequestLoad(peer, durationMs);
     await load.run();
     return load;
   }

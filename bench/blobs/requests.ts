@@ -35,7 +35,7 @@ async function rate(
   load: readonly string[],
   quick: boolean,
 ): Promise<number> {
-  await using generator = await RequestLoad.start(socket, connections, load, quick);
+  await using generator = await RequestLoad.start(socket, connections, load, quick ? 150 : 500);
   const rates: number[] = [];
   for (let run = 0; run < (quick ? 3 : 5); run++) rates.push((await generator.run()).perSecond);
   return median(rates);
