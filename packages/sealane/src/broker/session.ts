@@ -26,6 +26,7 @@ import { NO_RIGHTS } from './authority.js';
 import type { Backlog } from './backlog.js';
 import { DigestLane } from './digests.js';
 import { dispatch, type Greeted } from './dispatch.js';
+import { checkHello } from './hello.js';
 import { Mailbox } from './mailbox.js';
 import { Outstanding, type Pending, type Ticket } from './outstanding.js';
 import type { Services } from './services.js';
@@ -373,19 +374,6 @@ export class Session {
     this.services.flights.leave(this.#link.peer);
     this.onClosed(this);
   }
-}
-
-function checkHello({ minVersion, maxVersion }: HelloRequest, descriptorCount: number): void {
-  if (descriptorCount > 0) {
-    const message = `a hello carries no descriptor; it came with ${descriptorCount}`;
-    throw new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', message);
-  }
-  if (minVersion <= PROTOCOL_VERSION && maxVersion >= PROTOCOL_VERSION) return;
-  throw new SealaneError(
-    'ERR_SEALANE_VERSION_MISMATCH',
-    `the client speaks versions ${minVersion} to ${maxVersion} of the protocol, and this broker version ${PROTOCOL_VERSION}; ` +
-      'update the older of the two',
-  );
 }
 
 function answerTooLarge(bytes: number, max: number): SealaneError {
