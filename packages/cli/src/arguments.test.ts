@@ -49,6 +49,13 @@ test('options that may be repeated collect their values', () => {
   assert.deepEqual(parse('b', parse('a', undefined)), ['a', 'b']);
 });
 
+test('what is repeated thousands of times is not copied each time', () => {
+  const jobs = collect(text('--allow-job'))('a', undefined);
+  assert.equal(collect(text('--allow-job'))('b', jobs), jobs);
+  const pairs = metadata('--meta')('a=1', undefined);
+  assert.equal(metadata('--meta')('b=2', pairs), pairs);
+});
+
 test('metadata keeps everything behind the first equals sign, and any key', () => {
   const parse = metadata('--meta');
   const both = parse('__proto__=x', parse('shape=a=b', undefined));

@@ -13,6 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -399,6 +400,19 @@ test('SIGTERM ends a put that waits for its input', async () => {
   // It holds a connection only after it has begun to listen to signals.
   while ((await brokerStatus()).connections <= connections) assert.equal(child.exitCode, null);
   assert.equal(await stop(child, 'SIGTERM'), 143);
+});
+
+test('SIGTERM ends a get into a pipe that nobody reads on', async () => {
+  const pipe = join(directory, 'pipe');
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+  await output('put', model, '--name', 'piped');
+  const child = start('get', 'piped', '-o', pipe);
+  const reader = await open(pipe, 'r');
+  assert.equal((await reader.read(Buffer.alloc(1), 0, 1)).bytesRead, 1);
+  // It writes, and waits for us to read the rest.
+  await stop(child, 'SIGTERM');
+  assert.equal(child.signalCode, 'SIGTERM');
+  await reader.close();
 });
 
 async function brokerStatus(): Promise<{ connections: number }> {

@@ -4,6 +4,7 @@ import type { Blob, Bus, Target } from 'sealane';
 import { parseTarget, type TargetOptions } from '../arguments.js';
 import { EXIT } from '../exit-codes.js';
 import { CommandError, usageError } from '../failure.js';
+import type { Interrupt } from '../interrupt.js';
 import { jsonText } from '../terminal/escape.js';
 import { Progress } from '../terminal/progress.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -42,7 +43,7 @@ export async function runGet(
       ? await waitFor(bus, target, options.timeout, signal)
       : await bus.get(target, { signal });
     const toFile = path !== undefined && path !== STANDARD_OUTPUT;
-    if (toFile) await writeToFile(blob, path, signal, terminal);
+    if (toFile) await writeToFile(blob, path, interrupt, terminal);
     else {
       if (path !== STANDARD_OUTPUT && terminal.out.terminal) refuseBinary(blob, argument);
       interrupt.release();
@@ -86,9 +87,14 @@ async function waitFor(
   }
 }
 
-async function writeToFile(blob: Blob, path: string, signal: AbortSignal, terminal: Terminal): Promise<void> {
+async function writeToFile(
+  blob: Blob,
+  path: string,
+  interrupt: Interrupt,
+  terminal: Terminal,
+): Promise<void> {
   using progress = new Progress(terminal.err, path);
-  await writeFileWhole(path, blob, signal, (bytes, total) => progress.update(bytes, total));
+  await writeFileWhole(path, blob, interrupt, (bytes, total) => progress.update(bytes, total));
 }
 
 /** Copies, 1 MiB at a time: a view must not be unmapped while a write of it is under way. */

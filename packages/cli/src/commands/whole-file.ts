@@ -10,25 +10,30 @@ import { pipeline } from 'node:stream/promises';
 import type { Blob } from 'sealane';
 import { EXIT } from '../exit-codes.js';
 import { CommandError } from '../failure.js';
+import type { Interrupt } from '../interrupt.js';
 
 type OnProgress = (bytes: number, total: number) => void;
 
 const DEFAULT_MODE = 0o666;
 
 /**
- * Writes all bytes of the blob to `path`. An existing file keeps its mode; a symbolic link keeps pointing.
+ * Writes all bytes of the blob to `path`. An existing file keeps its mode; a symbolic link keeps pointing. Where there is nothing to
+ * clean up, signals end the process at once: opening a pipe and writing to it wait for a reader, and can't be called off.
  */
 export async function writeFileWhole(
   path: string,
   blob: Blob,
-  signal: AbortSignal,
+  interrupt: Interrupt,
   onProgress: OnProgress,
 ): Promise<void> {
+  const { signal } = interrupt;
   try {
     const existing = await statIfAny(path);
     if (existing?.isDirectory()) throw Object.assign(new Error('it is a directory'), { code: 'EISDIR' });
-    if (existing !== undefined && !existing.isFile()) await writeDirectly(path, blob, signal);
-    else
+    if (existing !== undefined && !existing.isFile()) {
+      interrupt.release();
+      await writeDirectly(path, blob);
+    } else
       await replace(existing === undefined ? path : await realpath(path), existing, blob, signal, onProgress);
   } catch (error) {
     throw explain(path, error as NodeJS.ErrnoException);
@@ -58,8 +63,8 @@ async function replace(
   }
 }
 
-async function writeDirectly(path: string, blob: Blob, signal: AbortSignal): Promise<void> {
-  await pipeline(blob.stream(), createWriteStream(path, { flags: 'w' }), { signal });
+async function writeDirectly(path: string, blob: Blob): Promise<void> {
+  await pipeline(blob.stream(), createWriteStream(path, { flags: 'w' }));
 }
 
 async function statIfAny(path: string): Promise<Stats | undefined> {
