@@ -402,6 +402,19 @@ test('SIGTERM ends a put that waits for its input', async () => {
   assert.equal(await stop(child, 'SIGTERM'), 143);
 });
 
+test('SIGUSR1 opens no debugger in a broker', async () => {
+  const socket = join(directory, 'signalled.sock');
+  const { child } = await startBroker('--socket', socket);
+  let stderr = '';
+  child.stderr?.on('data', (text) => {
+    stderr += text;
+  });
+  child.kill('SIGUSR1');
+  for (let round = 0; round < 3; round++) await output('list', '--socket', socket);
+  assert.equal(await stop(child, 'SIGTERM'), 0);
+  assert.equal(stderr, '');
+});
+
 test('SIGTERM ends a get into a pipe that nobody reads on', async () => {
   const pipe = join(directory, 'pipe');
   assert.equal(spawnSync('mkfifo', [pipe]).status, 0);

@@ -28,6 +28,7 @@ export interface BrokerCommandOptions extends AuditCommandOptions {
 
 /** Serves until the first SIGINT or SIGTERM, or until its terminal is gone. One line says where, once clients can connect. */
 export async function runBroker(options: BrokerCommandOptions, terminal: Terminal): Promise<void> {
+  keepDebuggerClosed();
   const { notifySocket, watchdogMs } = takeServiceEnvironment();
   const sockets = chooseSockets(takePassedSockets());
   using interrupt = new Interrupt();
@@ -47,6 +48,14 @@ export async function runBroker(options: BrokerCommandOptions, terminal: Termina
   supervisor.ready({ describe: () => describe(broker), probe: () => broker.probe() }, watchdogMs);
   await Promise.race([interrupt.wait(), hangup.terminalGone]);
   supervisor.stopping();
+}
+
+/**
+ * Node.js answers SIGUSR1 with a debugger on a TCP port, through which every user of the machine can run code here. A listener of
+ * one's own takes its place: a broker ignores the signal.
+ */
+function keepDebuggerClosed(): void {
+  process.on('SIGUSR1', () => undefined);
 }
 
 function announce({ socket, memfdbusSocket }: Broker, terminal: Terminal, out: Screen): void {
