@@ -1,4 +1,4 @@
-// Compiles the C programs in bench/peers, which benchmarks are compared with, into .cache/peers. Skips what is up to
+// Compiles the C programs in bench/peers, which benchmarks are compared with, and those of the attack suite, into .cache/peers. Skips what is up to
 // date: a stamp beside each program holds the hash of its source, the flags and the compiler's version.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const sources = join(root, 'bench', 'peers');
+const folders = [join(root, 'bench', 'peers'), join(root, 'test', 'attack', 'native')];
 const output = join(root, '.cache', 'peers');
 const compiler = process.env.CC ?? 'cc';
 const flags = ['-std=c11', '-O2', '-g', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE'];
@@ -44,9 +44,8 @@ function compile(source, version) {
 try {
   mkdirSync(output, { recursive: true });
   const version = compilerVersion();
-  for (const name of readdirSync(sources)) {
-    if (name.endsWith('.c')) compile(join(sources, name), version);
-  }
+  for (const folder of folders)
+    for (const name of readdirSync(folder)) if (name.endsWith('.c')) compile(join(folder, name), version);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

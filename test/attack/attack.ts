@@ -6,6 +6,7 @@ import {
   encodeRequest,
   RESPONSE_BIT,
   type Request,
+  type SocketKind,
   STATUS,
   UnixSocket,
   Watcher,
@@ -40,6 +41,8 @@ export interface Attack {
   readonly processes?: number;
   /** The job under which well-behaved client and attacker act. */
   readonly victimJob?: string;
+  /** Why it can't be made on this machine. */
+  readonly hindrance?: () => string | undefined;
   /** Attempts something, once; called over and over until the attack ends. */
   readonly round: (kit: Kit) => Promise<void> | void;
 }
@@ -58,7 +61,7 @@ const STATUS_NAMES = new Map<number, string>(Object.entries(STATUS).map(([name, 
 
 /** What an attacking process owns and counts. */
 export class Kit {
-  readonly connections = new Set<Connection>();
+  readonly connections = new Set<{ close(): void }>();
   readonly outcomes = new Map<string, number>();
   attempts = 0;
   /** How often the round was begun, for those that go through a list. */
@@ -68,7 +71,7 @@ export class Kit {
 
   constructor(
     readonly socket: string,
-    readonly index: number,
+    readonly memfdbusSocket: string,
   ) {}
 
   saw(outcome: string): void {
@@ -83,12 +86,17 @@ export class Kit {
 
   /** Connects; waits while the backlog is full. What hinders it is recorded. */
   async connect(): Promise<Connection | undefined> {
+    const socket = await this.connectTo(this.socket, 'packet');
+    return socket && new Connection(this, socket);
+  }
+
+  async connectTo(path: string, kind: SocketKind): Promise<UnixSocket | undefined> {
     for (;;) {
       if (this.stopping) throw new Stopped();
       this.attempts++;
       try {
-        const socket = UnixSocket.connect(this.socket);
-        if (socket !== undefined) return new Connection(this, socket);
+        const socket = UnixSocket.connect(path, kind);
+        if (socket !== undefined) return socket;
       } catch (error) {
         this.saw(errnoOf(error));
         await this.pause();
@@ -214,8 +222,7 @@ export class Connection {
       return 'closed';
     }
     for (const descriptor of packet.descriptors) closeDescriptor(descriptor);
-    const { status, type } = decodeHeader(this.#buffer.subarray(0, packet.bytes));
-    return (type & RESPONSE_BIT) === 0 ? 'a request' : (STATUS_NAMES.get(status) ?? `status ${status}`);
+    return statusName(this.#buffer.subarray(0, packet.bytes));
   }
 
   close(): void {
@@ -242,6 +249,12 @@ export class Connection {
     this.#watcher.want(false, false);
     this.#wake?.();
   }
+}
+
+/** The status of an answer in words. */
+export function statusName(answer: Uint8Array): string {
+  const { status, type } = decodeHeader(answer);
+  return (type & RESPONSE_BIT) === 0 ? 'a request' : (STATUS_NAMES.get(status) ?? `status ${status}`);
 }
 
 export function hello(jobId?: string): Call {

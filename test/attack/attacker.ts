@@ -1,4 +1,4 @@
-// An attacking process: `attacker.js ATTACK SOCKET INDEX`. Repeats the rounds of one attack until it is told to stop. A message `report` asks what
+// An attacking process: `attacker.js ATTACK SOCKET MEMFDBUS-SOCKET`. Repeats the rounds of one attack until it is told to stop. A message `report` asks what
 // came back so far; `stop` ends it, and closes everything first.
 import { Kit, Stopped } from './attack.js';
 import { attackNamed } from './attacks/index.js';
@@ -19,9 +19,9 @@ function report(kit: Kit): Report {
   return { attempts, outcomes, ...(fault === undefined ? {} : { fault }) };
 }
 
-const [name = '', socket = '', index = '0'] = process.argv.slice(2);
+const [name = '', socket = '', memfdbusSocket = ''] = process.argv.slice(2);
 const attack = attackNamed(name);
-const kit = new Kit(socket, Number(index));
+const kit = new Kit(socket, memfdbusSocket);
 let ended: Promise<void> | undefined;
 
 async function repeat(): Promise<void> {

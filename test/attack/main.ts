@@ -8,7 +8,7 @@ import { choosePlaces, describeMachine } from './places.js';
 import type { Result } from './stage.js';
 import { Stages } from './stages.js';
 import { renderTable, rowOf } from './table.js';
-import { chooseUsers, hindrance, unreadable, WHO } from './users.js';
+import { buildPrograms, chooseUsers, hindrance, unreadable, WHO } from './users.js';
 
 const USAGE = `usage: npm run test:attack -- [options]
   --seconds N    how long the client is measured, undisturbed and under each attack (default 3)
@@ -49,6 +49,7 @@ function print(line: string): void {
 }
 
 async function runAll(options: Options): Promise<Result[]> {
+  buildPrograms();
   const users = chooseUsers();
   const places = choosePlaces();
   const unusable = unreadable(users);
@@ -58,7 +59,7 @@ async function runAll(options: Options): Promise<Result[]> {
   const results: Result[] = [];
   for (const attack of ATTACKS.filter(({ name }) => name.includes(options.only))) {
     for (const role of attack.roles) {
-      const reason = hindrance(role);
+      const reason = hindrance(attack, role);
       const title = `${attack.name}, ${WHO[role]}`;
       if (reason !== undefined) {
         print(`skipped: ${title}: ${reason}`);

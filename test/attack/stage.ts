@@ -14,6 +14,9 @@ import type { Account, Question } from './victim.js';
 /** What bounds a wait for something that is bound to come: far above what it takes on a slow machine. */
 const WATCHDOG_MS = 60_000;
 
+const SOCKET_NAME = 'broker.sock';
+const MEMFDBUS_NAME = 'memfdbus.sock';
+
 /** How often something is looked at that nobody announces, in milliseconds. */
 const LOOK_MS = 10;
 
@@ -32,6 +35,7 @@ const HEAP_ALLOWANCE_BYTES = 8 << 20;
 /** Where a broker listens. */
 interface Sockets {
   readonly socket: string;
+  readonly memfdbusSocket: string;
 }
 
 export interface Result {
@@ -66,8 +70,11 @@ export class Stage implements AsyncDisposable {
     try {
       chmodSync(folder, 0o755);
       if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.uid);
-      const socket = join(folder, 'broker.sock');
-      const broker = startBroker({ ...options, socket }, { ...identity, through: places.broker });
+      const socket = join(folder, SOCKET_NAME);
+      const broker = startBroker(
+        { ...options, socket, memfdbusSocket: join(folder, MEMFDBUS_NAME) },
+        { ...identity, through: places.broker },
+      );
       actors.push(broker);
       await broker.firstOutput();
       const job = victimJob === undefined ? [] : [victimJob];
@@ -88,7 +95,11 @@ export class Stage implements AsyncDisposable {
   }
 
   get socket(): string {
-    return join(this.folder, 'broker.sock');
+    return join(this.folder, SOCKET_NAME);
+  }
+
+  get memfdbusSocket(): string {
+    return join(this.folder, MEMFDBUS_NAME);
   }
 
   /** Makes an attack for `measureMs`, and until everything that is expected came back. The client plays as long undisturbed before. */
@@ -146,7 +157,7 @@ export class Stage implements AsyncDisposable {
     const uid = process.geteuid?.() === 0 ? this.users[role] : undefined;
     const attackers: Actor[] = [];
     for (let index = 0; index < (attack.processes ?? 1); index++) {
-      const args = [attack.name, this.socket, String(index)];
+      const args = [attack.name, this.socket, this.memfdbusSocket];
       attackers.push(
         new Actor('an attacker', scriptPath('attacker'), args, { uid, through: this.places.attackers }),
       );
@@ -205,8 +216,19 @@ function startBroker(
 }
 
 /** BrokerOptions as options of the command. */
-function commandOptions({ socket, users = [], ...limits }: ChosenOptions & Sockets): string[] {
-  const args = ['--socket', socket, ...users.flatMap((uid) => ['--user', String(uid)])];
+function commandOptions({
+  socket,
+  memfdbusSocket,
+  users = [],
+  ...limits
+}: ChosenOptions & Sockets): string[] {
+  const args = [
+    '--socket',
+    socket,
+    '--memfdbus-socket',
+    memfdbusSocket,
+    ...users.flatMap((uid) => ['--user', String(uid)]),
+  ];
   for (const [name, value] of Object.entries(limits)) {
     const flag = name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     args.push(`--${flag}`, name.endsWith('Ms') ? `${value}ms` : String(value));

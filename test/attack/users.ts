@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Role, Users } from './attack.js';
+import type { Attack, Role, Users } from './attack.js';
 
 /** Below 65,534, so that user namespaces of containers have them, and apart from those that systems give to people. */
 const FIRST_USER = 40_000;
@@ -27,9 +27,16 @@ export function chooseUsers(): Users {
   return { own, admitted: own + 1, stranger: own + 2 };
 }
 
+/** Compiles the C program of some attacks, where that can be done; those that need it are skipped where not. */
+export function buildPrograms(): void {
+  const script = fileURLToPath(new URL('../../../scripts/build-peers.mjs', import.meta.url));
+  spawnSync(process.execPath, [script], { stdio: 'ignore' });
+}
+
 /** Why an attack can't be made in a role here; undefined: it can. */
-export function hindrance(role: Role): string | undefined {
-  if (role === 'own') return undefined;
+export function hindrance(attack: Attack, role: Role): string | undefined {
+  const reason = attack.hindrance?.();
+  if (reason !== undefined || role === 'own') return reason;
   return process.geteuid?.() === 0 ? undefined : 'needs root, to act as another user';
 }
 

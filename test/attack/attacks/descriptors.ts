@@ -1,7 +1,9 @@
 // Descriptors that should not be: too many, with messages that carry none, of every kind that is no blob, with every set of seals that does not do.
-import { closeSync, constants, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readdirSync } from 'node:fs';
 import {
+  encodeRequest,
   Memfd,
+  type Request,
   SEAL_FUTURE_WRITE,
   SEAL_GROW,
   SEAL_SEAL,
@@ -9,7 +11,8 @@ import {
   SEAL_WRITE,
   UnixSocket,
 } from 'sealane/internal';
-import { type Attack, getByName, type Kit, put } from '../attack.js';
+import { type Attack, getByName, hello, type Kit, put, statusName } from '../attack.js';
+import { type Crowd, crowdHindrance, sendCrowd } from '../crowd.js';
 
 const BYTES = 4_096;
 
@@ -96,6 +99,16 @@ function writeOnly(): number[] {
   return [fd];
 }
 
+/** Puts with more descriptors than a packet may have, and of kinds that Node.js can't open. */
+async function sendOdd(kit: Kit, kind: Crowd['kind'], counts: readonly number[]): Promise<void> {
+  kit.attempts++;
+  const greeting = encodeRequest({ ...hello(), requestId: 1 } as Request);
+  const packet = encodeRequest({ ...put('crowd', BYTES), requestId: 2 } as Request);
+  const count = counts[kit.turn % counts.length] ?? 1;
+  const answers = await sendCrowd({ socket: kit.socket, type: 'packet', greeting, packet, kind, count });
+  for (const answer of answers) kit.saw(answer === undefined ? 'closed' : statusName(answer));
+}
+
 export const DESCRIPTORS: readonly Attack[] = [
   {
     name: 'descriptor floods',
@@ -103,6 +116,31 @@ export const DESCRIPTORS: readonly Attack[] = [
     roles: ['own', 'admitted'],
     expected: ['wrongDescriptor'],
     round: flood,
+  },
+  {
+    name: 'descriptor crowds',
+    what: 'Puts with up to 253 descriptors, the most that the kernel takes in a packet.',
+    roles: ['own', 'admitted'],
+    expected: ['wrongDescriptor'],
+    hindrance: crowdHindrance,
+    round: (kit) => sendOdd(kit, 'memfd', [0, 2, 5, 6, 100, 253]),
+  },
+  {
+    name: 'descriptors of paths',
+    what: 'Memfds that were opened with O_PATH, which can be looked at and not read.',
+    roles: ['own', 'admitted'],
+    expected: ['wrongDescriptor'],
+    hindrance: crowdHindrance,
+    round: (kit) => sendOdd(kit, 'path', [1]),
+  },
+  {
+    name: 'huge pages',
+    what: 'Sealed memfds of huge pages, whose reader the kernel can kill.',
+    roles: ['own', 'admitted'],
+    expected: ['wrongDescriptor'],
+    hindrance: () =>
+      crowdHindrance() ?? (existsSync('/sys/kernel/mm/hugepages') ? undefined : 'no huge pages here'),
+    round: (kit) => sendOdd(kit, 'huge', [1]),
   },
   {
     name: 'wrong seals',

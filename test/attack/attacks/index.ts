@@ -3,6 +3,7 @@ import type { Attack } from '../attack.js';
 import { CONNECTIONS } from './connections.js';
 import { DESCRIPTORS } from './descriptors.js';
 import { MALFORMED } from './malformed.js';
+import { MEMFDBUS } from './memfdbus.js';
 import { OBJECTS } from './objects.js';
 import { REQUESTS } from './requests.js';
 
@@ -12,6 +13,7 @@ export const ATTACKS: readonly Attack[] = [
   ...DESCRIPTORS,
   ...OBJECTS,
   ...REQUESTS,
+  ...MEMFDBUS,
 ];
 
 /** Throws for a name that no attack has. */
