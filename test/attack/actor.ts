@@ -48,6 +48,16 @@ export class Actor implements AsyncDisposable {
     this.child.once('close', (code, signal) => this.#onEnd(`status ${code ?? signal}`));
   }
 
+  /** Starts Node.js with a program as text. */
+  static evaluating(role: string, program: string, options: ActorOptions = {}): Actor {
+    return new Actor(role, '-e', [program], options);
+  }
+
+  /** The end of what it wrote to standard error. */
+  get errors(): string {
+    return this.#errors;
+  }
+
   get pid(): number {
     return this.child.pid ?? -1;
   }

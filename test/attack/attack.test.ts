@@ -5,7 +5,9 @@ import type { Attack, Role } from './attack.js';
 import { ATTACKS } from './attacks/index.js';
 import { ANYWHERE } from './places.js';
 import { Stages } from './stages.js';
-import { buildPrograms, chooseUsers, hindrance, unreadable, WHO } from './users.js';
+import { Ground } from './trial.js';
+import { TRIALS } from './trials/index.js';
+import { buildPrograms, chooseUsers, hindrance, roleHindrance, unreadable, WHO } from './users.js';
 
 /** How long an attack lasts at least, in milliseconds. */
 const ATTACK_MS = 50;
@@ -21,6 +23,15 @@ function chooseRole(attack: Attack): Role {
   const { roles } = attack;
   const possible = roles.filter((role) => hindrance(attack, role) === undefined);
   return possible.find((role) => role !== 'own') ?? possible[0] ?? roles[0] ?? 'own';
+}
+
+for (const trial of TRIALS) {
+  test(`${trial.name}: ${WHO[trial.role]} does no harm`, async (t) => {
+    const reason = unusable ?? roleHindrance(trial.role);
+    if (reason !== undefined) return t.skip(reason);
+    await using ground = new Ground(users);
+    await trial.run(ground);
+  });
 }
 
 for (const attack of ATTACKS) {

@@ -8,11 +8,13 @@ import { choosePlaces, describeMachine } from './places.js';
 import type { Result } from './stage.js';
 import { Stages } from './stages.js';
 import { renderTable, rowOf } from './table.js';
-import { buildPrograms, chooseUsers, hindrance, unreadable, WHO } from './users.js';
+import { Ground } from './trial.js';
+import { TRIALS } from './trials/index.js';
+import { buildPrograms, chooseUsers, hindrance, roleHindrance, unreadable, WHO } from './users.js';
 
 const USAGE = `usage: npm run test:attack -- [options]
   --seconds N    how long the client is measured, undisturbed and under each attack (default 3)
-  --only TEXT    only attacks whose name contains it
+  --only TEXT    only attacks and trials whose name contains it
   --json FILE    write the results as JSON too
   --markdown     print the table as Markdown
   --list         print the attacks and what they do`;
@@ -75,20 +77,37 @@ async function runAll(options: Options): Promise<Result[]> {
   return results;
 }
 
+/** Makes the trials. Gives how many did harm. */
+async function tryAll(only: string): Promise<number> {
+  let harmful = 0;
+  for (const { name, role, run } of TRIALS.filter((trial) => trial.name.includes(only))) {
+    const reason = roleHindrance(role);
+    if (reason !== undefined) {
+      print(`skipped: ${name}: ${reason}`);
+      continue;
+    }
+    await using ground = new Ground(chooseUsers());
+    try {
+      print(`${name}: ${await run(ground)}`);
+    } catch (error) {
+      harmful++;
+      print(`FAILED: ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return harmful;
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv);
   if (options.help) print(USAGE);
   if (options.list) for (const { name, what } of ATTACKS) print(`${name}: ${what}`);
   if (options.help || options.list) return 0;
+  const harmful = await tryAll(options.only);
   const results = await runAll(options);
   print(renderTable(results, options.markdown));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
-  const failed = results.filter(({ faults }) => faults.length > 0).length;
-  print(
-    failed === 0
-      ? `${results.length} attacks came to nothing`
-      : `${failed} of ${results.length} attacks did harm`,
-  );
+  const failed = harmful + results.filter(({ faults }) => faults.length > 0).length;
+  print(failed === 0 ? 'all attacks came to nothing' : `${failed} attacks did harm`);
   return failed === 0 ? 0 : 1;
 }
 

@@ -35,8 +35,12 @@ export function buildPrograms(): void {
 
 /** Why an attack can't be made in a role here; undefined: it can. */
 export function hindrance(attack: Attack, role: Role): string | undefined {
-  const reason = attack.hindrance?.();
-  if (reason !== undefined || role === 'own') return reason;
+  return attack.hindrance?.() ?? roleHindrance(role);
+}
+
+/** Why this process can't act in a role. */
+export function roleHindrance(role: Role): string | undefined {
+  if (role === 'own') return undefined;
   return process.geteuid?.() === 0 ? undefined : 'needs root, to act as another user';
 }
 
