@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -289,6 +290,16 @@ static napi_value socket_unread(napi_env env, napi_callback_info info) {
     return seam_number(env, bytes);
 }
 
+/* Whether the peer is gone: it neither sends nor receives any more. What it sent before can still be received. */
+static napi_value socket_gone(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    struct pollfd entry = {0};
+    napi_value gone;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &entry.fd)) return NULL;
+    if (poll(&entry, 1, 0) == -1) return seam_throw(env, errno, "poll");
+    return napi_get_boolean(env, (entry.revents & POLLHUP) != 0, &gone) == napi_ok ? gone : NULL;
+}
+
 /* ENOTCONN: the peer ended it first, which is what is wanted. */
 static napi_value socket_shutdown(napi_env env, napi_callback_info info) {
     struct seam_call call;
@@ -336,5 +347,5 @@ const struct seam_entry socket_entries[] = {
     {"socketConnect", socket_connect}, {"socketListen", socket_listen},   {"socketPair", socket_pair},
     {"socketAccept", socket_accept},   {"socketPeer", socket_peer},       {"socketSend", socket_send},
     {"socketReceive", socket_receive}, {"socketUnread", socket_unread},   {"socketShutdown", socket_shutdown},
-    {"socketHangUp", socket_hang_up},  {NULL, NULL},
+    {"socketHangUp", socket_hang_up},  {"socketGone", socket_gone},       {NULL, NULL},
 };

@@ -75,6 +75,8 @@ export interface Addon {
   socketReceive(fd: number, into: Uint8Array): number;
   /** Bytes that were sent and not read yet, as the kernel counts them. */
   socketUnread(fd: number): number;
+  /** Whether the peer has closed its end altogether. */
+  socketGone(fd: number): boolean;
   socketShutdown(fd: number, sendingOnly: boolean): void;
   /** Ends the connection, whoever else holds it, and closes the descriptor: on another thread if unread packets are left. */
   socketHangUp(fd: number): void;

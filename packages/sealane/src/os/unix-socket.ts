@@ -191,6 +191,15 @@ export class UnixSocket implements Disposable {
     }
   }
 
+  /** Whether the peer is gone: it has not only ended its own direction, it hears nothing any more either. */
+  get peerGone(): boolean {
+    try {
+      return addon().socketGone(this.fd);
+    } catch (error) {
+      throw systemError(error, 'asking whether a peer is gone');
+    }
+  }
+
   /** Ends the connection in both directions; the peer sees the end, and what it sent before can still be received. */
   shutdown(): void {
     try {

@@ -26,6 +26,16 @@ test('a stream has no bounds: what was written in parts is received together', (
   assert.equal(second.receive(buffer), 'empty');
 });
 
+test('a peer that has ended its own direction is there, one that has closed is gone', () => {
+  const [first, second] = UnixSocket.pair('stream');
+  using _first = first;
+  assert.equal(first.peerGone, false);
+  second.finish();
+  assert.equal(first.peerGone, false);
+  second.close();
+  assert.equal(first.peerGone, true);
+});
+
 test('a stream that is full takes a part, then nothing, and goes on when somebody reads', () => {
   const [first, second] = UnixSocket.pair('stream');
   using _first = first;

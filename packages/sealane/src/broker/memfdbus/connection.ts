@@ -36,6 +36,9 @@ const GONE = Refusal.from(closedError('the connection'));
 /** How long to wait, in milliseconds, when too many descriptors of this user are under way: nothing wakes us when they arrive. */
 const IN_FLIGHT_RETRY_MS = 2;
 
+/** How often to look whether the client is still there while its request is worked on, in milliseconds: nothing wakes us when it goes. */
+const LOOK_MS = 500;
+
 /** The request comes, is worked on, is answered, is only read to its end; gone. */
 type State = 'reading' | 'working' | 'answering' | 'draining' | 'closed';
 
@@ -78,7 +81,7 @@ export class Connection implements ListHolder {
       this.#answer(answerOfRefusal(this.#command, refusal));
       return;
     }
-    this.#closeAfter(this.#timeoutMs, () => this.#onDeadline());
+    this.#after(this.#timeoutMs, () => this.#onDeadline());
     this.#watcher.want(true, false);
     // Who has sent its request with the connection is served before later connections can make it give way.
     this.#receive();
@@ -189,10 +192,18 @@ export class Connection implements ListHolder {
         succeed: (success) => this.#conclude(success),
         fail: (error) => this.#conclude(Refusal.from(error)),
       });
-      if (this.#state === 'working') this.#cancel = cancel;
+      if (this.#state !== 'working') return;
+      this.#cancel = cancel;
+      this.#after(LOOK_MS, () => this.#lookForClient());
     } catch (error) {
       this.#conclude(Refusal.from(error));
     }
+  }
+
+  /** What nobody waits for any more is given up: the hashing of a large object takes long. */
+  #lookForClient(): void {
+    if (this.socket.peerGone) this.close();
+    else this.#after(LOOK_MS, () => this.#lookForClient());
   }
 
   /** Throws ERR_SEALANE_ACCESS_DENIED when the client may not act as its job. */
@@ -231,6 +242,7 @@ export class Connection implements ListHolder {
       sender.close();
       return;
     }
+    clearTimeout(this.#timer);
     this.#sender = sender;
     this.#state = 'answering';
     this.#receiver.close();
@@ -257,8 +269,8 @@ export class Connection implements ListHolder {
     }
     this.#watcher.want(false, result === 'full');
     // A client that takes nothing for so long is given up.
-    if (result === 'full') this.#closeAfter(this.#timeoutMs, () => this.close());
-    else this.#closeAfter(IN_FLIGHT_RETRY_MS, () => this.#flush());
+    if (result === 'full') this.#after(this.#timeoutMs, () => this.close());
+    else this.#after(IN_FLIGHT_RETRY_MS, () => this.#flush());
   }
 
   /** Everything is said: the client sees the end, and is heard as long as its request is not whole. */
@@ -277,7 +289,7 @@ export class Connection implements ListHolder {
       this.close();
       return;
     }
-    this.#closeAfter(this.#receiver.greeted ? this.#timeoutMs : REFUSED_MS, () => this.close());
+    this.#after(this.#receiver.greeted ? this.#timeoutMs : REFUSED_MS, () => this.close());
     this.#watcher.want(true, false);
   }
 
@@ -289,7 +301,7 @@ export class Connection implements ListHolder {
     return this.host.services.settings.helloTimeoutMs;
   }
 
-  #closeAfter(milliseconds: number, then: () => void): void {
+  #after(milliseconds: number, then: () => void): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(then, milliseconds);
   }

@@ -193,3 +193,23 @@ test('the socket is published as the native one: a second broker does not take i
   const same = { socket: second.socket, memfdbusSocket: second.socket };
   await assert.rejects(Broker.start(same), { code: 'ERR_SEALANE_BROKER_RUNNING' });
 });
+
+test('what a client has asked for and does not wait for any more is given up', async (t) => {
+  const broker = await MemfdbusBroker.start(t, { ...PATIENT, maxBytes: 2 ** 50 });
+  const before = countDescriptors();
+  const size = 2n ** 44n;
+  const patient = Memfd.create('test', Number(size));
+  patient.seal(15);
+  const request = requestOf(MEMFDBUS_COMMAND.put, { name: 'x', size, text: digestOf('') });
+  const waiting = broker.connect();
+  waiting.send(request, [patient.fd]);
+  waiting.finish();
+  const gone = broker.connect();
+  gone.send(request, [patient.fd]);
+  patient.close();
+  await until('both are under way', () => broker.native.broker.status().bytes === Number(2n * size));
+  gone.close();
+  await until('one is given up', () => broker.native.broker.status().bytes === Number(size));
+  waiting.close();
+  await until('nothing is left', () => countDescriptors() === before);
+});
