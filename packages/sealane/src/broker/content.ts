@@ -22,6 +22,8 @@ export class Content {
     readonly fd: number,
     readonly size: number,
     private readonly onGone: (content: Content) => void,
+    /** The memory that was charged for it: no less than its size. */
+    readonly heldBytes = size,
   ) {}
 
   get uid(): number {

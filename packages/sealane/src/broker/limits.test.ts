@@ -1,6 +1,8 @@
 /** Every limit: what is over it is refused with a text that names the option, and what was there goes on. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
+import { BLOB_SEALS } from '../os/descriptor.js';
 import { Memfd } from '../os/memfd.js';
 import type { BrokerOptions } from './options.js';
 import {
@@ -91,6 +93,22 @@ test('a sparse giant over the limit is refused at once, whatever it claims to be
   const giant = sparse(t, 1_024 * 1_024 * MIB);
   await client.refused('limitExceeded', putCall('a', giant.size, { contentAddressed: true }), [giant.fd]);
   await client.refused('sizeMismatch', putCall('a', 8), [giant.fd]);
+});
+
+test('memory beyond the end of an object counts too, and is given back with it', async (t) => {
+  const { open, broker } = await startBroker(t, { maxBytes: 16 * MIB });
+  using memfd = Memfd.create('fat', 100);
+  const args = ['--keep-size', '--length', String(12 * MIB), '/proc/self/fd/3'];
+  const { status } = spawnSync('fallocate', args, { stdio: ['ignore', 'ignore', 'ignore', memfd.fd] });
+  if (status !== 0) return t.skip('there is no fallocate(1)');
+  memfd.seal(BLOB_SEALS);
+  const client = await open();
+  const object = await client.ask(putCall('fat', 100), [memfd.fd]);
+  assert.equal(object.size, 100);
+  assert(broker.status().bytes > 11 * MIB, `${broker.status().bytes} bytes are charged`);
+  await client.refused('limitExceeded', putCall('another', 100), [memfd.fd]);
+  await client.ask(drop('fat'));
+  assert.equal(broker.status().bytes, 0);
 });
 
 test('while a giant is hashed, others are served and their small objects are hashed', async (t) => {

@@ -3,7 +3,7 @@
  * Owns the descriptor from its arrival until the store has it. Trusts nothing: kind, seals, size and digest are verified.
  */
 import { SealaneError } from '../base/errors.js';
-import { requireBlobDescriptor } from '../os/descriptor.js';
+import { heldBytes, requireBlobDescriptor } from '../os/descriptor.js';
 import type { PutRequest } from '../wire/index.js';
 import { ownerOfPut } from './access.js';
 import { chargeOrShed } from './charge.js';
@@ -26,7 +26,7 @@ export function handlePut(session: Session, request: PutRequest, descriptors: re
     closer.reject(fd);
     throw error;
   }
-  const content = store.admit(admitted.account, fd, request.size);
+  const content = store.admit(admitted.account, fd, request.size, admitted.bytes);
   if (request.contentAddressed || request.digest !== undefined) {
     new Verification(session, request, content, admitted).start();
   } else {
@@ -38,6 +38,8 @@ export function handlePut(session: Session, request: PutRequest, descriptors: re
 interface Admitted {
   readonly draft: ObjectDraft;
   readonly account: Account;
+  /** Of memory, for the content. */
+  readonly bytes: number;
 }
 
 /** Checks everything but the digest, and charges for it. */
@@ -48,9 +50,9 @@ function admit(session: Session, request: PutRequest, fd: number): Admitted {
   const account = rights.account(draft.owner);
   // What is called as its digest is known by name only when that is computed.
   if (draft.name !== undefined || !request.contentAddressed) rights.checkPut(draft.name);
-  requireBlobDescriptor(fd, request.size);
-  chargeOrShed(services, account, { objects: 1, bytes: request.size, recordBytes: draft.recordBytes });
-  return { draft, account };
+  const bytes = heldBytes(requireBlobDescriptor(fd, request.size));
+  chargeOrShed(services, account, { objects: 1, bytes, recordBytes: draft.recordBytes });
+  return { draft, account, bytes };
 }
 
 function draftOf(session: Session, request: PutRequest): ObjectDraft {

@@ -56,11 +56,11 @@ export class Store {
   }
 
   /**
-   * Takes a validated descriptor whose bytes are charged to `account` already. The caller holds the first reference; with the
+   * Takes a validated descriptor whose `heldBytes` of memory are charged to `account` already. The caller holds the first reference; with the
    * last one the descriptor is closed and the bytes are refunded.
    */
-  admit(account: Account, fd: number, size: number): Content {
-    return new Content(account, fd, size, (content) => this.#onContentGone(content));
+  admit(account: Account, fd: number, size: number, heldBytes = size): Content {
+    return new Content(account, fd, size, (content) => this.#onContentGone(content), heldBytes);
   }
 
   /**
@@ -184,8 +184,8 @@ export class Store {
     const key = contentKey(content);
     if (shelf?.contents.get(key) === content) shelf.contents.delete(key);
     this.#tidy(content.shelf);
-    this.quota.refund(content.account, { bytes: content.size });
-    this.closer.close(content.fd, content.size);
+    this.quota.refund(content.account, { bytes: content.heldBytes });
+    this.closer.close(content.fd, content.heldBytes);
   }
 
   #shelf(id: number): Shelf {

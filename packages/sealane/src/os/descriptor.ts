@@ -38,6 +38,9 @@ const TMPFS = 0x01021994;
 /** HUGETLBFS_MAGIC of statfs(2). */
 const HUGETLBFS = 0x958458f6;
 
+/** Bytes of the largest page that memory is handed out in without anybody asking for huge ones: arm64 can have pages of 64 KiB. */
+const LARGEST_PAGE = 65_536;
+
 /** The types of files, S_IFMT of inode(7). */
 const TYPES: ReadonlyMap<number, string> = new Map([
   [0o100000, 'a file'],
@@ -163,6 +166,14 @@ export function requireBlobDescriptor(
     throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
   }
   return info;
+}
+
+/**
+ * The memory that a memfd's holder answers for, in bytes: its size, all of which reading may fill, and what was allocated beyond
+ * its end (fallocate with FALLOC_FL_KEEP_SIZE, huge pages), which no size tells of.
+ */
+export function heldBytes({ size, allocatedBytes }: DescriptorInfo): number {
+  return size + Math.max(0, allocatedBytes - Math.ceil(size / LARGEST_PAGE) * LARGEST_PAGE);
 }
 
 /** The names of the seals in a mask, for messages: 'SHRINK, GROW', or 'none'. */

@@ -3,7 +3,13 @@
  * Owns the descriptor from the start until the store has it. Trusts nothing.
  */
 import type { SealaneError } from '../../base/errors.js';
-import { BLOB_SEALS, type DescriptorInfo, inspect, requireBlobDescriptor } from '../../os/descriptor.js';
+import {
+  BLOB_SEALS,
+  type DescriptorInfo,
+  heldBytes,
+  inspect,
+  requireBlobDescriptor,
+} from '../../os/descriptor.js';
 import { ownerOfPut } from '../access.js';
 import { chargeOrShed } from '../charge.js';
 import type { Content } from '../content.js';
@@ -26,21 +32,22 @@ export function startPut(
   outcome: Outcome,
 ): Cancel {
   let admitted: Admitted;
+  let bytes: number;
   const size = Number(request.size);
   try {
     admitted = admit(services, caller, request);
-    checkDescriptor(fd, request.size);
+    bytes = heldBytes(checkDescriptor(fd, request.size));
     if (size > services.settings.maxObjectBytes) throw Refusal.of('broker object quota exceeded');
     chargeOrShed(services, admitted.account, {
       objects: 1,
-      bytes: size,
+      bytes,
       recordBytes: admitted.draft.recordBytes,
     });
   } catch (error) {
     services.closer.reject(fd);
     throw error;
   }
-  const content = services.store.admit(admitted.account, fd, size);
+  const content = services.store.admit(admitted.account, fd, size, bytes);
   const verification = new Verification(services, caller, request.digest, content, admitted, outcome);
   verification.start();
   return () => verification.cancel();
@@ -76,13 +83,13 @@ function draftOf(settings: BrokerSettings, caller: MemfdbusCaller, request: Memf
 }
 
 /** In this order: a regular file of the stated size, a memfd, and sealed. */
-function checkDescriptor(fd: number, size: bigint): void {
+function checkDescriptor(fd: number, size: bigint): DescriptorInfo {
   const info = inspectFile(fd);
   if (!info.regular) throw Refusal.of('descriptor is not a regular memfd-like file');
   if (BigInt(info.size) !== size) throw Refusal.sizeMismatch(size, info.size);
   if (info.seals !== -1 && (info.seals & BLOB_SEALS) !== BLOB_SEALS)
     throw Refusal.of('fd is not fully immutable-sealed');
-  requireBlobDescriptor(fd, info.size);
+  return requireBlobDescriptor(fd, info.size);
 }
 
 function inspectFile(fd: number): DescriptorInfo {
