@@ -99,8 +99,8 @@ export const PATHS: readonly Trial[] = [
     ),
   ),
   linked('the path of the socket is a symbolic link', '', 'INVALID_ARGUMENT'),
-  linked('the lock is a symbolic link', '.lock', 'SYSTEM'),
-  linked('the name under which the socket is bound first is a symbolic link', '.new', 'SYSTEM'),
+  linked('the lock is a symbolic link', '.lock', 'INVALID_ARGUMENT'),
+  linked('the name under which the socket is bound first is a symbolic link', '.new', 'INVALID_ARGUMENT'),
   first(
     'another user listens at the path of the socket',
     '',
@@ -123,7 +123,7 @@ export const PATHS: readonly Trial[] = [
   first(
     'another user made the name under which the socket is bound first',
     '.new',
-    'SYSTEM',
+    'INVALID_ARGUMENT',
     (path) => `fs.writeFileSync(${quoted(path)}, ''); ${STAY}`,
   ),
   tamper('another user removes the socket', (path) => `fs.unlinkSync(${quoted(path)})`),
