@@ -158,7 +158,7 @@ test('clients that vanish at any step leave nothing behind', async (t) => {
     return (
       broker.status().connections === 1 &&
       broker.status().objects === 1 &&
-      countDescriptors() - received === before
+      countDescriptors() - received <= before
     );
   });
   assert.equal(broker.status().watches, 0);

@@ -138,7 +138,8 @@ test('no descriptor stays behind: surplus, refused, unused, or of a client that 
   drop.send(requestOf(MEMFDBUS_COMMAND.drop, { name: 'x' }));
   assert.equal((await drop.reply())?.header.status, 0);
   drop.close();
-  await until('all is closed', () => countDescriptors() === before);
+  // Fewer: what an earlier test closed on a thread may have counted still.
+  await until('all is closed', () => countDescriptors() <= before);
 });
 
 test('the descriptor of the first byte counts; those that come later are closed', async (t) => {
