@@ -3,19 +3,15 @@
  * descriptors that its objects hold, which are closed at its end: a terminated worker runs no JavaScript that could.
  */
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "seam.h"
 
+static void close_owned(int fd) { close(fd); }
+
 static void env_end(void *data) {
     struct seam_env *seam = data;
-    for (size_t i = 0; i < seam->owned_bytes * 8; i++) {
-        if (seam->owned[i / 8] & (1u << (i % 8))) close((int)i);
-    }
-    free(seam->owned);
-    seam->owned = NULL;
-    seam->owned_bytes = 0;
+    record_end(&seam->owned, close_owned);
     handoff_env_end(seam);
     seam->ended = true;
     seam_env_release(seam);
@@ -47,23 +43,9 @@ void seam_env_release(struct seam_env *seam) {
     if (--seam->references == 0) free(seam);
 }
 
-static bool make_room(struct seam_env *seam, int fd) {
-    size_t bytes = (size_t)fd / 8 + 1;
-    if (bytes <= seam->owned_bytes) return true;
-    size_t wanted = bytes * 2;
-    uint8_t *owned = realloc(seam->owned, wanted);
-    if (owned == NULL) return false;
-    memset(owned + seam->owned_bytes, 0, wanted - seam->owned_bytes);
-    seam->owned = owned;
-    seam->owned_bytes = wanted;
-    return true;
-}
-
 /* Without memory for the record the descriptor is not on it: it is closed by its object, only not by the end of a worker. */
 void seam_own(struct seam_env *seam, int fd) {
-    if (!seam->ended && make_room(seam, fd)) seam->owned[fd / 8] |= (uint8_t)(1u << (fd % 8));
+    if (!seam->ended) (void)record_add(&seam->owned, fd);
 }
 
-void seam_disown(struct seam_env *seam, int fd) {
-    if ((size_t)fd / 8 < seam->owned_bytes) seam->owned[fd / 8] &= (uint8_t)~(1u << (fd % 8));
-}
+void seam_disown(struct seam_env *seam, int fd) { record_remove(&seam->owned, fd); }

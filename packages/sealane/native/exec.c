@@ -10,11 +10,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "parse.h"
 #include "seam.h"
 
 /* linux/close_range.h, Linux 5.9 and 5.11; the number is the same on all architectures */
@@ -178,20 +178,19 @@ static int become(struct image *image) {
     return error;
 }
 
-/* The strings of a block in which each ends with a zero byte, as a list that NULL ends. The caller frees the list, not the strings. */
+/* The strings of a block, as a list that NULL ends. The caller frees the list, not the strings. */
 static char **split(struct seam_call *call, size_t index, const char *name) {
     uint8_t *block;
-    size_t length, count = 0;
+    size_t length;
     if (!seam_bytes(call, index, name, &block, &length)) return NULL;
     if (length > 0 && block[length - 1] != 0) {
         seam_throw_type(call->env, "%s must end with a zero byte", name);
         return NULL;
     }
-    for (size_t i = 0; i < length; i++) count += block[i] == 0;
+    size_t count = parse_strings((char *)block, length, NULL, 0);
     char **list = calloc(count + 1, sizeof *list);
     if (list == NULL) seam_throw(call->env, ENOMEM, "calloc");
-    char *next = (char *)block;
-    for (size_t i = 0; list != NULL && i < count; i++, next += strlen(next) + 1) list[i] = next;
+    else parse_strings((char *)block, length, list, count);
     return list;
 }
 

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "parse.h"
+
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
@@ -53,19 +55,16 @@ static bool read_file(const char *path, void (*take)(const char *text, size_t le
     return length == 0;
 }
 
-static void add_lines(const char *text, size_t length, size_t *sum) {
-    for (size_t i = 0; i < length; i++) *sum += text[i] == '\n';
-}
+static void add_lines(const char *text, size_t length, size_t *sum) { *sum += parse_lines(text, length); }
 
-static void add_digits(const char *text, size_t length, size_t *sum) {
-    for (size_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++) *sum = *sum * 10 + (size_t)(text[i] - '0');
-}
+/* The file has one piece. */
+static void take_number(const char *text, size_t length, size_t *sum) { *sum = parse_number(text, length); }
 
 /* How many more ranges may be mapped; SIZE_MAX where that can't be found out. */
 static size_t count_left(void) {
     size_t limit = 0, used = 0;
     if (!read_file("/proc/self/maps", add_lines, &used)) return SIZE_MAX;
-    if (!read_file("/proc/sys/vm/max_map_count", add_digits, &limit)) limit = DEFAULT_MAX_MAP_COUNT;
+    if (!read_file("/proc/sys/vm/max_map_count", take_number, &limit)) limit = DEFAULT_MAX_MAP_COUNT;
     size_t allowed = limit - limit / RESERVED_PART;
     return used < allowed ? allowed - used : 0;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "kernel_abi.h"
+#include "record.h"
 
 /* Numbers that a function can put beside its return value. */
 #define SEAM_SCRATCH 256
@@ -28,9 +29,8 @@ struct seam_poll;
 /* What one environment owns. Freed when the environment has ended and the last poll and job let go. */
 struct seam_env {
     double *scratch;
-    /* Bit by descriptor: owned by an object of this environment, to be closed at its end. */
-    uint8_t *owned;
-    size_t owned_bytes;
+    /* Descriptors that an object of this environment owns, to be closed at its end. */
+    struct record owned;
     size_t references;
     bool ended;
     /* All polls that libuv still knows, and the hook that closes them. */

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "parse.h"
 #include "seam.h"
 
 /* Most descriptors that are sent in one packet: MAX_PACKET_DESCRIPTORS of the library and one more, so that tests can send too many. */
@@ -223,18 +224,6 @@ static napi_value socket_send(napi_env env, napi_callback_info info) {
     return result == -1 ? seam_throw(env, errno, "sendmsg") : seam_number(env, result);
 }
 
-/* Puts the descriptors of a received packet into `fds`, which has room for all that the control buffer can hold. */
-static uint32_t detach(struct msghdr *message, int *fds) {
-    uint32_t count = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-        size_t bytes = header->cmsg_len - CMSG_LEN(0);
-        memcpy(fds + count, CMSG_DATA(header), bytes);
-        count += (uint32_t)(bytes / sizeof(int));
-    }
-    return count;
-}
-
 /*
  * A packet without bytes means the end, whatever descriptors came with it. The others go on record: JavaScript may be
  * terminated before it knows of them.
@@ -242,7 +231,7 @@ static uint32_t detach(struct msghdr *message, int *fds) {
 static napi_value report_packet(struct seam_call *call, struct msghdr *message, ssize_t bytes) {
     double *out = call->seam->scratch;
     int fds[CONTROL_DESCRIPTORS];
-    uint32_t count = detach(message, fds);
+    uint32_t count = parse_descriptors(message, fds, CONTROL_DESCRIPTORS);
     for (uint32_t i = 0; bytes == 0 && i < count; i++) seam_dispose(fds[i]);
     out[0] = (message->msg_flags & MSG_CTRUNC ? FLAG_DESCRIPTORS_LOST : 0) |
              (message->msg_flags & MSG_TRUNC ? FLAG_TRUNCATED : 0);
@@ -294,10 +283,9 @@ static napi_value socket_unread(napi_env env, napi_callback_info info) {
 static napi_value socket_gone(napi_env env, napi_callback_info info) {
     struct seam_call call;
     struct pollfd entry = {0};
-    napi_value gone;
     if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &entry.fd)) return NULL;
     if (poll(&entry, 1, 0) == -1) return seam_throw(env, errno, "poll");
-    return napi_get_boolean(env, (entry.revents & POLLHUP) != 0, &gone) == napi_ok ? gone : NULL;
+    return seam_boolean(env, (entry.revents & POLLHUP) != 0);
 }
 
 /* ENOTCONN: the peer ended it first, which is what is wanted. */
