@@ -40,13 +40,16 @@ export function parseDuration(text: string): number | undefined {
 }
 
 function parseScaled(text: string, factors: Readonly<Record<string, number>>): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const unit = match?.[2]?.toLowerCase() ?? '';
+  const match = /^(\d{1,20})(?:\.(\d{1,20}))?\s*([a-z]*)$/i.exec(text.trim());
+  const [, whole = '', fraction = '', letters = ''] = match ?? [];
+  const unit = letters.toLowerCase();
   const factor = Object.hasOwn(factors, unit) ? factors[unit] : undefined;
   if (match === null || factor === undefined) return undefined;
-  // Rounded to a millionth: 1.1 * 1000 is not 1100 in binary fractions.
-  const value = Math.round(Number(match[1]) * factor * 1e6) / 1e6;
-  return Number.isSafeInteger(value) ? value : undefined;
+  // Decimal fractions are no binary ones: 1.1 * 1000 is not 1100 in floating point.
+  const scale = 10n ** BigInt(fraction.length);
+  const scaled = BigInt(whole + fraction) * BigInt(factor);
+  const value = Number(scaled / scale);
+  return scaled % scale === 0n && Number.isSafeInteger(value) ? value : undefined;
 }
 
 /** Bytes for people: `512 B`, `97.3 MiB`, `1.00 GiB`: three digits. */

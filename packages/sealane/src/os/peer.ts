@@ -48,7 +48,7 @@ function readGroups(fd: number): number[] {
 }
 
 /** The line of the unified hierarchy begins with `0::` (cgroups(7)). A path outside our cgroup namespace is told as `/../...`. */
-function unifiedPath(text: string): string | undefined {
+export function unifiedPath(text: string): string | undefined {
   const line = text.split('\n').find((entry) => entry.startsWith('0::/'));
   return line === undefined || line.startsWith('0::/..') ? undefined : line.slice(3);
 }
