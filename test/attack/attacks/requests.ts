@@ -1,5 +1,5 @@
 // Requests that are allowed, in numbers and of kinds that cost the broker most.
-import { Memfd } from 'sealane/internal';
+import { FLAG_DETACHED, HEADER_BYTES, Memfd } from 'sealane/internal';
 import {
   type Attack,
   type Call,
@@ -59,27 +59,28 @@ function sendAll(kit: Kit, connection: Connection, call: () => Call): void {
   }
 }
 
-/** Something to be found by those who ask for it. */
+/** Keeps something there to be found by those who ask for it: puts it anew before it expires. */
 async function present(kit: Kit, names: readonly string[]): Promise<void> {
+  const last = kit.keep('presented', () => ({ ms: Number.NEGATIVE_INFINITY }));
+  if (performance.now() - last.ms < TTL_MS / 2) return;
+  last.ms = performance.now();
   const connection = await kit.held('publisher');
   for (const name of names) await connection?.call(put(name, BYTES, { ttlMs: TTL_MS }), [content(kit).fd]);
 }
 
 async function listAll(kit: Kit): Promise<void> {
-  if (kit.turn % 50 === 0)
-    await present(
-      kit,
-      Array.from({ length: 200 }, (_, index) => `listed/${index}`),
-    );
+  await present(
+    kit,
+    Array.from({ length: 200 }, (_, index) => `listed/${index}`),
+  );
   await flood(kit, () => ({ type: 'list', after: 0, limit: 1_000, digests: false }));
 }
 
 async function listByPattern(kit: Kit): Promise<void> {
-  if (kit.turn % 50 === 0)
-    await present(
-      kit,
-      Array.from({ length: 50 }, (_, index) => `${LONG}${index}`),
-    );
+  await present(
+    kit,
+    Array.from({ length: 50 }, (_, index) => `${LONG}${index}`),
+  );
   await flood(kit, () => ({ type: 'list', pattern: COSTLY, after: 0, limit: 1_000, digests: false }));
 }
 
@@ -115,6 +116,25 @@ async function fillFlight(kit: Kit): Promise<void> {
       }
     }
   }
+}
+
+/** Messages of nearly the greatest size: a put that allows as many jobs as fit, which is more than it may. */
+async function sendLarge(kit: Kit): Promise<void> {
+  const connection = await kit.held();
+  if (connection === undefined) return;
+  const { header, body } = kit.keep('large', () => {
+    const allowed = Array.from({ length: 3_700 }, (_, index) => `${index}`.padEnd(256, 'j'));
+    const message = connection.encode(put('large', BYTES, { owner: 'large', allowed }));
+    const head = message.slice(0, HEADER_BYTES);
+    head[6] = FLAG_DETACHED;
+    return { header: head, body: Memfd.sealed('large', message.subarray(HEADER_BYTES)) };
+  });
+  for (let count = 0; count < 4; count++) {
+    // A number that no unanswered request has.
+    new DataView(header.buffer).setUint32(8, 1_000_000 + ((4 * kit.turn + count) % 1_000_000), true);
+    await connection.push(header, [body.fd, content(kit).fd]);
+  }
+  for (let count = 0; count < 4; count++) kit.saw(await connection.receive());
 }
 
 /** 64 watches with costly patterns on each of several connections, and names of 60 kB for them to be compared with. */
@@ -214,6 +234,13 @@ export const REQUESTS: readonly Attack[] = [
     roles: ['own', 'admitted'],
     expected: ['stuck'],
     round: getUnread,
+  },
+  {
+    name: 'messages of a mebibyte',
+    what: 'Puts that allow 3,700 jobs with ids of 256 bytes, of which 1,024 are too many.',
+    roles: ['own', 'admitted'],
+    expected: ['limitExceeded'],
+    round: sendLarge,
   },
   {
     name: 'descriptors under way',
