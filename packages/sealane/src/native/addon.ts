@@ -96,6 +96,14 @@ export interface Addon {
   /** A descriptor, on record, that is readable while the borrowed one is, or -1: that one is always ready. */
   epollOpen(fd: number): number;
 
+  /** An epoll descriptor, on record. */
+  readinessOpen(): number;
+  readinessAdd(epoll: number, fd: number, key: number, readable: boolean, writable: boolean): void;
+  readinessChange(epoll: number, fd: number, key: number, readable: boolean, writable: boolean): void;
+  readinessRemove(epoll: number, fd: number): void;
+  /** How many are ready, waited for up to 100 ms. scratch: key, 1 readable + 2 writable, next key ... */
+  readinessPoll(epoll: number, timeoutMs: number): number;
+
   /** Copies up to `length` bytes on a thread; resolves to how many there were. */
   copyStep(from: number, fromOffset: number, to: number, toOffset: number, length: number): Promise<number>;
 
