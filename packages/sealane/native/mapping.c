@@ -126,7 +126,7 @@ static bool length_argument(struct seam_call *call, size_t index, uint64_t *leng
     return false;
 }
 
-static napi_value map_file(struct seam_call *call, bool shared, bool populate) {
+static napi_value map_file(struct seam_call *call, enum range_kind kind, bool populate) {
     napi_env env = call->env;
     int fd;
     uint64_t offset, length;
@@ -136,7 +136,7 @@ static napi_value map_file(struct seam_call *call, bool shared, bool populate) {
     }
     struct mapping *mapping = new_mapping(length);
     if (mapping == NULL) return seam_throw(env, ENOMEM, "malloc");
-    if (!range_map(&mapping->range, fd, offset, length, shared)) {
+    if (!range_map(&mapping->range, fd, offset, length, kind)) {
         int error = errno;
         free_new(mapping);
         return seam_throw(env, error, "mmap");
@@ -152,12 +152,19 @@ static napi_value map_private(napi_env env, napi_callback_info info) {
     struct seam_call call;
     bool populate;
     if (!seam_begin(env, info, &call) || !seam_bool(&call, 3, "populate", &populate)) return NULL;
-    return map_file(&call, false, populate);
+    return map_file(&call, RANGE_PRIVATE, populate);
 }
 
 static napi_value map_shared(napi_env env, napi_callback_info info) {
     struct seam_call call;
-    return seam_begin(env, info, &call) ? map_file(&call, true, false) : NULL;
+    return seam_begin(env, info, &call) ? map_file(&call, RANGE_SHARED, false) : NULL;
+}
+
+static napi_value map_read_only(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    bool populate;
+    if (!seam_begin(env, info, &call) || !seam_bool(&call, 3, "populate", &populate)) return NULL;
+    return map_file(&call, RANGE_READ_ONLY, populate);
 }
 
 struct populate_job {
@@ -188,7 +195,7 @@ static const char *make_populated(struct populate_job *self) {
     self->fd = seam_memfd(self->name);
     if (self->fd == -1) return "memfd_create";
     /* Mapped first: a size for which there are no addresses fails here, before it uses up the memory of the machine. */
-    if (!range_map(&mapping->range, self->fd, 0, mapping->length, true)) return "mmap";
+    if (!range_map(&mapping->range, self->fd, 0, mapping->length, RANGE_SHARED)) return "mmap";
     if (!write_zeros(self->fd, mapping->length)) return "pwrite";
     if (!range_populate_write(&mapping->range)) return "madvise";
     range_settle(&mapping->range);
@@ -248,6 +255,22 @@ static struct mapping *mapping_argument(struct seam_call *call) {
     return NULL;
 }
 
+/* Huge pages are asked for before any is allocated. Answers whether the kernel took the advice. */
+static napi_value mapping_prepare(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    bool huge, populate, lock;
+    if (!seam_begin(env, info, &call) || !seam_bool(&call, 1, "hugePages", &huge) ||
+        !seam_bool(&call, 2, "populate", &populate) || !seam_bool(&call, 3, "lock", &lock)) {
+        return NULL;
+    }
+    struct mapping *mapping = mapping_argument(&call);
+    if (mapping == NULL) return NULL;
+    bool advised = huge && range_advise_huge(&mapping->range);
+    if (populate && !range_populate_write(&mapping->range)) return seam_throw(env, errno, "madvise");
+    if (lock && !range_lock(&mapping->range)) return seam_throw(env, errno, "mlock");
+    return seam_boolean(env, advised);
+}
+
 static napi_value mapping_buffer(napi_env env, napi_callback_info info) {
     struct seam_call call;
     if (!seam_begin(env, info, &call)) return NULL;
@@ -282,7 +305,9 @@ static napi_value mapping_close(napi_env env, napi_callback_info info) {
 const struct seam_entry mapping_entries[] = {
     {"mapPrivate", map_private},
     {"mapShared", map_shared},
+    {"mapReadOnly", map_read_only},
     {"mapPopulated", map_populated},
+    {"mappingPrepare", mapping_prepare},
     {"mappingBuffer", mapping_buffer},
     {"mappingClose", mapping_close},
     {NULL, NULL},

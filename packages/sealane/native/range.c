@@ -119,7 +119,7 @@ static struct refused *refused_list;
 
 static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
-bool range_map(struct range *range, int fd, uint64_t offset, size_t length, bool shared) {
+bool range_map(struct range *range, int fd, uint64_t offset, size_t length, enum range_kind kind) {
     size_t page = page_size();
     range->inside = offset % page;
     range->span = (range->inside + length + page - 1) / page * page;
@@ -128,8 +128,9 @@ bool range_map(struct range *range, int fd, uint64_t offset, size_t length, bool
         errno = ENOMEM;
         return false;
     }
-    int flags = shared ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
-    void *base = mmap(NULL, range->span, PROT_READ | PROT_WRITE, flags, fd, (off_t)(offset - range->inside));
+    int flags = kind == RANGE_PRIVATE ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+    int protection = kind == RANGE_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+    void *base = mmap(NULL, range->span, protection, flags, fd, (off_t)(offset - range->inside));
     range->base = base == MAP_FAILED ? NULL : base;
     return base != MAP_FAILED;
 }
@@ -155,6 +156,10 @@ bool range_populate_write(const struct range *range) {
     }
     return true;
 }
+
+bool range_advise_huge(const struct range *range) { return madvise(range->base, range->span, MADV_HUGEPAGE) == 0; }
+
+bool range_lock(const struct range *range) { return mlock(range->base, range->span) == 0; }
 
 /* The advice itself is of no account; every kernel that has it first empties this processor's list of new pages. */
 void range_settle(const struct range *range) { (void)madvise(range->base, page_size(), MADV_COLD); }

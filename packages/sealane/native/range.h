@@ -16,12 +16,19 @@ struct range {
     size_t inside;
 };
 
+/* Who sees what is written: nobody, and memory for it is not reserved; all who map the file; or there is no writing. */
+enum range_kind { RANGE_PRIVATE, RANGE_SHARED, RANGE_READ_ONLY };
+
 /* Maps `length` bytes from any `offset` of the file. False: errno says why. */
-bool range_map(struct range *range, int fd, uint64_t offset, size_t length, bool shared);
+bool range_map(struct range *range, int fd, uint64_t offset, size_t length, enum range_kind kind);
 /* Reads all pages in ahead, as well as the kernel can. */
 void range_populate_read(const struct range *range);
 /* Allocates all pages of a shared mapping. False: errno says why. */
 bool range_populate_write(const struct range *range);
+/* Asks for huge pages, for what is allocated from now on. False: the kernel has none. */
+bool range_advise_huge(const struct range *range);
+/* Keeps all pages in memory until the range ends. False: errno says why. */
+bool range_lock(const struct range *range);
 /* Has this processor let go of pages that it just made, so that a seal on another need not wait for it. */
 void range_settle(const struct range *range);
 /* Lets the file go and keeps the addresses, inaccessible. */

@@ -52,8 +52,12 @@ export interface Addon {
   /** Maps privately; `populate` reads the pages in ahead. */
   mapPrivate(fd: number, offset: number, length: number, populate: boolean): NativeHandle;
   mapShared(fd: number, offset: number, length: number): NativeHandle;
+  /** Maps shared for reading only: a write kills the process. `populate` reads the pages in ahead. */
+  mapReadOnly(fd: number, offset: number, length: number, populate: boolean): NativeHandle;
   /** Resolves to [descriptor on record, mapping]. */
   mapPopulated(name: string, size: number): Promise<[number, NativeHandle]>;
+  /** For a writable mapping: advises huge pages, allocates all pages, locks them. Whether the advice was taken. */
+  mappingPrepare(mapping: NativeHandle, hugePages: boolean, populate: boolean, lock: boolean): boolean;
   /** The external ArrayBuffer over the range; once per mapping. Undefined where Node.js allows none. */
   mappingBuffer(mapping: NativeHandle): ArrayBuffer | undefined;
   /** Detaches the ArrayBuffer and lets the file go; the addresses are given back when nothing can hold them. */

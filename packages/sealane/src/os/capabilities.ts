@@ -7,6 +7,7 @@ import { release } from 'node:os';
 import { isSealaneError } from '../base/errors.js';
 import { addon, addonPath, type LibcKind, libcKind } from '../native/addon.js';
 import { SEAL_NAMES } from './descriptor.js';
+import { sharedHugePages } from './huge-pages.js';
 import { Memfd } from './memfd.js';
 import {
   checkRuntimeDirectory,
@@ -77,7 +78,7 @@ export function readCapabilities(): Capabilities {
     seals: trySeals(),
     noexecSeal: native.tryMemfdFlags(MFD_NOEXEC_SEAL) === 0,
     peerPidfd: native.tryPeerPidfd(),
-    hugePages: { transparent: readChoice(), explicit: native.tryMemfdFlags(MFD_HUGETLB) === 0 },
+    hugePages: { transparent: sharedHugePages(), explicit: native.tryMemfdFlags(MFD_HUGETLB) === 0 },
     descriptors: { soft, hard },
     maxMapCount: readNumber('/proc/sys/vm/max_map_count'),
     maxPacketBytes: tryPackets(),
@@ -143,11 +144,6 @@ function tryDigest(): boolean {
     if (isSealaneError(error, 'ERR_SEALANE_UNSUPPORTED_PLATFORM')) return false;
     throw error;
   }
-}
-
-/** The kernel lists all choices and puts the chosen one into brackets. */
-function readChoice(): string | undefined {
-  return readText('/sys/kernel/mm/transparent_hugepage/shmem_enabled')?.match(/\[(.+?)\]/)?.[1];
 }
 
 function readInotifyLimits(): InotifyLimits {

@@ -22,6 +22,14 @@ export const SEAL_EXEC = 32;
 /** The seals that make a memfd immutable. Others may be there as well. */
 export const BLOB_SEALS = SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_WRITE;
 
+/**
+ * The seals of memory that one process writes and others read: the size is fixed, and the writable mapping that was made before the
+ * seals stays the only one.
+ */
+export const POOL_SEALS = SEAL_SEAL | SEAL_SHRINK | SEAL_GROW | SEAL_FUTURE_WRITE;
+/** The seals of memory that two processes write: neither can cut it off under the other. */
+export const CONTROL_SEALS = SEAL_SEAL | SEAL_SHRINK | SEAL_GROW;
+
 /** Names of single seals, for messages. */
 export const SEAL_NAMES: ReadonlyMap<number, string> = new Map([
   [SEAL_SEAL, 'SEAL'],
@@ -156,15 +164,26 @@ export function requireBlobDescriptor(
 ): DescriptorInfo {
   const info = inspect(fd, name);
   requireReadableMemfd(name, info);
-  if ((info.seals & BLOB_SEALS) !== BLOB_SEALS) {
-    const missing = sealNames(BLOB_SEALS & ~info.seals);
-    const advice = `add them with fcntl(F_ADD_SEALS) before handing it over`;
-    throw new SealaneError('ERR_SEALANE_NOT_SEALED', `${name} lacks the seals ${missing}: ${advice}`);
-  }
-  if (expectedSize !== undefined && info.size !== expectedSize) {
-    const message = `${name} has ${info.size} bytes, but ${expectedSize} were stated: state its real size`;
-    throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
-  }
+  requireSeals(name, info, BLOB_SEALS);
+  if (expectedSize !== undefined) requireSize(name, info, expectedSize);
+  return info;
+}
+
+/**
+ * Demands a descriptor of memory that a peer made to be shared: a readable memfd on tmpfs with at least these seals and of exactly this
+ * size. Borrows it. Throws, in this order, ERR_SEALANE_WRONG_DESCRIPTOR, ERR_SEALANE_NOT_SEALED, ERR_SEALANE_SIZE_MISMATCH. Only with
+ * CONTROL_SEALS, or more, is it safe to map: else the peer can cut it off. `name` as for {@link inspect}.
+ */
+export function requireSealedMemory(
+  fd: number,
+  seals: number,
+  size: number,
+  name = 'the descriptor',
+): DescriptorInfo {
+  const info = inspect(fd, name);
+  requireReadableMemfd(name, info);
+  requireSeals(name, info, seals);
+  requireSize(name, info, size);
   return info;
 }
 
@@ -231,6 +250,19 @@ function requireReadableMemfd(name: string, info: DescriptorInfo): void {
     throw wrongDescriptor(name, `is ${kindOf(info)}, not a memfd: ${advice}`);
   if (info.accessMode === 'w')
     throw wrongDescriptor(name, 'is open for writing only: hand over one that can be read');
+}
+
+function requireSeals(name: string, info: DescriptorInfo, seals: number): void {
+  if ((info.seals & seals) === seals) return;
+  const missing = sealNames(seals & ~info.seals);
+  const advice = `add them with fcntl(F_ADD_SEALS) before handing it over`;
+  throw new SealaneError('ERR_SEALANE_NOT_SEALED', `${name} lacks the seals ${missing}: ${advice}`);
+}
+
+function requireSize(name: string, info: DescriptorInfo, size: number): void {
+  if (info.size === size) return;
+  const message = `${name} has ${info.size} bytes, but ${size} were stated: state its real size`;
+  throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
 }
 
 function kindOf(info: DescriptorInfo): string {

@@ -8,7 +8,7 @@ export * from './handoff.js';
 export * from './listener.js';
 export * from './lock.js';
 export type { Mappable } from './mappable.js';
-export { Mapping } from './mapping.js';
+export { Mapping, type PageOptions } from './mapping.js';
 export { Memfd } from './memfd.js';
 export * from './notify.js';
 export { Output, type OutputWritten } from './output.js';
@@ -17,5 +17,6 @@ export { type Interest, MAX_POLL_KEYS, MAX_POLL_MS, Readiness } from './readines
 export { reopen } from './reopen.js';
 export * from './runtime-directory.js';
 export * from './sha256.js';
+export { SharedMemory } from './shared-memory.js';
 export * from './unix-socket.js';
 export { Watcher } from './watcher.js';

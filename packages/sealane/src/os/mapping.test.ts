@@ -1,10 +1,11 @@
 /** What a mapping shows, what it shares, and what is left after its end. Its memory's life: mapping-life.test.ts. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:buffer';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { SealaneError } from '../base/errors.js';
-import { BLOB_SEALS, inspect, SEAL_WRITE } from './descriptor.js';
+import { BLOB_SEALS, inspect, SEAL_FUTURE_WRITE, SEAL_WRITE } from './descriptor.js';
 import { Mapping } from './mapping.js';
 import { Memfd } from './memfd.js';
 
@@ -12,6 +13,10 @@ const MIB = 1_048_576;
 
 function hasCode(code: string): (error: unknown) => boolean {
   return (error) => error instanceof SealaneError && error.code === code;
+}
+
+function hasErrno(name: string): (error: unknown) => boolean {
+  return (error) => error instanceof SealaneError && error.errnoName === name;
 }
 
 /** The lines of /proc/self/maps about memfds of that name. */
@@ -80,6 +85,45 @@ test('a write into a shared mapping reaches the memfd and other mappings', () =>
   const read = Buffer.alloc(1);
   memfd.read(read, 5001);
   assert.equal(read[0], 42);
+});
+
+test('a mapping for reading only shows what the owner writes, then and later, from any offset', () => {
+  using memfd = Memfd.create('watched', 8192);
+  using writable = Mapping.shared(memfd.fd, 0, 8192);
+  memfd.seal(SEAL_FUTURE_WRITE);
+  using part = Mapping.sharedReadOnly(memfd.fd, 5000, 8);
+  assert.equal(part.bytes[3], 0);
+  writable.bytes[5003] = 42;
+  assert.equal(part.bytes[3], 42);
+  assert.equal(Atomics.load(part.bytes, 3), 42);
+  assert.equal(mapped('watched').filter((line) => / r--s /.test(line)).length, 1);
+  assert.throws(() => Mapping.shared(memfd.fd, 0, 8192), hasErrno('EPERM'));
+  part.close();
+  assert.equal(part.closed, true);
+  assert.equal(mapped('watched').filter((line) => / r--s /.test(line)).length, 0);
+});
+
+test('a mapping for reading only can be populated, be empty, and reach no further than the file', () => {
+  using memfd = Memfd.create('read ahead', 4 * MIB);
+  memfd.write(Buffer.alloc(4 * MIB, 1), 0);
+  using mapping = Mapping.sharedReadOnly(memfd.fd, 0, 4 * MIB, { populate: true });
+  assert.equal(residentKilobytes('read ahead'), 4096);
+  assert.equal(mapping.bytes[MIB], 1);
+  using empty = Mapping.sharedReadOnly(memfd.fd, 0, 0);
+  assert.equal(empty.bytes.length, 0);
+  assert.throws(() => Mapping.sharedReadOnly(memfd.fd, 1, 4 * MIB), TypeError);
+});
+
+test('a write into a mapping for reading only ends the process', () => {
+  const program = `
+    const { Mapping } = await import(${JSON.stringify(new URL('./mapping.js', import.meta.url).href)});
+    const { Memfd } = await import(${JSON.stringify(new URL('./memfd.js', import.meta.url).href)});
+    const mapping = Mapping.sharedReadOnly(Memfd.create('read', 10).fd, 0, 10);
+    console.log(mapping.bytes[0]);
+    mapping.bytes[0] = 1;`;
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  assert.equal(result.stdout, '0\n');
+  assert.equal(result.signal, 'SIGSEGV');
 });
 
 test('an open shared mapping forbids the write seal, and closing it allows it at once', () => {
@@ -155,8 +199,6 @@ test('wrong arguments are TypeErrors', () => {
 
 test('what the kernel refuses is a system error', () => {
   using memfd = Memfd.sealed('refused', Buffer.alloc(100));
-  const hasErrno = (name: string) => (error: unknown) =>
-    error instanceof SealaneError && error.errnoName === name;
   assert.throws(() => Mapping.shared(memfd.fd, 0, 100), hasErrno('EPERM'));
   assert.throws(() => Mapping.private(2_000_000_000, 0, 100), hasErrno('EBADF'));
 });

@@ -9,6 +9,16 @@ import { addon, type NativeHandle } from '../native/addon.js';
 import { Memfd } from './memfd.js';
 import { systemError } from './system-error.js';
 
+/** How the pages of shared memory are got ready before their first use. */
+export interface PageOptions {
+  /** Allocates all pages at once, so that no later access waits for one. Default: false. */
+  readonly prefault?: boolean;
+  /** Keeps all pages in memory (mlock); counts against RLIMIT_MEMLOCK. Default: false. */
+  readonly lock?: boolean;
+  /** Asks for huge pages, and does without where the kernel has none for shared memory. Default: false. */
+  readonly hugePages?: boolean;
+}
+
 /** Mapped memory. A view that is used after close() is an empty view. */
 export class Mapping implements Disposable {
   /** Length of the range in bytes. */
@@ -48,6 +58,25 @@ export class Mapping implements Disposable {
   }
 
   /**
+   * Maps `length` bytes from `offset` (any offset) for reading only, so that what the file's owner writes is seen: the memory of somebody
+   * else, who sealed it with SEAL_FUTURE_WRITE and keeps the one writable mapping. A write from JavaScript into it kills the process
+   * (SIGSEGV). Otherwise as {@link Mapping.private}.
+   */
+  static sharedReadOnly(
+    fd: number,
+    offset: number,
+    length: number,
+    options: { populate?: boolean } = {},
+  ): Mapping {
+    if (length === 0) return new Mapping(0, undefined);
+    try {
+      return new Mapping(length, addon().mapReadOnly(fd, offset, length, options.populate === true));
+    } catch (error) {
+      throw systemError(error, `mapping ${length} bytes at ${offset} of descriptor ${fd} for reading`);
+    }
+  }
+
+  /**
    * Makes a memfd of `size` bytes (1 at least), maps it shared, and has the kernel allocate all its pages, all on another
    * thread. The caller owns both results.
    */
@@ -57,6 +86,21 @@ export class Mapping implements Disposable {
       return { memfd: Memfd.take(fd), mapping: new Mapping(size, handle) };
     } catch (error) {
       throw systemError(error, `making and populating a memfd of ${size} bytes`);
+    }
+  }
+
+  /**
+   * Gets the pages of a shared, writable mapping ready, with the thread blocked until they are: advises huge pages, has all pages
+   * allocated, and locks them in memory. Returns whether the kernel took the advice of huge pages, which says not yet that it has any.
+   * Throws ERR_SEALANE_CLOSED, ERR_SEALANE_EXHAUSTED (no memory; or RLIMIT_MEMLOCK allows not so much to be locked).
+   */
+  prepare({ hugePages = false, prefault = false, lock = false }: PageOptions): boolean {
+    if (this.#closed) throw closedError('the mapping');
+    if (this.#handle === undefined) return false;
+    try {
+      return addon().mappingPrepare(this.#handle, hugePages, prefault, lock);
+    } catch (error) {
+      throw systemError(error, `preparing ${this.length} bytes of shared memory`, 'ERR_SEALANE_EXHAUSTED');
     }
   }
 

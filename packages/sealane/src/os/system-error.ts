@@ -17,6 +17,29 @@ const HINT_BY_EXHAUSTION: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'there is no space left, or a kernel limit for this user is reached'],
 ]);
 
+const MEMLOCK_HINT =
+  'this process may not lock so much memory: raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK= of systemd), or do not lock it';
+
+/** Where the system call tells more than the error alone. */
+const HINT_BY_CALL: ReadonlyMap<string, string> = new Map([
+  [
+    'ENOMEM mmap',
+    'the process has no memory or no mapping left: close some, or raise vm.max_map_count (sysctl)',
+  ],
+  ['ENOMEM mlock', MEMLOCK_HINT],
+  ['EPERM mlock', MEMLOCK_HINT],
+  ['EAGAIN mlock', MEMLOCK_HINT],
+  [
+    'EMFILE inotify_init1',
+    'this user has no inotify instance left: raise fs.inotify.max_user_instances (sysctl), or RLIMIT_NOFILE (ulimit -n)',
+  ],
+  [
+    'ENOSPC inotify_add_watch',
+    'this user has no inotify watch left: raise fs.inotify.max_user_watches (sysctl)',
+  ],
+  ['ENOSPC epoll_ctl', 'this user watches too many descriptors: raise fs.epoll.max_user_watches (sysctl)'],
+]);
+
 /**
  * The error to throw for what the addon threw: a SealaneError for a failed system call (ERR_SEALANE_EXHAUSTED
  * when something is used up, else `code`), everything else unchanged. `what` says what was attempted.
@@ -56,8 +79,5 @@ export function nodeError(cause: unknown, what: string): SealaneError {
 }
 
 function hintFor(errnoName: string, syscall: string): string | undefined {
-  if (errnoName === 'ENOMEM' && syscall === 'mmap') {
-    return 'the process has no memory or no mapping left: close some, or raise vm.max_map_count (sysctl)';
-  }
-  return HINT_BY_EXHAUSTION.get(errnoName);
+  return HINT_BY_CALL.get(`${errnoName} ${syscall}`) ?? HINT_BY_EXHAUSTION.get(errnoName);
 }
