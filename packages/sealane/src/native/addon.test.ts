@@ -152,6 +152,7 @@ const MAKERS = new Set([
   'duplicate',
   'epollOpen',
   'readinessOpen',
+  'inotifyOpen',
 ]);
 
 function release(name: string, result: unknown): void {

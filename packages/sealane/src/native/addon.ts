@@ -108,6 +108,15 @@ export interface Addon {
   /** How many are ready, waited for up to 100 ms. scratch: key, 1 readable + 2 writable, next key ... */
   readinessPoll(epoll: number, timeoutMs: number): number;
 
+  /** An inotify descriptor, non-blocking, on record. */
+  inotifyOpen(): number;
+  /** The number of the watch. */
+  inotifyWatch(fd: number, path: string): number;
+  /** Ends the watch if it has not ended. */
+  inotifyUnwatch(fd: number, watch: number): void;
+  /** Bytes of whole events, or -1: there are none. `into` has room for the longest. */
+  inotifyRead(fd: number, into: Uint8Array): number;
+
   /** Copies up to `length` bytes on a thread; resolves to how many there were. */
   copyStep(from: number, fromOffset: number, to: number, toOffset: number, length: number): Promise<number>;
 

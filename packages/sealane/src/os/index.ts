@@ -5,6 +5,7 @@ export * from './copy.js';
 export * from './descriptor.js';
 export * from './exec.js';
 export * from './handoff.js';
+export { Inotify, type InotifyEvent, type InotifyKind } from './inotify.js';
 export * from './listener.js';
 export * from './lock.js';
 export type { Mappable } from './mappable.js';
