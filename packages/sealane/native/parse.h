@@ -9,6 +9,12 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+/*
+ * SCM_MAX_FD, all that a packet can carry. What does not fit the kernel would close within recvmsg, in the thread that receives, and a
+ * close can take as long as the sender likes.
+ */
+#define PARSE_MAX_DESCRIPTORS 253
+
 /* Puts the descriptors that came with a packet into `fds`, at most `capacity` of them. Answers how many. */
 uint32_t parse_descriptors(const struct msghdr *message, int *fds, uint32_t capacity);
 

@@ -16,11 +16,6 @@
 
 /* Most descriptors that are sent in one packet: MAX_PACKET_DESCRIPTORS of the library and one more, so that tests can send too many. */
 #define MAX_DESCRIPTORS 5
-/*
- * SCM_MAX_FD, all that a packet can carry. What does not fit the kernel would close within recvmsg, in this thread, and a close
- * can take as long as the sender likes.
- */
-#define CONTROL_DESCRIPTORS 253
 
 enum { FLAG_DESCRIPTORS_LOST = 1, FLAG_TRUNCATED = 2 };
 enum { SEND_DONE, SEND_FULL, SEND_IN_FLIGHT };
@@ -179,9 +174,9 @@ static bool descriptors_argument(struct seam_call *call, size_t index, int *fds,
 
 union control {
     struct cmsghdr header;
-    char bytes[CMSG_SPACE(CONTROL_DESCRIPTORS * sizeof(int))];
+    char bytes[CMSG_SPACE(PARSE_MAX_DESCRIPTORS * sizeof(int))];
 };
-_Static_assert(SEAM_SCRATCH >= CONTROL_DESCRIPTORS + 2, "a packet's descriptors are reported as scratch numbers");
+_Static_assert(SEAM_SCRATCH >= PARSE_MAX_DESCRIPTORS + 2, "a packet's descriptors are reported as scratch numbers");
 
 static void attach(struct msghdr *message, union control *control, const int *fds, uint32_t count) {
     if (count == 0) return;
@@ -230,8 +225,8 @@ static napi_value socket_send(napi_env env, napi_callback_info info) {
  */
 static napi_value report_packet(struct seam_call *call, struct msghdr *message, ssize_t bytes) {
     double *out = call->seam->scratch;
-    int fds[CONTROL_DESCRIPTORS];
-    uint32_t count = parse_descriptors(message, fds, CONTROL_DESCRIPTORS);
+    int fds[PARSE_MAX_DESCRIPTORS];
+    uint32_t count = parse_descriptors(message, fds, PARSE_MAX_DESCRIPTORS);
     for (uint32_t i = 0; bytes == 0 && i < count; i++) seam_dispose(fds[i]);
     out[0] = (message->msg_flags & MSG_CTRUNC ? FLAG_DESCRIPTORS_LOST : 0) |
              (message->msg_flags & MSG_TRUNC ? FLAG_TRUNCATED : 0);
@@ -259,7 +254,7 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
     if (length == 0) return seam_throw_type(env, "into must have room for a byte at least");
     struct iovec part = {.iov_base = data, .iov_len = length};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
-    message.msg_controllen = CMSG_LEN(CONTROL_DESCRIPTORS * sizeof(int));
+    message.msg_controllen = CMSG_LEN(PARSE_MAX_DESCRIPTORS * sizeof(int));
     ssize_t bytes;
     do bytes = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (bytes == -1 && (errno == EINTR || errno == ECONNRESET));

@@ -81,6 +81,10 @@ export interface Addon {
   socketUnread(fd: number): number;
   /** Whether the peer has closed its end altogether. */
   socketGone(fd: number): boolean;
+  /** Sends one byte without waiting; true also when the queue is full. False: the peer is gone. */
+  socketWake(fd: number): boolean;
+  /** Discards up to `max` packets of one byte; how many, -1 at the end, -2 after another packet. scratch: how many in any case. */
+  socketDrain(fd: number, max: number): number;
   socketShutdown(fd: number, sendingOnly: boolean): void;
   /** Ends the connection, whoever else holds it, and closes the descriptor: on another thread if unread packets are left. */
   socketHangUp(fd: number): void;
@@ -148,6 +152,8 @@ export interface Addon {
 
   /** CLOCK_REALTIME to scratch: seconds, nanoseconds. */
   clockRealtime(): void;
+  /** CLOCK_MONOTONIC to scratch: seconds, nanoseconds; then all of it in nanoseconds, as low and high word of 64 bits. */
+  clockMonotonic(): void;
 
   /** scratch: soft and hard RLIMIT_NOFILE (Infinity: none), page size in bytes. */
   readLimits(): void;

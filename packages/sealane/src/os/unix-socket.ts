@@ -11,6 +11,12 @@ import { isNativeError, systemError } from './system-error.js';
 /** Longest path of a socket in bytes: sun_path without its final zero. */
 export const MAX_SOCKET_PATH_BYTES = 107;
 
+/** What {@link UnixSocket.drain} answers at the end of a connection. */
+export const DRAIN_END = -1;
+
+/** What {@link UnixSocket.drain} answers after a packet that is no wake-up. */
+export const DRAIN_FOREIGN = -2;
+
 /** Who was at the other end when the connection was made, SO_PEERCRED. The kernel says so, not the peer. */
 export interface PeerCredentials {
   /** Process id, or 0 when the process is outside this pid namespace. */
@@ -180,6 +186,31 @@ export class UnixSocket implements Disposable {
     }
     if (bytes === -1) return 'empty';
     return bytes === 0 ? 'end' : readPacket(bytes, native.scratch);
+  }
+
+  /**
+   * Wakes the peer: sends one byte, without ever waiting. A full queue is as good as sent, for the peer has something to read. False: the
+   * peer is gone. Allocates nothing.
+   */
+  wake(): boolean {
+    try {
+      return addon().socketWake(this.fd);
+    } catch (error) {
+      throw systemError(error, 'waking a peer');
+    }
+  }
+
+  /**
+   * Discards up to `max` (4,096 at most) wake-ups, packets of one byte without descriptors. Returns how many there were, 0 for none;
+   * {@link DRAIN_END} when the peer has closed or reset the connection; {@link DRAIN_FOREIGN} after a packet of another kind, which is
+   * discarded with its descriptors. Allocates nothing.
+   */
+  drain(max: number): number {
+    try {
+      return addon().socketDrain(this.fd, max);
+    } catch (error) {
+      throw systemError(error, 'receiving wake-ups');
+    }
   }
 
   /** Bytes that were sent and that the peer has not read, as the kernel counts them (SIOCOUTQ, unix(7)). */
