@@ -82,7 +82,7 @@ test('every error code that the documentation names exists, and every code is do
     const named = read(page).match(/ERR_SEALANE_[A-Z_]*[A-Z]/g) ?? [];
     for (const code of named) assert.ok(codes.has(code), `${page} names ${code}`);
   }
-  const text = read('docs/blobs.md') + read('docs/broker.md');
+  const text = read('docs/blobs.md') + read('docs/broker.md') + read('docs/services.md');
   for (const code of codes) {
     const short = code.replace('ERR_SEALANE', '');
     assert.ok(text.includes(code) || text.includes(`\`${short}\``), `${code} is not documented`);

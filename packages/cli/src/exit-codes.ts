@@ -67,6 +67,9 @@ const EXIT_OF_CODE: Readonly<Record<SealaneErrorCode, number>> = {
   ERR_SEALANE_BAD_TOKEN: EXIT.failure,
   ERR_SEALANE_ABORTED: EXIT.interrupted,
   ERR_SEALANE_TIMEOUT: EXIT.timeout,
+  ERR_SEALANE_SETTINGS_MISMATCH: EXIT.failure,
+  ERR_SEALANE_SERVICE_EXISTS: EXIT.failure,
+  ERR_SEALANE_NO_SERVICE: EXIT.notFound,
 };
 
 /** The exit code for an error of the library. A code that this version does not know is a failure. */

@@ -55,8 +55,14 @@ export type SealaneErrorCode =
   | 'ERR_SEALANE_BAD_TOKEN'
   /** The wait was given up: its AbortSignal fired. `cause` is the signal's reason. */
   | 'ERR_SEALANE_ABORTED'
-  /** A connection could not be made within its time limit. */
-  | 'ERR_SEALANE_TIMEOUT';
+  /** A connection could not be made, or a lock not be had, within its time limit. */
+  | 'ERR_SEALANE_TIMEOUT'
+  /** A service exists and does not fit what was required of it; the message names the setting or attribute, and both values. */
+  | 'ERR_SEALANE_SETTINGS_MISMATCH'
+  /** A service of this name exists already. */
+  | 'ERR_SEALANE_SERVICE_EXISTS'
+  /** There is no service of this name in the domain. */
+  | 'ERR_SEALANE_NO_SERVICE';
 
 /** What an error may carry beside its code and message. */
 export interface SealaneErrorDetails {

@@ -4,6 +4,7 @@ export * from './memfdbus.js';
 export * from './messages.js';
 export * from './numbers.js';
 export { NamePattern } from './pattern.js';
+export { protocolError } from './protocol-error.js';
 export { decodeRequest, encodeRequest } from './requests.js';
 export { decodeResponse, encodeRefusal, encodeResponse } from './responses.js';
 export { codeToStatus, isErrorStatus, statusToCode } from './status.js';
