@@ -70,6 +70,8 @@ const EXIT_OF_CODE: Readonly<Record<SealaneErrorCode, number>> = {
   ERR_SEALANE_SETTINGS_MISMATCH: EXIT.failure,
   ERR_SEALANE_SERVICE_EXISTS: EXIT.failure,
   ERR_SEALANE_NO_SERVICE: EXIT.notFound,
+  ERR_SEALANE_SUBSCRIBER_FULL: EXIT.failure,
+  ERR_SEALANE_BUSY: EXIT.failure,
 };
 
 /** The exit code for an error of the library. A code that this version does not know is a failure. */

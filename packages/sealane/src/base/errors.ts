@@ -62,7 +62,11 @@ export type SealaneErrorCode =
   /** A service of this name exists already. */
   | 'ERR_SEALANE_SERVICE_EXISTS'
   /** There is no service of this name in the domain. */
-  | 'ERR_SEALANE_NO_SERVICE';
+  | 'ERR_SEALANE_NO_SERVICE'
+  /** A subscriber's buffer is full, and the publisher was told to fail then. */
+  | 'ERR_SEALANE_SUBSCRIBER_FULL'
+  /** Another call on the same object is still under way. */
+  | 'ERR_SEALANE_BUSY';
 
 /** What an error may carry beside its code and message. */
 export interface SealaneErrorDetails {

@@ -1,0 +1,209 @@
+/**
+ * The packets by which a subscriber and a publisher become a pair. Pure: bytes in, values out. spec/services.md draws them.
+ * Trusts nothing: whatever is read comes from a peer, and is refused with ERR_SEALANE_PROTOCOL when it is out of range.
+ */
+import { SealaneError } from '../base/errors.js';
+import {
+  HANDSHAKE_ACCEPT,
+  HANDSHAKE_ACCEPT_BYTES,
+  HANDSHAKE_CONNECT,
+  HANDSHAKE_CONNECT_BYTES,
+  HANDSHAKE_MAGIC,
+  HANDSHAKE_MAX_REFUSE_BYTES,
+  HANDSHAKE_REFUSE,
+  HANDSHAKE_REFUSE_HEADER_BYTES,
+  HANDSHAKE_VERSION,
+  SLOT_HEADER_BYTES,
+} from '../shm/layout.js';
+import { MAX_SLOTS } from '../shm/outcome.js';
+import type { SlotShape } from './slots.js';
+
+/** What a subscriber asks for. */
+export interface ConnectRequest {
+  /** The service, 20 hexadecimal digits. */
+  readonly service: string;
+  /** The publisher's port. */
+  readonly publisher: number;
+  /** The node of the subscriber, 16 hexadecimal digits. */
+  readonly node: string;
+  /** The subscriber's port. */
+  readonly subscriber: number;
+  /** Samples that wait for the subscriber at most. */
+  readonly bufferSize: number;
+  /** Samples that it may hold at once. */
+  readonly maxBorrowed: number;
+  /** Samples of the past that it wants at most. */
+  readonly history: number;
+}
+
+/** What the publisher answers; two descriptors come with it: the memory of the slots, and the control memory. */
+export interface ConnectAccepted {
+  readonly type: 'accepted';
+  readonly shape: SlotShape;
+  readonly submissionCells: number;
+  readonly completionCells: number;
+}
+
+/** Why a publisher refuses. `exhausted` may pass; the others stay. */
+export type RefusalReason = 'no-port' | 'untrusted' | 'too-many' | 'own-process' | 'exhausted' | 'bad-request';
+
+/** The publisher's other answer. */
+export interface ConnectRefused {
+  readonly type: 'refused';
+  readonly reason: RefusalReason;
+  readonly text: string;
+}
+
+const REASONS: readonly RefusalReason[] = [
+  'no-port',
+  'untrusted',
+  'too-many',
+  'own-process',
+  'exhausted',
+  'bad-request',
+];
+
+const TYPE_AT = 6;
+const SERVICE_HEX = 20;
+const NODE_HEX = 16;
+const TWO_TO_32 = 0x1_0000_0000;
+
+/** Most samples that a buffer, a history or a borrower may have. */
+const MAX_SAMPLES = 65_536;
+/** Longest distance of two slots: what one ArrayBuffer could ever hold. */
+const MAX_STRIDE_BYTES = 2 ** 40;
+
+/** The packet of a request. */
+export function encodeConnect(request: ConnectRequest): Uint8Array {
+  const bytes = begin(HANDSHAKE_CONNECT_BYTES, HANDSHAKE_CONNECT);
+  bytes.write(request.service, 8, 'hex');
+  bytes.writeUInt32LE(request.publisher, 24);
+  bytes.writeUInt32LE(request.subscriber, 28);
+  bytes.write(request.node, 32, 'hex');
+  bytes.writeUInt32LE(request.bufferSize, 40);
+  bytes.writeUInt32LE(request.maxBorrowed, 44);
+  bytes.writeUInt32LE(request.history, 48);
+  return bytes;
+}
+
+/** Reads a request. */
+export function decodeConnect(packet: Uint8Array): ConnectRequest {
+  const bytes = check(packet, HANDSHAKE_CONNECT_BYTES, HANDSHAKE_CONNECT);
+  return {
+    service: bytes.toString('hex', 8, 8 + SERVICE_HEX / 2),
+    publisher: bytes.readUInt32LE(24),
+    subscriber: bytes.readUInt32LE(28),
+    node: bytes.toString('hex', 32, 32 + NODE_HEX / 2),
+    bufferSize: u32(bytes, 40, 'bufferSize', 1, MAX_SAMPLES),
+    maxBorrowed: u32(bytes, 44, 'maxBorrowed', 1, MAX_SAMPLES),
+    history: u32(bytes, 48, 'history', 0, MAX_SAMPLES),
+  };
+}
+
+/** The packet of an acceptance. */
+export function encodeAccepted({ shape, submissionCells, completionCells }: Omit<ConnectAccepted, 'type'>) {
+  const bytes = begin(HANDSHAKE_ACCEPT_BYTES, HANDSHAKE_ACCEPT);
+  bytes.writeUInt32LE(shape.slots, 8);
+  bytes.writeUInt32LE(submissionCells, 12);
+  bytes.writeUInt32LE(completionCells, 16);
+  bytes.writeUInt32LE(shape.userHeaderBytes, 20);
+  bytes.writeUInt32LE(shape.payloadOffset, 24);
+  writeU64(bytes, 32, shape.strideBytes);
+  writeU64(bytes, 40, shape.maxBytes);
+  return bytes;
+}
+
+/** The packet of a refusal. The text is cut to fit. */
+export function encodeRefused(reason: RefusalReason, text: string): Uint8Array {
+  const room = HANDSHAKE_MAX_REFUSE_BYTES - HANDSHAKE_REFUSE_HEADER_BYTES;
+  const content = Buffer.alloc(room);
+  const length = content.write(text, 'utf8');
+  const bytes = begin(HANDSHAKE_REFUSE_HEADER_BYTES + length, HANDSHAKE_REFUSE);
+  bytes.writeUInt32LE(REASONS.indexOf(reason) + 1, 8);
+  bytes.writeUInt32LE(length, 12);
+  content.copy(bytes, HANDSHAKE_REFUSE_HEADER_BYTES, 0, length);
+  return bytes;
+}
+
+/** Reads an answer. */
+export function decodeAnswer(packet: Uint8Array): ConnectAccepted | ConnectRefused {
+  const type = packet.length > TYPE_AT ? packet[TYPE_AT] : 0;
+  return type === HANDSHAKE_REFUSE ? decodeRefused(packet) : decodeAccepted(packet);
+}
+
+function decodeRefused(packet: Uint8Array): ConnectRefused {
+  const bytes = check(packet, packet.length, HANDSHAKE_REFUSE);
+  if (bytes.length < HANDSHAKE_REFUSE_HEADER_BYTES || bytes.length > HANDSHAKE_MAX_REFUSE_BYTES)
+    throw broken(`a refusal has ${bytes.length} bytes`);
+  const reason = REASONS[u32(bytes, 8, 'reason', 1, REASONS.length) - 1] as RefusalReason;
+  const length = bytes.length - HANDSHAKE_REFUSE_HEADER_BYTES;
+  u32(bytes, 12, 'text length', length, length);
+  return { type: 'refused', reason, text: bytes.toString('utf8', HANDSHAKE_REFUSE_HEADER_BYTES) };
+}
+
+function decodeAccepted(packet: Uint8Array): ConnectAccepted {
+  const bytes = check(packet, HANDSHAKE_ACCEPT_BYTES, HANDSHAKE_ACCEPT);
+  const slots = u32(bytes, 8, 'slots', 1, MAX_SLOTS);
+  const userHeaderBytes = u32(bytes, 20, 'userHeaderBytes', 0, 65_536);
+  const payloadOffset = u32(bytes, 24, 'payloadOffset', SLOT_HEADER_BYTES + userHeaderBytes, 1_048_576);
+  const strideBytes = u64(bytes, 32, 'strideBytes', payloadOffset, MAX_STRIDE_BYTES);
+  const maxBytes = u64(bytes, 40, 'maxBytes', 0, strideBytes - payloadOffset);
+  if (strideBytes % 8 !== 0) throw broken(`strideBytes is ${strideBytes}, not a multiple of 8`);
+  return {
+    type: 'accepted',
+    shape: { slots, strideBytes, payloadOffset, maxBytes, userHeaderBytes },
+    submissionCells: cells(bytes, 12, 'submissionCells', MAX_SAMPLES),
+    completionCells: cells(bytes, 16, 'completionCells', 2 * MAX_SLOTS),
+  };
+}
+
+function begin(length: number, type: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  bytes.writeUInt32LE(HANDSHAKE_MAGIC, 0);
+  bytes.writeUInt16LE(HANDSHAKE_VERSION, 4);
+  bytes.writeUInt16LE(type, TYPE_AT);
+  return bytes;
+}
+
+function check(packet: Uint8Array, length: number, type: number): Buffer {
+  const bytes = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
+  if (bytes.length < 8 || bytes.readUInt32LE(0) !== HANDSHAKE_MAGIC)
+    throw broken('a packet is none of this protocol');
+  const version = bytes.readUInt16LE(4);
+  if (version !== HANDSHAKE_VERSION) {
+    const message = `the peer speaks version ${version} of the services' handshake, this library version ${HANDSHAKE_VERSION}`;
+    throw new SealaneError('ERR_SEALANE_VERSION_MISMATCH', message);
+  }
+  const found = bytes.readUInt16LE(TYPE_AT);
+  if (found !== type) throw broken(`a packet has type ${found} where ${type} is due`);
+  if (bytes.length !== length) throw broken(`a packet of type ${type} has ${bytes.length} bytes, not ${length}`);
+  return bytes;
+}
+
+function u32(bytes: Buffer, at: number, name: string, min: number, max: number): number {
+  return inRange(bytes.readUInt32LE(at), name, min, max);
+}
+
+function u64(bytes: Buffer, at: number, name: string, min: number, max: number): number {
+  return inRange(bytes.readUInt32LE(at + 4) * TWO_TO_32 + bytes.readUInt32LE(at), name, min, max);
+}
+
+function inRange(value: number, name: string, min: number, max: number): number {
+  if (value < min || value > max) throw broken(`${name} is ${value}; it must be from ${min} to ${max}`);
+  return value;
+}
+
+function cells(bytes: Buffer, at: number, name: string, max: number): number {
+  const value = u32(bytes, at, name, 1, max);
+  if ((value & (value - 1)) !== 0) throw broken(`${name} is ${value}, no power of two`);
+  return value;
+}
+
+function writeU64(bytes: Buffer, at: number, value: number): void {
+  bytes.writeUInt32LE(value % TWO_TO_32, at);
+  bytes.writeUInt32LE(Math.floor(value / TWO_TO_32), at + 4);
+}
+
+function broken(problem: string): SealaneError {
+  return new SealaneError('ERR_SEALANE_PROTOCOL', `the handshake with a peer is broken: ${problem}`);
+}

@@ -1,0 +1,127 @@
+/**
+ * A slot on loan from its publisher, to be filled and sent: the reused object of the hot tier. Owns nothing but its state. The
+ * publisher has one for each slot, made when the slot is first loaned.
+ */
+import { invalidArgument, SealaneError } from '../base/errors.js';
+import { BYTES, SOURCE_TIMESTAMP, type SlotMemory, writeBigInt } from './slots.js';
+
+/** A sample that is being made. */
+export interface Loan extends Disposable {
+  /**
+   * The payload, in shared memory, of the length that was asked for. It holds whatever was there before: fill all of it. Write to it
+   * only until the sample is sent. Throws ERR_SEALANE_CLOSED afterwards.
+   */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The user header of the service, of `userHeaderBytes` bytes. Holds whatever was there before. Throws as `bytes`. */
+  readonly userHeader: Uint8Array<ArrayBuffer>;
+  /** When the data was made, in nanoseconds (0 to 2^64-1) of a clock of the sender's choice; 0: not stated. */
+  setSourceTimestamp(ns: bigint): void;
+  /**
+   * Gives it to all subscribers; returns how many got it. What happens when one is full is the publisher's `whenFull`. Throws
+   * ERR_SEALANE_CLOSED (sent or released before, publisher closed), ERR_SEALANE_SUBSCRIBER_FULL (the sample is still on loan then).
+   */
+  send(): number;
+  /**
+   * As {@link send}; where that would block the thread until a subscriber has room, this waits on the event loop. Rejects
+   * with ERR_SEALANE_ABORTED when the signal fires: subscribers that had room have got the sample, the others have lost it.
+   */
+  sendAsync(options?: { readonly signal?: AbortSignal }): Promise<number>;
+  /** Gives the slot back unsent. Does nothing once sent. */
+  release(): void;
+}
+
+/** What a loan needs of its publisher. */
+export interface Lender {
+  send(loan: HotLoan): number;
+  sendAsync(loan: HotLoan, signal: AbortSignal | undefined): Promise<number>;
+  takeBack(loan: HotLoan): void;
+}
+
+/** The loan of one slot, again and again. `generation` is odd while the slot is on loan. */
+export class HotLoan implements Loan {
+  readonly slot: number;
+  /** Index of the slot's first word. */
+  readonly firstWord: number;
+  generation = 0;
+  readonly #lender: Lender;
+  readonly #memory: SlotMemory;
+  #bytes: Uint8Array<ArrayBuffer>;
+  #size = 0;
+  #userHeader: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(lender: Lender, memory: SlotMemory, slot: number) {
+    this.slot = slot;
+    this.firstWord = memory.firstWord(slot);
+    this.#lender = lender;
+    this.#memory = memory;
+    this.#bytes = memory.payload(slot, 0);
+  }
+
+  /** Begins a loan of that many bytes, which fit. */
+  begin(bytes: number): void {
+    this.generation += 1;
+    const { words } = this.#memory;
+    const at = this.firstWord;
+    words[at + BYTES] = bytes | 0;
+    words[at + BYTES + 1] = bytes < 0x1_0000_0000 ? 0 : bytes / 0x1_0000_0000;
+    words[at + SOURCE_TIMESTAMP] = 0;
+    words[at + SOURCE_TIMESTAMP + 1] = 0;
+    this.#size = bytes;
+  }
+
+  /** Ends the loan: the slot is sent, or given back. */
+  end(): void {
+    this.generation += 1;
+  }
+
+  get onLoan(): boolean {
+    return (this.generation & 1) === 1;
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#check();
+    // A view costs tens of nanoseconds, and most samples of a publisher have the same length.
+    if (this.#bytes.length !== this.#size) this.#bytes = this.#memory.payload(this.slot, this.#size);
+    return this.#bytes;
+  }
+
+  get userHeader(): Uint8Array<ArrayBuffer> {
+    this.#check();
+    this.#userHeader ??= this.#memory.userHeader(this.slot);
+    return this.#userHeader;
+  }
+
+  setSourceTimestamp(ns: bigint): void {
+    this.#check();
+    if (typeof ns !== 'bigint' || BigInt.asUintN(64, ns) !== ns)
+      throw invalidArgument('ns', 'be a bigint from 0 to 2^64-1', ns);
+    writeBigInt(this.#memory.words, this.firstWord + SOURCE_TIMESTAMP, ns);
+  }
+
+  send(): number {
+    this.#check();
+    return this.#lender.send(this);
+  }
+
+  async sendAsync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    this.#check();
+    return this.#lender.sendAsync(this, signal);
+  }
+
+  release(): void {
+    if (this.onLoan) this.#lender.takeBack(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #check(): void {
+    if ((this.generation & 1) === 0) throw notOnLoan();
+  }
+}
+
+/** The error for a sample that was sent or released. */
+export function notOnLoan(): SealaneError {
+  return new SealaneError('ERR_SEALANE_CLOSED', 'the sample was sent or released: loan another one');
+}

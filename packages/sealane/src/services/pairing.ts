@@ -1,0 +1,119 @@
+/**
+ * How a publisher and a subscriber become a pair: the publisher makes the control memory and hands out descriptors, the subscriber checks
+ * and maps them. Owns what it makes until the pair does. Trusts neither side: descriptors must have the seals that make them safe to map.
+ */
+import {
+  CONTROL_SEALS,
+  closeDescriptor,
+  Mapping,
+  POOL_SEALS,
+  requireSealedMemory,
+  SharedMemory,
+  type UnixSocket,
+} from '../os/index.js';
+import { protocolError } from '../wire/index.js';
+import { beginChannel, channelBytes, channelShape } from '../shm/channel.js';
+import type { ControlLoop } from './control.js';
+import { type ConnectAccepted, type ConnectRequest, encodeAccepted } from './handshake.js';
+import { Inlet } from './inlet.js';
+import { Outlet, type PortAddress } from './outlet.js';
+import type { PairEvents } from './pair-socket.js';
+import type { PublisherPort } from './publisher-port.js';
+import { memoryBytes, type SlotShape } from './slots.js';
+
+/** The publisher's side of a new pair. */
+export interface Offer {
+  readonly request: ConnectRequest;
+  /** Taken, once this returns. */
+  readonly socket: UnixSocket;
+  readonly pool: SharedMemory;
+  readonly shape: SlotShape;
+  readonly port: PublisherPort;
+  readonly loop: ControlLoop;
+  readonly events: PairEvents;
+}
+
+/**
+ * Makes the control memory, fills in the history, and answers the subscriber. Undefined: the answer can't be sent now, for too many
+ * descriptors are under way; the socket is still the caller's then. Throws ERR_SEALANE_EXHAUSTED, and what sending throws.
+ */
+export function offerPair(offer: Offer): Outlet | undefined {
+  const { request, socket, pool, shape, port } = offer;
+  const channel = channelShape(request.bufferSize, shape.slots);
+  const control = SharedMemory.create('sealane-control', channelBytes(channel), CONTROL_SEALS);
+  const answer = encodeAccepted({ shape, ...channel });
+  let outlet: Outlet | undefined;
+  try {
+    beginChannel(new Int32Array(control.buffer), channel);
+    if (socket.send(answer, [pool.descriptor, control.descriptor]) !== 'sent') return undefined;
+    const peer = { node: request.node, port: request.subscriber, pid: socket.peer.pid };
+    const { bufferSize, maxBorrowed } = request;
+    outlet = new Outlet({
+      ...{ peer, socket, shape: channel, bufferSize, maxBorrowed },
+      ...{ control: control.mapping, pool: port.pool, loop: offer.loop, events: offer.events },
+    });
+    port.add(outlet, Math.min(request.history, bufferSize));
+    return outlet;
+  } finally {
+    // The subscriber has a descriptor of its own, and the mapping stays.
+    if (outlet === undefined) control.close();
+    else control.memfd.close();
+  }
+}
+
+/** The subscriber's side of a new pair. */
+export interface Acceptance {
+  readonly answer: ConnectAccepted;
+  /** The memory of the slots and the control memory; taken, also when this throws. */
+  readonly descriptors: readonly number[];
+  readonly request: ConnectRequest;
+  readonly peer: PortAddress;
+  /** Taken, once this returns. */
+  readonly socket: UnixSocket;
+  readonly loop: ControlLoop;
+  readonly events: PairEvents;
+}
+
+/**
+ * Checks what the publisher handed out, and maps it. Throws ERR_SEALANE_PROTOCOL, ERR_SEALANE_WRONG_DESCRIPTOR, ERR_SEALANE_NOT_SEALED,
+ * ERR_SEALANE_SIZE_MISMATCH for what a publisher of this library never sends, ERR_SEALANE_EXHAUSTED.
+ */
+export function acceptPair(acceptance: Acceptance): Inlet {
+  const { answer, descriptors, request } = acceptance;
+  const mapped: Mapping[] = [];
+  try {
+    const [slotsFd, controlFd] = descriptors;
+    if (slotsFd === undefined || controlFd === undefined || descriptors.length !== 2)
+      throw protocolError(`an acceptance comes with ${descriptors.length} descriptors, not 2`);
+    checkCells(answer, request);
+    const slotBytes = memoryBytes(answer.shape);
+    const controlBytes = channelBytes(answer);
+    requireSealedMemory(slotsFd, POOL_SEALS, slotBytes, "the memory of a publisher's slots");
+    requireSealedMemory(controlFd, CONTROL_SEALS, controlBytes, 'the control memory of a pair');
+    const slots = Mapping.sharedReadOnly(slotsFd, 0, slotBytes);
+    mapped.push(slots);
+    const control = Mapping.shared(controlFd, 0, controlBytes);
+    mapped.push(control);
+    const { peer, socket, loop, events } = acceptance;
+    return new Inlet({
+      ...{ peer, socket, loop, events, slots, control },
+      ...{ slotShape: answer.shape, channelShape: answer },
+    });
+  } catch (error) {
+    for (const mapping of mapped) mapping.close();
+    throw error;
+  } finally {
+    for (const fd of descriptors) closeDescriptor(fd);
+  }
+}
+
+/** The rings must have the cells that follow from what was asked for. */
+function checkCells(answer: ConnectAccepted, request: ConnectRequest): void {
+  const expected = channelShape(request.bufferSize, answer.shape.slots);
+  const { submissionCells, completionCells } = answer;
+  if (submissionCells === expected.submissionCells && completionCells === expected.completionCells) return;
+  throw protocolError(
+    `a publisher offers rings of ${submissionCells} and ${completionCells} cells; ` +
+      `${expected.submissionCells} and ${expected.completionCells} are due`,
+  );
+}

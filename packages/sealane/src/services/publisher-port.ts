@@ -1,0 +1,337 @@
+/**
+ * A publisher's port: loans slots and sends them to all its subscribers. Owns its slots and the ends of its pairs. This is the hot tier:
+ * loan and send allocate nothing once every slot was used, and enter the kernel only to wake a sleeper.
+ */
+import { checkInteger } from '../base/check.js';
+import { abortedError, closedError, SealaneError } from '../base/errors.js';
+import { stampMonotonic } from '../os/index.js';
+import { NONE } from '../shm/outcome.js';
+import { SlotPool } from '../shm/slot-pool.js';
+import type { ControlLoop } from './control.js';
+import { type FullAction, FullDecision, type FullHandler } from './full.js';
+import { History } from './history.js';
+import { HotLoan, type Lender, type Loan } from './loan.js';
+import type { Outlet } from './outlet.js';
+import { SEQUENCE, type SlotMemory, TIMESTAMP } from './slots.js';
+
+/** What a port needs to know. Everything was checked. */
+export interface PublisherPortOptions {
+  readonly memory: SlotMemory;
+  /** Slots that are used before anybody is asked what came back. */
+  readonly warmSlots: number;
+  readonly maxLoaned: number;
+  readonly history: number;
+  readonly overflow: boolean;
+  readonly whenFull: FullAction | FullHandler;
+  readonly loop: ControlLoop;
+  /** Whether a node lives in this very thread: waiting for it here would wait for ever. */
+  isLocal(node: string): boolean;
+  /** An outlet was closed because its subscriber lied or left. */
+  onGone(outlet: Outlet): void;
+}
+
+/** How many samples may be sent before control is served: an owner that never lets the event loop turn does it here. */
+const SERVE_EVERY_SENDS = 64;
+
+/** Slices in which a thread waits for room, in milliseconds. */
+const WAIT_SLICE_MS = 100;
+
+export class PublisherPort implements Lender {
+  readonly #memory: SlotMemory;
+  readonly #words: Int32Array;
+  readonly #pool: SlotPool;
+  readonly #loans: (HotLoan | undefined)[] = [];
+  readonly #history: History;
+  readonly #options: PublisherPortOptions;
+  readonly #maxBytes: number;
+  /** Replaced whenever it changes: a send that is under way goes on with what it began with. */
+  #outlets: readonly Outlet[] = [];
+  #loaned = 0;
+  #sequenceLow = 0;
+  #sequenceHigh = 0;
+  #untilServe = SERVE_EVERY_SENDS;
+  /** A sendAsync waits: samples sent meanwhile would overtake it. */
+  #sending = false;
+  #closed = false;
+  /** Told when a subscriber has made room or is gone. */
+  #roomListeners = new Set<() => void>();
+
+  constructor(options: PublisherPortOptions) {
+    const { memory } = options;
+    this.#options = options;
+    this.#memory = memory;
+    this.#words = memory.words;
+    this.#maxBytes = memory.shape.maxBytes;
+    this.#pool = new SlotPool(memory.shape.slots, options.warmSlots);
+    this.#history = new History(this.#pool, options.history);
+  }
+
+  get pool(): SlotPool {
+    return this.#pool;
+  }
+
+  get outlets(): readonly Outlet[] {
+    return this.#outlets;
+  }
+
+  /** Samples that were sent so far. */
+  get sent(): number {
+    return this.#sequenceHigh * 0x1_0000_0000 + (this.#sequenceLow >>> 0);
+  }
+
+  get loaned(): number {
+    return this.#loaned;
+  }
+
+  /**
+   * Loans a slot for a payload of that many bytes. Throws ERR_SEALANE_INVALID_ARGUMENT (more than `maxBytes`),
+   * ERR_SEALANE_LIMIT_EXCEEDED (`maxLoaned` are on loan), ERR_SEALANE_CLOSED.
+   */
+  loan(bytes: number): Loan {
+    return this.loanSlot(bytes);
+  }
+
+  /** The same, as what it is. */
+  loanSlot(bytes: number): HotLoan {
+    if (this.#closed) throw closedError('the publisher');
+    if (!(Number.isInteger(bytes) && bytes >= 0 && bytes <= this.#maxBytes))
+      checkInteger('bytes', bytes, 0, this.#maxBytes);
+    if (this.#loaned >= this.#options.maxLoaned) throw this.#tooManyLoans();
+    let slot = this.#pool.take();
+    if (slot === NONE) slot = this.#takeReturned();
+    const loan = this.#loans[slot] ?? this.#makeLoan(slot);
+    this.#loaned += 1;
+    loan.begin(bytes);
+    return loan;
+  }
+
+  send(loan: HotLoan): number {
+    this.#checkIdle();
+    if (this.#options.whenFull === 'fail' && !this.#options.overflow) this.#requireRoom();
+    this.#stamp(loan);
+    try {
+      return this.#publishToAll(loan.slot);
+    } finally {
+      this.#finish(loan);
+    }
+  }
+
+  async sendAsync(loan: HotLoan, signal: AbortSignal | undefined): Promise<number> {
+    this.#checkIdle();
+    if (this.#options.whenFull === 'fail' && !this.#options.overflow) this.#requireRoom();
+    if (signal?.aborted === true) throw abortedError('sending', signal);
+    this.#stamp(loan);
+    this.#sending = true;
+    let reached = 0;
+    try {
+      const full = this.#publishWhereRoom(loan.slot);
+      reached = this.#outlets.length - full.length;
+      for (const outlet of full) reached += (await this.#publishLater(outlet, loan.slot, signal)) ? 1 : 0;
+    } finally {
+      this.#sending = false;
+      this.#finish(loan);
+    }
+    return reached;
+  }
+
+  takeBack(loan: HotLoan): void {
+    loan.end();
+    this.#loaned -= 1;
+    this.#pool.release(loan.slot);
+  }
+
+  /** Adds a subscriber, and gives it as many of the last samples as it wants and its buffer holds. */
+  add(outlet: Outlet, history: number): void {
+    for (const slot of this.#history.last(history)) outlet.publish(slot);
+    this.#outlets = [...this.#outlets, outlet];
+  }
+
+  /** Ends the connection of a subscriber. Whatever it had comes back. */
+  remove(outlet: Outlet): void {
+    if (!this.#outlets.includes(outlet)) return;
+    this.#outlets = this.#outlets.filter((other) => other !== outlet);
+    outlet.close();
+    this.#options.onGone(outlet);
+    this.onRoom();
+  }
+
+  /** A subscriber may have room. */
+  onRoom(): void {
+    for (const listener of [...this.#roomListeners]) listener();
+  }
+
+  /** Ends all connections. What subscribers hold stays theirs: they keep the memory. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const loan of this.#loans) if (loan?.onLoan) this.takeBack(loan);
+    for (const outlet of this.#outlets) this.remove(outlet);
+    this.#history.clear();
+    this.onRoom();
+  }
+
+  #makeLoan(slot: number): HotLoan {
+    const loan = new HotLoan(this, this.#memory, slot);
+    while (this.#loans.length < slot) this.#loans.push(undefined);
+    this.#loans[slot] = loan;
+    return loan;
+  }
+
+  /** A slot that came back, or a new one. */
+  #takeReturned(): number {
+    for (const outlet of this.#outlets) if (!outlet.closed && !outlet.reclaim()) this.remove(outlet);
+    const slot = this.#pool.takeAny();
+    if (slot !== NONE) return slot;
+    throw new SealaneError('ERR_SEALANE_INTERNAL', 'all slots are in use, which their number rules out');
+  }
+
+  #stamp(loan: HotLoan): void {
+    const words = this.#words;
+    const at = loan.firstWord;
+    this.#sequenceLow = (this.#sequenceLow + 1) | 0;
+    if (this.#sequenceLow === 0) this.#sequenceHigh += 1;
+    words[at + SEQUENCE] = this.#sequenceLow;
+    words[at + SEQUENCE + 1] = this.#sequenceHigh;
+    stampMonotonic(words, at + TIMESTAMP);
+  }
+
+  /** Returns how many got the sample. */
+  #publishToAll(slot: number): number {
+    const outlets = this.#outlets;
+    let reached = 0;
+    for (let index = 0; index < outlets.length; index++) {
+      const outlet = outlets[index] as Outlet;
+      if (outlet.closed || !(outlet.hasRoom || this.#makeRoom(outlet))) continue;
+      outlet.publish(slot);
+      reached += 1;
+    }
+    return reached;
+  }
+
+  #finish(loan: HotLoan): void {
+    this.#history.add(loan.slot);
+    if (loan.onLoan) this.takeBack(loan);
+    this.#untilServe -= 1;
+    if (this.#untilServe > 0) return;
+    this.#untilServe = SERVE_EVERY_SENDS;
+    this.#options.loop.serveIfDue();
+  }
+
+  /** Room in one outlet, whatever it takes. False: the sample does not go there. May block. */
+  #makeRoom(outlet: Outlet): boolean {
+    const room = this.#options.overflow ? outlet.makeRoom() : outlet.look() || this.#waitForRoom(outlet);
+    if (outlet.lie !== undefined) this.remove(outlet);
+    return room && !outlet.closed;
+  }
+
+  #waitForRoom(outlet: Outlet): boolean {
+    const decision = new FullDecision(this.#options.whenFull, outlet.peer);
+    while (outlet.lie === undefined && !outlet.closed) {
+      const action = decision.next();
+      if (action === 'drop') return this.#drop(outlet);
+      if (action === 'fail') throw fullError(outlet);
+      if (action === 'wait') this.#block(outlet);
+      if (!outlet.closed && outlet.look()) return true;
+    }
+    return false;
+  }
+
+  /** Blocks the thread until the subscriber does something. */
+  #block(outlet: Outlet): void {
+    if (this.#options.isLocal(outlet.peer.node)) throw waitsForItself();
+    outlet.beginWaiting();
+    if (!outlet.look() && outlet.lie === undefined) this.#options.loop.wait(WAIT_SLICE_MS);
+    outlet.endWaiting();
+  }
+
+  #drop(outlet: Outlet): false {
+    outlet.lost += 1;
+    return false;
+  }
+
+  /** Publishes to all that have room; returns the others. */
+  #publishWhereRoom(slot: number): Outlet[] {
+    const full: Outlet[] = [];
+    for (const outlet of this.#outlets) {
+      const room = outlet.hasRoom || (this.#options.overflow ? outlet.makeRoom() : outlet.look());
+      if (outlet.lie !== undefined) this.remove(outlet);
+      else if (room) outlet.publish(slot);
+      else full.push(outlet);
+    }
+    return full;
+  }
+
+  async #publishLater(outlet: Outlet, slot: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const decision = new FullDecision(this.#options.whenFull, outlet.peer);
+    while (outlet.lie === undefined && !outlet.closed) {
+      const action = decision.next();
+      if (action === 'drop') return this.#drop(outlet);
+      if (action === 'fail') throw fullError(outlet);
+      await (action === 'wait' ? this.#room(outlet, signal) : new Promise((resolve) => setImmediate(resolve)));
+      if (outlet.closed || !outlet.look()) continue;
+      outlet.publish(slot);
+      return true;
+    }
+    if (outlet.lie !== undefined) this.remove(outlet);
+    return false;
+  }
+
+  /** Resolves when the subscriber has done something; rejects when the signal fires. */
+  #room(outlet: Outlet, signal: AbortSignal | undefined): Promise<void> {
+    outlet.beginWaiting();
+    if (outlet.look() || outlet.lie !== undefined) {
+      outlet.endWaiting();
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        this.#roomListeners.delete(settle);
+        signal?.removeEventListener('abort', settle);
+        outlet.endWaiting();
+        if (this.#closed) reject(closedError('the publisher'));
+        else if (signal?.aborted === true) reject(abortedError('sending', signal));
+        else resolve();
+      };
+      this.#roomListeners.add(settle);
+      signal?.addEventListener('abort', settle);
+    });
+  }
+
+  /** Only this side fills the rings: where there is room now, there will be. */
+  #requireRoom(): void {
+    for (const outlet of this.#outlets) {
+      const room = outlet.hasRoom || outlet.look();
+      if (outlet.lie !== undefined) this.remove(outlet);
+      else if (!room) throw fullError(outlet);
+    }
+  }
+
+  #checkIdle(): void {
+    if (this.#closed) throw closedError('the publisher');
+    if (!this.#sending) return;
+    const message = 'an earlier sample still waits for room: await its sendAsync first';
+    throw new SealaneError('ERR_SEALANE_BUSY', message);
+  }
+
+  #tooManyLoans(): SealaneError {
+    const { maxLoaned } = this.#options;
+    return new SealaneError(
+      'ERR_SEALANE_LIMIT_EXCEEDED',
+      `${maxLoaned} samples are on loan, which is maxLoaned: send or release one, or raise the setting`,
+    );
+  }
+}
+
+function fullError({ peer }: Outlet): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_SUBSCRIBER_FULL',
+    `the buffer of subscriber ${peer.port} of node ${peer.node} (process ${peer.pid}) is full: it receives too slowly, or bufferSize is too low`,
+  );
+}
+
+function waitsForItself(): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_SUBSCRIBER_FULL',
+    'a subscriber of this thread is full, and waiting for it here would wait for ever: use sendAsync',
+  );
+}

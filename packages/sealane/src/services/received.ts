@@ -1,0 +1,154 @@
+/**
+ * A sample that a subscriber has borrowed: the reused object of the hot tier. Owns nothing but its state. A subscriber has one for each
+ * slot of each publisher, made when the slot first arrives.
+ */
+import { SealaneError } from '../base/errors.js';
+import type { PortAddress } from './outlet.js';
+import { BYTES, readBigInt, readNumber, SEQUENCE, type SlotMemory, SOURCE_TIMESTAMP, TIMESTAMP } from './slots.js';
+
+/** What a sample says of itself. */
+export interface SampleHeader {
+  /** Node of the publisher: 16 hexadecimal digits. */
+  readonly node: string;
+  /** Port of the publisher within its node. */
+  readonly publisher: number;
+  /** Process of the publisher, as the kernel says. */
+  readonly pid: number;
+  /** 1 for the first sample of the publisher, then counting up without gaps. */
+  readonly sequence: number;
+  /** When it was sent: CLOCK_MONOTONIC, in nanoseconds. The clock of `process.hrtime.bigint()`, the same for all processes. 0: not stated. */
+  readonly timestampNs: bigint;
+  /** When its data was made, in nanoseconds of a clock that the sender chose; 0: not stated. */
+  readonly sourceTimestampNs: bigint;
+}
+
+/** A sample that was received. It stays readable, and its slot taken, until it is released. */
+export interface Sample extends Disposable {
+  /**
+   * The payload, in the publisher's memory: no copy. Read-only: a write kills the process (SIGSEGV). Throws ERR_SEALANE_CLOSED once
+   * released; a view that was kept stays readable, and may show a later sample.
+   */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The user header, as the payload. */
+  readonly userHeader: Uint8Array<ArrayBuffer>;
+  /** What the sample says of itself. Throws ERR_SEALANE_CLOSED once released. */
+  readonly header: SampleHeader;
+  /** Samples of the same publisher that were sent before it and after the one that was received last, and did not arrive. */
+  readonly missed: number;
+  /** Gives the slot back to the publisher. Idempotent. */
+  release(): void;
+}
+
+/** What a sample needs of where it came from. */
+export interface Borrower {
+  readonly memory: SlotMemory;
+  readonly peer: PortAddress;
+  release(sample: HotSample): void;
+}
+
+/** The samples of one slot, one after another. `generation` is odd while one is borrowed. */
+export class HotSample implements Sample {
+  readonly slot: number;
+  readonly firstWord: number;
+  generation = 0;
+  /** See {@link Sample.missed}. */
+  missed = 0;
+  readonly #borrower: Borrower;
+  readonly #header: SlotHeader;
+  #bytes: Uint8Array<ArrayBuffer>;
+  #size = 0;
+  #userHeader: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(borrower: Borrower, slot: number) {
+    this.slot = slot;
+    this.firstWord = borrower.memory.firstWord(slot);
+    this.#borrower = borrower;
+    this.#header = new SlotHeader(borrower, this.firstWord);
+    this.#bytes = borrower.memory.payload(slot, 0);
+  }
+
+  /** Begins a loan. The publisher's length is read once, and false if there is no room for so much. */
+  begin(): boolean {
+    const { memory } = this.#borrower;
+    const size = readNumber(memory.words, this.firstWord + BYTES);
+    if (size > memory.shape.maxBytes) return false;
+    this.#size = size;
+    this.generation += 1;
+    return true;
+  }
+
+  get borrowed(): boolean {
+    return (this.generation & 1) === 1;
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#check();
+    if (this.#bytes.length !== this.#size) this.#bytes = this.#borrower.memory.payload(this.slot, this.#size);
+    return this.#bytes;
+  }
+
+  get userHeader(): Uint8Array<ArrayBuffer> {
+    this.#check();
+    this.#userHeader ??= this.#borrower.memory.userHeader(this.slot);
+    return this.#userHeader;
+  }
+
+  get header(): SampleHeader {
+    this.#check();
+    return this.#header;
+  }
+
+  release(): void {
+    if ((this.generation & 1) === 0) return;
+    this.generation += 1;
+    this.#borrower.release(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #check(): void {
+    if ((this.generation & 1) === 0) throw released();
+  }
+}
+
+/** The header of whatever is in a slot now. Reads the publisher's memory when asked. */
+class SlotHeader implements SampleHeader {
+  readonly #borrower: Borrower;
+  readonly #at: number;
+
+  constructor(borrower: Borrower, firstWord: number) {
+    this.#borrower = borrower;
+    this.#at = firstWord;
+  }
+
+  get node(): string {
+    return this.#borrower.peer.node;
+  }
+
+  get publisher(): number {
+    return this.#borrower.peer.port;
+  }
+
+  get pid(): number {
+    return this.#borrower.peer.pid;
+  }
+
+  get sequence(): number {
+    return readNumber(this.#borrower.memory.words, this.#at + SEQUENCE);
+  }
+
+  get timestampNs(): bigint {
+    return readBigInt(this.#borrower.memory.words, this.#at + TIMESTAMP);
+  }
+
+  get sourceTimestampNs(): bigint {
+    return readBigInt(this.#borrower.memory.words, this.#at + SOURCE_TIMESTAMP);
+  }
+}
+
+/** The error for a sample that was released. */
+export function released(): SealaneError {
+  return new SealaneError('ERR_SEALANE_CLOSED', 'the sample was released: copy what is needed longer');
+}

@@ -1,0 +1,207 @@
+/**
+ * A subscriber's port: receives from all its publishers in turn. Owns the ends of its pairs. This is the hot tier: receive and release
+ * allocate nothing once every slot was seen, and make no system call while both sides are awake.
+ */
+import { abortedError, closedError, SealaneError } from '../base/errors.js';
+import type { ControlLoop } from './control.js';
+import type { Inlet } from './inlet.js';
+import type { HotSample } from './received.js';
+
+/** What a port needs to know. Everything was checked. */
+export interface SubscriberPortOptions {
+  readonly maxBorrowed: number;
+  readonly loop: ControlLoop;
+  /** An inlet was closed, and why: undefined: its publisher closed or died. */
+  onGone(inlet: Inlet, lie: string | undefined): void;
+}
+
+/** How often nothing may be received before control is served: an owner that polls may never let the event loop turn. */
+const SERVE_EVERY_EMPTY = 16;
+
+/** Slices in which a thread waits for a sample, in milliseconds. */
+const WAIT_SLICE_MS = 100;
+
+export class SubscriberPort {
+  readonly #options: SubscriberPortOptions;
+  /** Replaced whenever it changes. */
+  #inlets: readonly Inlet[] = [];
+  /** Whose turn it is. */
+  #next = 0;
+  #untilServe = SERVE_EVERY_EMPTY;
+  #received = 0;
+  #missed = 0;
+  #closed = false;
+  /** Told when something may have come, or the port was closed. */
+  #listeners = new Set<() => void>();
+  #waiting = 0;
+
+  constructor(options: SubscriberPortOptions) {
+    this.#options = options;
+  }
+
+  get inlets(): readonly Inlet[] {
+    return this.#inlets;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Samples that were received so far. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Samples that were missed so far, of all publishers. */
+  get missed(): number {
+    return this.#missed;
+  }
+
+  /**
+   * The next sample, or undefined. Publishers take turns. Throws ERR_SEALANE_LIMIT_EXCEEDED when there is one and `maxBorrowed` samples
+   * of its publisher are borrowed, ERR_SEALANE_CLOSED.
+   */
+  receive(): HotSample | undefined {
+    const inlets = this.#inlets;
+    const count = inlets.length;
+    let index = this.#next;
+    for (let tries = 0; tries < count; tries++) {
+      if (index >= count) index = 0;
+      const inlet = inlets[index] as Inlet;
+      index += 1;
+      const sample = inlet.borrowed < this.#options.maxBorrowed ? inlet.take() : this.#refuse(inlet);
+      if (sample !== undefined) {
+        this.#next = index;
+        this.#received += 1;
+        this.#missed += sample.missed;
+        return sample;
+      }
+      if (inlet.ended || inlet.lie !== undefined) this.#retire(inlet);
+    }
+    return this.#idle();
+  }
+
+  /** Up to `max` samples that are there now, appended to `into`; returns how many. */
+  receiveBatch(max: number, into: HotSample[]): number {
+    let count = 0;
+    for (; count < max; count++) {
+      const sample = this.receive();
+      if (sample === undefined) break;
+      into.push(sample);
+    }
+    return count;
+  }
+
+  /** The next sample; blocks the thread until there is one, or undefined after that many milliseconds. */
+  receiveBlocking(timeoutMs: number): HotSample | undefined {
+    const until = performance.now() + timeoutMs;
+    for (;;) {
+      const sample = this.receive() ?? this.#sleep(until - performance.now());
+      if (sample !== undefined || performance.now() >= until) return sample;
+    }
+  }
+
+  /** Resolves when there may be something to receive; rejects when the signal fires, or the port is closed. */
+  async ready(signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) throw abortedError('receiving', signal);
+    if (this.#beginWaiting()) return this.#endWaiting();
+    await new Promise<void>((resolve, reject) => {
+      const settle = (): void => {
+        this.#listeners.delete(settle);
+        signal?.removeEventListener('abort', settle);
+        this.#endWaiting();
+        if (this.#closed) reject(closedError('the subscriber'));
+        else if (signal?.aborted === true) reject(abortedError('receiving', signal));
+        else resolve();
+      };
+      this.#listeners.add(settle);
+      signal?.addEventListener('abort', settle);
+    });
+  }
+
+  /** Adds a publisher. */
+  add(inlet: Inlet): void {
+    this.#inlets = [...this.#inlets, inlet];
+    if (this.#waiting > 0) inlet.beginWaiting();
+    this.wake();
+  }
+
+  /** The connection of a publisher has ended: what it sent can still be received. */
+  end(inlet: Inlet, lie: string | undefined): void {
+    inlet.lie ??= lie;
+    inlet.end();
+    if (inlet.closed || inlet.lie !== undefined) this.#retire(inlet);
+    this.wake();
+  }
+
+  /** Something may have come. */
+  wake(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Ends all connections. Samples that are borrowed end with them. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const inlet of this.#inlets) this.#remove(inlet);
+    this.wake();
+  }
+
+  /** Removes an inlet from which nothing more can come. What is borrowed from it stays good. */
+  #retire(inlet: Inlet): void {
+    if (inlet.lie === undefined && inlet.ready) return;
+    if (inlet.lie !== undefined) inlet.close();
+    this.#forget(inlet);
+  }
+
+  #remove(inlet: Inlet): void {
+    inlet.close();
+    this.#forget(inlet);
+  }
+
+  #forget(inlet: Inlet): void {
+    if (!this.#inlets.includes(inlet)) return;
+    this.#inlets = this.#inlets.filter((other) => other !== inlet);
+    this.#options.onGone(inlet, inlet.lie);
+  }
+
+  #idle(): undefined {
+    if (this.#closed) throw closedError('the subscriber');
+    this.#untilServe -= 1;
+    if (this.#untilServe > 0) return undefined;
+    this.#untilServe = SERVE_EVERY_EMPTY;
+    this.#options.loop.serveIfDue();
+    return undefined;
+  }
+
+  #refuse(inlet: Inlet): undefined {
+    if (!inlet.ready) return undefined;
+    const message =
+      `${inlet.borrowed} samples of one publisher are borrowed, which is maxBorrowed: ` +
+      'release some, or raise the setting';
+    throw new SealaneError('ERR_SEALANE_LIMIT_EXCEEDED', message);
+  }
+
+  /** Waits a while for anything to happen, unless a sample is there: that is returned. */
+  #sleep(ms: number): HotSample | undefined {
+    if (ms <= 0) return undefined;
+    const ready = this.#beginWaiting();
+    if (!ready) this.#options.loop.wait(Math.min(Math.ceil(ms), WAIT_SLICE_MS));
+    this.#endWaiting();
+    return undefined;
+  }
+
+  /** Asks all publishers to wake this side; true if that is not needed, because there is something already. */
+  #beginWaiting(): boolean {
+    if (this.#closed) throw closedError('the subscriber');
+    this.#waiting += 1;
+    for (const inlet of this.#inlets) inlet.beginWaiting();
+    return this.#inlets.some((inlet) => inlet.ready);
+  }
+
+  #endWaiting(): void {
+    this.#waiting -= 1;
+    if (this.#waiting > 0) return;
+    for (const inlet of this.#inlets) inlet.endWaiting();
+  }
+}

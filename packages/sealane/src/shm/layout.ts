@@ -1,0 +1,49 @@
+/** The numbers of the services' memory layouts and handshake. spec/services.md draws them. */
+// Generated from spec/services.json by scripts/generate-layout.mjs: change that.
+
+// Control memory of one publisher-subscriber pair: byte offsets of int32 words, each group of writers on cache lines of its own.
+/** The first word: `SLCH` in ASCII. */
+export const CHANNEL_MAGIC = 1_212_370_003;
+/** The second word. */
+export const CHANNEL_VERSION = 1;
+export const CHANNEL_MAGIC_AT = 0;
+export const CHANNEL_VERSION_AT = 4;
+export const CHANNEL_SUBMISSION_CELLS_AT = 8;
+export const CHANNEL_COMPLETION_CELLS_AT = 12;
+/** Position of the oldest sample that nobody took: moved by both sides, by compare-exchange. */
+export const CHANNEL_HEAD_AT = 128;
+/** 1: the subscriber sleeps, or is about to. */
+export const CHANNEL_SUBSCRIBER_WAITING_AT = 256;
+/** 1: the publisher waits for room. */
+export const CHANNEL_PUBLISHER_WAITING_AT = 384;
+/** Position that the publisher fills next. The submission cells follow in the same cache line. */
+export const CHANNEL_TAIL_AT = 512;
+/** Words of different writers are this far apart: two cache lines, which processors fetch together. */
+export const CHANNEL_LINE_BYTES = 128;
+
+// Header of one slot in a publisher's pool memory: byte offsets from the slot's begin.
+/** u64: 1 for the publisher's first sample, then counting up. */
+export const SLOT_SEQUENCE_AT = 0;
+/** u64: length of the payload. */
+export const SLOT_BYTES_AT = 8;
+/** u64: CLOCK_MONOTONIC at send, nanoseconds. */
+export const SLOT_TIMESTAMP_AT = 16;
+/** u64: the time that the sender says it is of, nanoseconds of a clock of its own choice; 0: none. */
+export const SLOT_SOURCE_TIMESTAMP_AT = 24;
+/** What follows is the user header, then the payload at its alignment. */
+export const SLOT_HEADER_BYTES = 64;
+
+// The packets that make a connection of a pair.
+/** The first word of every packet but a wake-up: `SLSV` in ASCII. */
+export const HANDSHAKE_MAGIC = 1_448_298_579;
+export const HANDSHAKE_VERSION = 1;
+export const HANDSHAKE_CONNECT = 1;
+export const HANDSHAKE_ACCEPT = 2;
+export const HANDSHAKE_REFUSE = 3;
+export const HANDSHAKE_CONNECT_BYTES = 64;
+export const HANDSHAKE_ACCEPT_BYTES = 64;
+export const HANDSHAKE_REFUSE_HEADER_BYTES = 16;
+/** A refusal with the longest text. */
+export const HANDSHAKE_MAX_REFUSE_BYTES = 528;
+/** A packet of this one byte (`w`) wakes the other side. */
+export const HANDSHAKE_WAKE_BYTE = 119;

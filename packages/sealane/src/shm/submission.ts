@@ -1,0 +1,132 @@
+/**
+ * The ring that carries slots from a publisher to one subscriber, in which the oldest may give way. One side each: a writer in the
+ * publisher, a reader in the subscriber. Neither owns the memory. The writer trusts nothing in it: what is in the ring stands in its
+ * own record. The reader believes a slot's number once it is in range.
+ *
+ * Positions count up and wrap at 2^32. A position belongs to whoever moves the head past it by compare-exchange: the subscriber, which
+ * takes the sample, or the publisher, which takes it back. That a head could move once around all positions between a load and the
+ * compare-exchange behind it would take four thousand million samples meanwhile.
+ *
+ * JavaScript's Atomics are sequentially consistent, on arm64 too. Plain accesses are ordered by the Atomics around them: a store behind
+ * what is written before it, a load ahead of what is read after it. spec/models has the proof that spin checks.
+ */
+import { CHANNEL_HEAD_AT, CHANNEL_TAIL_AT } from './layout.js';
+import { CORRUPT, FULL, NONE } from './outcome.js';
+
+const HEAD = CHANNEL_HEAD_AT / 4;
+const TAIL = CHANNEL_TAIL_AT / 4;
+const CELLS = TAIL + 1;
+
+/** An honest publisher moves on after it took samples back: it does not do that a million times while a reader tries to take one. */
+const MAX_TRIES = 1_000_000;
+
+/** The publisher's half. */
+export class SubmissionWriter {
+  /** How many samples may be in the ring, at most its cells. */
+  readonly limit: number;
+  readonly #words: Int32Array;
+  readonly #mask: number;
+  /** What is at which position: this, and not the ring, decides which slot comes back. */
+  readonly #sent: Int32Array;
+  #tail = 0;
+  /** The head as it was last seen: it only moves on, so that there is at least as much room as this says. */
+  #head = 0;
+
+  constructor(words: Int32Array, cells: number, limit: number) {
+    this.#words = words;
+    this.#mask = cells - 1;
+    this.limit = limit;
+    this.#sent = new Int32Array(cells);
+  }
+
+  /** Samples in the ring, by the head that was last seen. */
+  get length(): number {
+    return (this.#tail - this.#head) | 0;
+  }
+
+  /** NONE: there is room. FULL, or CORRUPT. */
+  checkRoom(): number {
+    if (((this.#tail - this.#head) | 0) < this.limit) return NONE;
+    return this.look();
+  }
+
+  /** Looks at the head anew, then answers as {@link checkRoom}. */
+  look(): number {
+    // Pairs with the compare-exchange in SubmissionReader.take: what the subscriber did before it took the sample is seen now.
+    const head = Atomics.load(this.#words, HEAD);
+    const length = (this.#tail - head) | 0;
+    if (length < 0 || length > this.limit || ((head - this.#head) | 0) < 0) return CORRUPT;
+    this.#head = head;
+    return length < this.limit ? NONE : FULL;
+  }
+
+  /** Takes the oldest sample back: its slot, or NONE when the subscriber was faster, or there is none. */
+  takeBack(): number {
+    const head = this.#head;
+    if (head === this.#tail) return NONE;
+    // Pairs with the compare-exchange in SubmissionReader.take: only one of both gets the position.
+    if (Atomics.compareExchange(this.#words, HEAD, head, (head + 1) | 0) !== head) return NONE;
+    this.#head = (head + 1) | 0;
+    return this.#sent[head & this.#mask] as number;
+  }
+
+  /** Puts a slot in. There must be room. */
+  publish(slot: number): void {
+    const tail = this.#tail;
+    const cell = tail & this.#mask;
+    this.#sent[cell] = slot;
+    // A store that is ordered behind the load or compare-exchange that saw this cell free: a reader that still looks at the cell for an
+    // older position reads either slot, and its compare-exchange fails.
+    Atomics.store(this.#words, CELLS + cell, slot);
+    this.#tail = (tail + 1) | 0;
+    // Releases the slot's content and the cell to the load of the tail in SubmissionReader.take.
+    Atomics.store(this.#words, TAIL, this.#tail);
+  }
+}
+
+/** The subscriber's half. */
+export class SubmissionReader {
+  readonly #words: Int32Array;
+  readonly #cells: number;
+  readonly #mask: number;
+  readonly #slots: number;
+  /** Where the last take left the head, and the tail as it was last seen: good as long as the head still stands there. */
+  #head = 0;
+  #tail = 0;
+
+  constructor(words: Int32Array, cells: number, slots: number) {
+    this.#words = words;
+    this.#cells = cells;
+    this.#mask = cells - 1;
+    this.#slots = slots;
+  }
+
+  /** Whether something can be taken now. Also true of a ring that makes no sense: take says so. */
+  get ready(): boolean {
+    const words = this.#words;
+    return Atomics.load(words, HEAD) !== Atomics.load(words, TAIL);
+  }
+
+  /** Takes the oldest sample: its slot, NONE, or CORRUPT. */
+  take(): number {
+    const words = this.#words;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const head = Atomics.load(words, HEAD);
+      if (head !== this.#head || head === this.#tail) {
+        // Acquires what SubmissionWriter.publish released: the cells and the slots' content up to here.
+        this.#tail = Atomics.load(words, TAIL);
+        if (head === this.#tail) return NONE;
+      }
+      // Before the compare-exchange: behind it the publisher may fill the cell anew.
+      const slot = Atomics.load(words, CELLS + (head & this.#mask));
+      const length = (this.#tail - head) | 0;
+      // Takes the position, unless the publisher took it back: pairs with SubmissionWriter.takeBack and look.
+      if (Atomics.compareExchange(words, HEAD, head, (head + 1) | 0) !== head) continue;
+      this.#head = (head + 1) | 0;
+      // Only now, since both may have moved on between the two loads: what was taken was there.
+      const sound = length > 0 && length <= this.#cells && slot >= 0 && slot < this.#slots;
+      return sound ? slot : CORRUPT;
+    }
+    return CORRUPT;
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * The word by which a sleeper says that it wants to be woken. It stands on a cache line that is rarely written, so that asking costs the
+ * one who is awake nothing. Owns no memory.
+ *
+ * The sleeper sets it, then looks once more at what it waits for, then sleeps. The other side does what is waited for, then asks. Each
+ * is a store before a load of the other's word, and Atomics are sequentially consistent: at least one of both sees the other.
+ */
+import { CHANNEL_PUBLISHER_WAITING_AT, CHANNEL_SUBSCRIBER_WAITING_AT } from './layout.js';
+
+/** Index of the subscriber's word. */
+export const SUBSCRIBER_WAITING = CHANNEL_SUBSCRIBER_WAITING_AT / 4;
+/** Index of the publisher's word. */
+export const PUBLISHER_WAITING = CHANNEL_PUBLISHER_WAITING_AT / 4;
+
+/** Says that this side is about to sleep. Look once more before you do. */
+export function beginWaiting(words: Int32Array, at: number): void {
+  Atomics.store(words, at, 1);
+}
+
+/** Says that this side is awake. False: the other side has seen that it slept, and a wake-up is under way. */
+export function endWaiting(words: Int32Array, at: number): boolean {
+  return Atomics.exchange(words, at, 0) !== 0;
+}
+
+/** Whether the other side is to be woken. True once for each time that it slept. */
+export function mustWake(words: Int32Array, at: number): boolean {
+  return Atomics.load(words, at) !== 0 && Atomics.exchange(words, at, 0) !== 0;
+}
