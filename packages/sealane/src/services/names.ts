@@ -26,7 +26,7 @@ export interface PortKey {
 
 const DOMAIN = /^(?!\.)[A-Za-z0-9._-]{1,32}$/;
 const NODE_ID = /^[0-9a-f]{16}$/;
-const NODE_FILE = /^([0-9a-f]{16})(?:\.|$)/;
+const NODE_FILE = /^([0-9a-f]{16})\.(?:sock|new|json|json\.new)$/;
 const PORT_FILE = /^([0-9a-f]{16})-([0-9a-f]{8})\.(pub|sub)$/;
 const SERVICE_FOLDER = /^[0-9a-f]{20}$/;
 

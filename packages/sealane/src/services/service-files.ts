@@ -1,0 +1,309 @@
+/**
+ * Services that one node has open: creating, opening and leaving them, all under the lock of the domain. Owns the node's files in their
+ * folders; the last node to leave a service removes it. What other programs wrote is checked before it counts.
+ */
+import { lstatSync, mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { assert } from '../base/assert.js';
+import { closedError, describe, isSealaneError, SealaneError } from '../base/errors.js';
+import {
+  type Attributes,
+  checkAttributes,
+  checkRequiredAttributes,
+  type RequiredAttributes,
+  requireAttributes,
+} from './attributes.js';
+import { readDefinition, type ServiceDefinition, writeDefinition } from './definition.js';
+import type { Domain } from './domain.js';
+import { ASIDE, attempt, listFolder, removeEntry, writeNew } from './files.js';
+import { checkName, isNodeId, nodeOfEntry, type PortKind } from './names.js';
+import {
+  announcePort,
+  listPorts,
+  type PortAnnouncement,
+  type PortInfo,
+  type PortOptions,
+} from './port-files.js';
+import {
+  checkSettings,
+  completeSettings,
+  requirePool,
+  requireSettings,
+  type ServiceSettings,
+} from './settings.js';
+import { Census, removeEntries, removeLeftoversLocked, removeServiceLocked, sweepLocked } from './sweep.js';
+
+/** What the creator of a service defines. */
+export interface ServiceCreation {
+  readonly settings?: Partial<ServiceSettings> | undefined;
+  readonly attributes?: Attributes | undefined;
+}
+
+/** What an opener requires. */
+export interface ServiceRequirements {
+  readonly settings?: Partial<ServiceSettings> | undefined;
+  readonly attributes?: RequiredAttributes | undefined;
+}
+
+/** What a service requires, checked. */
+interface Requirements {
+  readonly settings: Partial<ServiceSettings>;
+  readonly attributes: RequiredAttributes;
+}
+
+/** A service as one node has it open; its handles are counted. */
+interface Participation {
+  readonly definition: ServiceDefinition;
+  readonly folder: string;
+  handles: number;
+}
+
+/** The services that one living node has open. */
+export class NodeServices implements Disposable {
+  readonly #open = new Map<string, Participation>();
+  #closed = false;
+
+  /** `node` is published in the domain, and lives as long as this. */
+  constructor(
+    readonly domain: Domain,
+    readonly node: string,
+  ) {}
+
+  /**
+   * Creates a service and opens it. Throws ERR_SEALANE_SERVICE_EXISTS when a living node has one of this name open,
+   * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_TIMEOUT, ERR_SEALANE_SYSTEM.
+   */
+  create(name: string, given: ServiceCreation = {}): OpenService {
+    const definition = define(name, given);
+    return this.#locked(() => {
+      if (this.#open.has(name) || this.#find(name) !== undefined) throw exists(name);
+      return this.#make(definition);
+    });
+  }
+
+  /**
+   * Opens a service that exists. Throws ERR_SEALANE_NO_SERVICE when no living node has one of this name open, ERR_SEALANE_SETTINGS_MISMATCH
+   * when it is not as required, ERR_SEALANE_LIMIT_EXCEEDED when as many nodes have it open as it allows, or this Node.js can't hold its
+   * pools; ERR_SEALANE_PROTOCOL when its file is not as it must be; and as {@link create}.
+   */
+  open(name: string, given: ServiceRequirements = {}): OpenService {
+    const required = demand(name, given);
+    return this.#locked(() => {
+      const definition = this.#existing(name);
+      if (definition === undefined) throw missing(name);
+      return this.#join(definition, required);
+    });
+  }
+
+  /** Opens a service that exists, or creates it: exactly one of several that do so at once creates. Throws as both. */
+  openOrCreate(name: string, given: ServiceCreation = {}): OpenService {
+    const required = demand(name, given);
+    return this.#locked(() => {
+      const definition = this.#existing(name);
+      return definition === undefined ? this.#make(define(name, given)) : this.#join(definition, required);
+    });
+  }
+
+  /** Leaves all services. Idempotent; never throws. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#leave([...this.#open.values()]);
+  }
+
+  /** Same as close(). */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #locked<T>(action: () => T): T {
+    if (this.#closed) throw closedError('the node');
+    return this.domain.locked(action);
+  }
+
+  #existing(name: string): ServiceDefinition | undefined {
+    return this.#open.get(name)?.definition ?? this.#find(name);
+  }
+
+  /** The service that others have open. Removes what the dead left of it. */
+  #find(name: string): ServiceDefinition | undefined {
+    const folder = this.domain.serviceFolder(name);
+    removeLeftoversLocked(this.domain, folder);
+    const stats = attempt(`looking at ${folder}`, () => lstatSync(folder, { throwIfNoEntry: false }));
+    if (stats === undefined) return undefined;
+    if (stats.isDirectory()) return this.#settle(folder) ? readDefinition(folder, name) : undefined;
+    removeEntry(folder);
+    return undefined;
+  }
+
+  /**
+   * Whether a living node takes part; otherwise the service is removed. So are the dead that are met, and files of nodes that don't
+   * take part.
+   */
+  #settle(folder: string): boolean {
+    const names = listFolder(folder);
+    const nodes = new Set(names.filter(isNodeId));
+    const census = new Census(this.domain, this.node);
+    const used = [...nodes].some((node) => census.isAlive(node));
+    if (used) removeEntries(folder, names, strangers(names, nodes));
+    else removeServiceLocked(this.domain, folder);
+    sweepLocked(this.domain, [], census);
+    return used;
+  }
+
+  #make(definition: ServiceDefinition): OpenService {
+    const folder = this.domain.serviceFolder(definition.name);
+    const aside = folder + ASIDE;
+    try {
+      attempt(`making ${folder}`, () => mkdirSync(aside, { mode: 0o700 }));
+      writeDefinition(aside, definition);
+      writeNew(join(aside, this.node));
+      attempt(`making ${folder}`, () => renameSync(aside, folder));
+    } catch (error) {
+      removeEntry(aside);
+      throw error;
+    }
+    return this.#handle({ definition, folder, handles: 0 });
+  }
+
+  #join(definition: ServiceDefinition, required: Requirements): OpenService {
+    const { name, settings, attributes } = definition;
+    requireSettings(name, settings, required.settings);
+    requireAttributes(name, attributes, required.attributes);
+    requirePool(name, settings);
+    const known = this.#open.get(name);
+    if (known !== undefined) return this.#handle(known);
+    const folder = this.domain.serviceFolder(name);
+    this.#requireRoom(definition, folder);
+    writeNew(join(folder, this.node));
+    return this.#handle({ definition, folder, handles: 0 });
+  }
+
+  /** The dead are looked for only when there seems to be no room. */
+  #requireRoom({ name, settings: { maxNodes } }: ServiceDefinition, folder: string): void {
+    const nodes = () => listFolder(folder).filter(isNodeId);
+    if (nodes().length < maxNodes) return;
+    sweepLocked(this.domain, nodes());
+    const count = nodes().length;
+    if (count < maxNodes) return;
+    const message = `${count} nodes have the service ${describe(name)} open, and its setting maxNodes allows ${maxNodes}`;
+    throw new SealaneError(
+      'ERR_SEALANE_LIMIT_EXCEEDED',
+      `${message}: let one close it, or its creator define more`,
+    );
+  }
+
+  #handle(participation: Participation): OpenService {
+    this.#open.set(participation.definition.name, participation);
+    participation.handles += 1;
+    return new OpenService(this.domain, this.node, participation, () => this.#release(participation));
+  }
+
+  #release(participation: Participation): void {
+    assert(participation.handles > 0, 'a service is left more often than it was opened');
+    participation.handles -= 1;
+    if (participation.handles === 0 && this.#open.has(participation.definition.name))
+      this.#leave([participation]);
+  }
+
+  /**
+   * Without the lock where that can't be had: what then stays of a service that nobody has open is removed by the next to see it.
+   */
+  #leave(participations: readonly Participation[]): void {
+    const own = new Set([this.node]);
+    for (const { definition } of participations) this.#open.delete(definition.name);
+    const leave = (locked: boolean) => {
+      for (const { folder } of participations) {
+        removeEntries(folder, listFolder(folder), own);
+        if (locked) this.#settle(folder);
+      }
+    };
+    try {
+      if (participations.length > 0) this.domain.locked(() => leave(true));
+    } catch (error) {
+      if (!isSealaneError(error)) throw error;
+      leave(false);
+    }
+  }
+}
+
+/** A service that is open. Each opening has a handle of its own; the node leaves with the last. */
+export class OpenService implements Disposable {
+  readonly name: string;
+  readonly settings: ServiceSettings;
+  readonly attributes: Attributes;
+  /** Where its nodes and ports are. */
+  readonly folder: string;
+  readonly #release: () => void;
+  #closed = false;
+
+  /** @internal */
+  constructor(
+    readonly domain: Domain,
+    readonly node: string,
+    { definition, folder }: Participation,
+    release: () => void,
+  ) {
+    this.name = definition.name;
+    this.settings = definition.settings;
+    this.attributes = definition.attributes;
+    this.folder = folder;
+    this.#release = release;
+  }
+
+  /**
+   * Announces a port of this node. `port` is a number that this node has not used before, up to 2^32 - 1. Throws ERR_SEALANE_LIMIT_EXCEEDED,
+   * naming the setting, when the service has as many living publishers or subscribers as it allows; ERR_SEALANE_CLOSED,
+   * ERR_SEALANE_TIMEOUT, ERR_SEALANE_SYSTEM.
+   */
+  announcePort(kind: PortKind, port: number, options: PortOptions = {}): PortAnnouncement {
+    if (this.#closed) throw closedError(`the service ${describe(this.name)}`);
+    return announcePort(this, { node: this.node, port, kind }, options);
+  }
+
+  /** The ports of all nodes, also of some that died and were not met yet. Throws ERR_SEALANE_SYSTEM. */
+  listPorts(): PortInfo[] {
+    return listPorts(this.folder);
+  }
+
+  /** Leaves the service, unless this node has it open once more. Withdraw ports before. Idempotent; never throws. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#release();
+  }
+
+  /** Same as close(). */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function define(name: string, given: ServiceCreation): ServiceDefinition {
+  checkName('name', name);
+  return { name, settings: completeSettings(given.settings), attributes: checkAttributes(given.attributes) };
+}
+
+function demand(name: string, given: ServiceRequirements): Requirements {
+  checkName('name', name);
+  return {
+    settings: checkSettings(given.settings ?? {}),
+    attributes: checkRequiredAttributes(given.attributes),
+  };
+}
+
+/** Nodes that have files in the folder and don't take part. */
+function strangers(names: readonly string[], nodes: ReadonlySet<string>): Set<string> {
+  const owners = names.map(nodeOfEntry).filter((node) => node !== undefined);
+  return new Set(owners.filter((node) => !nodes.has(node)));
+}
+
+function exists(name: string): SealaneError {
+  const message = `the service ${describe(name)} exists already: open it, or open or create it`;
+  return new SealaneError('ERR_SEALANE_SERVICE_EXISTS', message);
+}
+
+function missing(name: string): SealaneError {
+  const message = `there is no service ${describe(name)} in this domain: create it first, or open or create it`;
+  return new SealaneError('ERR_SEALANE_NO_SERVICE', message);
+}
