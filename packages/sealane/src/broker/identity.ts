@@ -1,14 +1,10 @@
 /**
  * Which users are admitted. Owns the rule; trusts only what the kernel says of a peer (SO_PEERCRED), never what it says itself.
  */
-import { readFileSync } from 'node:fs';
 import { assert } from '../base/assert.js';
 import { SealaneError } from '../base/errors.js';
-import { overflowIds } from '../os/overflow.js';
+import { mapsAllUsers, overflowIds } from '../os/overflow.js';
 import type { PeerCredentials } from '../os/unix-socket.js';
-
-/** A user namespace that maps so many users maps all of them: then the overflow id is the id of a real user, nobody. */
-const ALL_USERS = 4_294_967_295;
 
 export class Admission {
   readonly #users: ReadonlySet<number>;
@@ -57,13 +53,4 @@ export class Admission {
 
 export function untrusted(text: string): SealaneError {
   return new SealaneError('ERR_SEALANE_UNTRUSTED_PEER', text);
-}
-
-function mapsAllUsers(): boolean {
-  try {
-    const ranges = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n');
-    return ranges.some((range) => Number(range.trim().split(/\s+/)[2]) >= ALL_USERS);
-  } catch {
-    return false;
-  }
 }

@@ -13,7 +13,7 @@ export { Mapping, type PageOptions } from './mapping.js';
 export { Memfd } from './memfd.js';
 export * from './notify.js';
 export { Output, type OutputWritten } from './output.js';
-export { type OverflowIds, overflowIds } from './overflow.js';
+export { mapsAllUsers, type OverflowIds, overflowIds } from './overflow.js';
 export { type Interest, MAX_POLL_KEYS, MAX_POLL_MS, Readiness } from './readiness.js';
 export { reopen } from './reopen.js';
 export * from './runtime-directory.js';

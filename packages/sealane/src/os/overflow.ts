@@ -7,6 +7,9 @@ import { readFileSync } from 'node:fs';
 /** What both are unless somebody has set them (kernel.overflowuid, kernel.overflowgid). */
 const DEFAULT_ID = 65_534;
 
+/** A user namespace that maps so many users maps all of them: then the overflow id is the id of a real user, nobody. */
+const ALL_USERS = 4_294_967_295;
+
 export interface OverflowIds {
   readonly uid: number;
   readonly gid: number;
@@ -26,5 +29,15 @@ function read(name: string): number {
     return /^\d+$/.test(text) ? Number(text) : DEFAULT_ID;
   } catch {
     return DEFAULT_ID;
+  }
+}
+
+/** Whether this process's user namespace maps every user, as the first one does: then the overflow id is a user like others. */
+export function mapsAllUsers(): boolean {
+  try {
+    const ranges = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n');
+    return ranges.some((range) => Number(range.trim().split(/\s+/)[2]) >= ALL_USERS);
+  } catch {
+    return false;
   }
 }

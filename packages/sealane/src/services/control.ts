@@ -43,7 +43,7 @@ export class ControlLoop implements Disposable {
     this.#readiness.remove(fd);
   }
 
-  /** Calls `due` now and then, when control is served without the event loop: it looks at its own clock. */
+  /** Calls `due` now and then while control is served without the event loop: it looks at its own clock. Returns what ends that. */
   onServe(due: () => void): () => void {
     this.#timers.add(due);
     return () => this.#timers.delete(due);
@@ -51,30 +51,18 @@ export class ControlLoop implements Disposable {
 
   /** Serves what is ready now. */
   serve(): void {
-    this.wait(0);
+    this.#poll(0);
   }
 
-  /** Serves if that was not done for a while. */
+  /** Serves if that was not done for a while, for an owner whose event loop may not turn: what timers would do is done too. */
   serveIfDue(): void {
-    if (performance.now() - this.#servedMs >= SERVE_EVERY_MS) this.serveOutside();
-  }
-
-  /** Serves for an owner whose event loop may not turn: what timers would do is done too. */
-  serveOutside(): void {
-    this.serve();
-    for (const due of this.#timers) due();
+    if (performance.now() - this.#servedMs >= SERVE_EVERY_MS) this.wait(0);
   }
 
   /** Waits until something is ready, at most `ms`, and serves it. Blocks the thread, never longer than terminate() may wait. */
   wait(ms: number): void {
-    if (this.#readiness.closed) return;
-    const count = this.#readiness.poll(Math.min(ms, MAX_POLL_MS));
-    for (let index = 0; index < count; index++) {
-      const ready = this.#handlers.get(this.#readiness.key(index));
-      ready?.(this.#readiness.readable(index), this.#readiness.writable(index));
-      if (this.#readiness.closed) return;
-    }
-    this.#servedMs = performance.now();
+    this.#poll(Math.min(ms, MAX_POLL_MS));
+    for (const due of this.#timers) due();
   }
 
   /** Keeps the event loop alive: the default. */
@@ -85,6 +73,17 @@ export class ControlLoop implements Disposable {
   /** Lets the event loop end. */
   unref(): void {
     this.#watcher.unref();
+  }
+
+  #poll(ms: number): void {
+    if (this.#readiness.closed) return;
+    const count = this.#readiness.poll(ms);
+    for (let index = 0; index < count; index++) {
+      const ready = this.#handlers.get(this.#readiness.key(index));
+      ready?.(this.#readiness.readable(index), this.#readiness.writable(index));
+      if (this.#readiness.closed) return;
+    }
+    this.#servedMs = performance.now();
   }
 
   close(): void {

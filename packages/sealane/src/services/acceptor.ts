@@ -1,0 +1,128 @@
+/**
+ * What comes to a node's socket: subscribers of other nodes that want to connect to its publishers. Owns the connections until they are
+ * pairs. Trusts nobody: who is no process of this user is refused, and so is whatever is no request.
+ */
+import { isSealaneError } from '../base/errors.js';
+import { disposeDescriptors, type Packet, type UnixSocket } from '../os/index.js';
+import { HANDSHAKE_CONNECT_BYTES } from '../shm/layout.js';
+import type { ControlLoop } from './control.js';
+import { type ConnectRequest, decodeConnect, encodeRefused, type RefusalReason } from './handshake.js';
+import { isOwnUser } from './trust.js';
+
+/** What becomes of a request: undefined: the socket was taken. */
+export type Refusal = { readonly reason: RefusalReason; readonly text: string } | undefined;
+
+/** Connections whose request has not come yet. An honest peer sends it at once; when there are more, the oldest is given up. */
+const MAX_PENDING = 256;
+
+/** Connections to accept in one turn, so that a crowd does not delay those who are connected. */
+const ACCEPTS_PER_TURN = 16;
+
+/** One byte more than a request has: a longer packet is none. */
+const buffer = new Uint8Array(HANDSHAKE_CONNECT_BYTES + 1);
+
+/** Accepts connections at a borrowed listening socket. */
+export class Acceptor implements Disposable {
+  readonly #listener: UnixSocket;
+  readonly #loop: ControlLoop;
+  readonly #connect: (request: ConnectRequest, socket: UnixSocket) => Refusal;
+  readonly #key: number;
+  /** Key in the loop of each connection that has sent nothing yet, the oldest first. */
+  readonly #pending = new Map<UnixSocket, number>();
+  #closed = false;
+
+  /** `connect` takes the socket, or says why not. */
+  constructor(
+    listener: UnixSocket,
+    loop: ControlLoop,
+    connect: (request: ConnectRequest, socket: UnixSocket) => Refusal,
+  ) {
+    this.#listener = listener;
+    this.#loop = loop;
+    this.#connect = connect;
+    this.#key = loop.watch(listener.fd, () => this.#accept());
+  }
+
+  /** Gives up what waits. The listening socket stays open. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#loop.unwatch(this.#listener.fd, this.#key);
+    for (const socket of this.#pending.keys()) this.#giveUp(socket);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Out of descriptors, connections wait in the socket's backlog: those who connect try for a while. */
+  #accept(): void {
+    try {
+      for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
+        const socket = this.#listener.accept();
+        if (socket === undefined) return;
+        this.#admit(socket);
+      }
+    } catch (error) {
+      if (!isSealaneError(error)) throw error;
+    }
+  }
+
+  #admit(socket: UnixSocket): void {
+    const { uid } = socket.peer;
+    if (!isOwnUser(uid))
+      return refuse(socket, { reason: 'untrusted', text: `this node admits its own user, not user ${uid}` });
+    const [oldest] = this.#pending.keys();
+    if (this.#pending.size >= MAX_PENDING && oldest !== undefined) this.#giveUp(oldest);
+    this.#pending.set(
+      socket,
+      this.#loop.watch(socket.fd, () => this.#receive(socket)),
+    );
+  }
+
+  #receive(socket: UnixSocket): void {
+    const packet = receiveQuietly(socket);
+    if (packet === 'empty') return;
+    this.#forget(socket);
+    if (packet === 'end') return socket.close();
+    disposeDescriptors(packet.descriptors);
+    try {
+      const refusal = this.#connect(decodeConnect(buffer.subarray(0, packet.bytes)), socket);
+      if (refusal !== undefined) refuse(socket, refusal);
+    } catch (error) {
+      if (!isSealaneError(error)) throw error;
+      const reason = error.code === 'ERR_SEALANE_EXHAUSTED' ? 'exhausted' : 'bad-request';
+      refuse(socket, { reason, text: error.message });
+    }
+  }
+
+  #forget(socket: UnixSocket): void {
+    const key = this.#pending.get(socket);
+    if (key !== undefined) this.#loop.unwatch(socket.fd, key);
+    this.#pending.delete(socket);
+  }
+
+  #giveUp(socket: UnixSocket): void {
+    this.#forget(socket);
+    socket.close();
+  }
+}
+
+/** A connection that fails is one that has ended. */
+export function receiveQuietly(socket: UnixSocket, into = buffer): Packet | 'empty' | 'end' {
+  try {
+    return socket.receive(into);
+  } catch {
+    return 'end';
+  }
+}
+
+/** Takes the socket. Whoever does not read why it was refused misses that. */
+function refuse(socket: UnixSocket, { reason, text }: NonNullable<Refusal>): void {
+  try {
+    socket.send(encodeRefused(reason, text));
+  } catch {
+    // It is gone already.
+  }
+  socket.close();
+}
