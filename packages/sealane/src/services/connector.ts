@@ -3,11 +3,18 @@
  * connections until they are pairs. What a publisher answers is checked before it counts.
  */
 import { isSealaneError, SealaneError } from '../base/errors.js';
-import { type Packet, UnixSocket } from '../os/index.js';
+import { disposeDescriptors, type Packet, UnixSocket } from '../os/index.js';
 import { receiveQuietly } from './acceptor.js';
 import type { ControlLoop } from './control.js';
 import type { Domain } from './domain.js';
-import { type ConnectRequest, decodeAnswer, encodeConnect, type RefusalReason } from './handshake.js';
+import {
+  type ConnectAccepted,
+  type ConnectRefused,
+  type ConnectRequest,
+  decodeAnswer,
+  encodeConnect,
+  type RefusalReason,
+} from './handshake.js';
 import type { Inlet } from './inlet.js';
 import type { PortKey } from './names.js';
 import { acceptPair } from './pairing.js';
@@ -23,8 +30,10 @@ export interface ConnectorOptions {
   /** Whether the file of a port is still there. */
   isThere(key: PortKey): boolean;
   onConnected(key: PortKey, inlet: Inlet): void;
+  /** A publisher has woken this side. */
+  readonly onWake: () => void;
   /** The connection of a pair is over, or its inlet was closed: see {@link Connector.lost}. */
-  onEnd(inlet: Inlet, problem: string | undefined): void;
+  readonly onEnd: (inlet: Inlet, problem: string | undefined) => void;
   /** A publisher is there, and can't be connected to for now. */
   onDegraded(key: PortKey, error: SealaneError): void;
 }
@@ -146,39 +155,33 @@ export class Connector implements Disposable {
 
   #answered(target: Target, packet: Packet): void {
     const { key } = target;
-    const answer = decodeAnswer(buffer.subarray(0, packet.bytes));
+    const answer = decodeOwning(packet);
     const socket = this.#releaseSocket(target);
-    if (socket === undefined) return;
-    if (answer.type === 'refused') {
-      socket.close();
-      return this.#refused(target, answer.reason, answer.text);
+    if (socket === undefined || answer.type === 'refused') {
+      disposeDescriptors(packet.descriptors);
+      socket?.close();
+      if (answer.type === 'refused') this.#refused(target, answer.reason, answer.text);
+      return;
     }
-    const request = { ...this.#options.request, publisher: key.port };
-    const peer = { node: key.node, port: key.port, pid: socket.peer.pid };
-    let inlet: Inlet | undefined;
-    const events = {
-      onWake: () => this.#onWake(inlet),
-      onEnd: (problem: string | undefined) => {
-        if (inlet !== undefined) this.#options.onEnd(inlet, problem);
-      },
-    };
     try {
-      const { loop } = this.#options;
-      inlet = acceptPair({ answer, descriptors: packet.descriptors, request, peer, socket, loop, events });
+      const inlet = this.#pair(key, answer, packet.descriptors, socket);
+      target.state = 'connected';
+      target.retryMs = FIRST_RETRY_MS;
+      this.#options.onConnected(key, inlet);
     } catch (error) {
       socket.close();
       throw error;
     }
-    target.state = 'connected';
-    target.retryMs = FIRST_RETRY_MS;
-    this.#options.onConnected(key, inlet);
   }
 
-  /** Set by the owner of the port: who sleeps is told that something came. */
-  wake: () => void = () => {};
-
-  #onWake(inlet: Inlet | undefined): void {
-    if (inlet !== undefined) this.wake();
+  /** Takes the descriptors; takes the socket once it returns. */
+  #pair(key: PortKey, answer: ConnectAccepted, descriptors: readonly number[], socket: UnixSocket): Inlet {
+    const { loop, onWake, onEnd } = this.#options;
+    const request = { ...this.#options.request, publisher: key.port };
+    const peer = { node: key.node, port: key.port, pid: socket.peer.pid };
+    const events = { onWake, onEnd: (problem: string | undefined) => onEnd(inlet, problem) };
+    const inlet: Inlet = acceptPair({ answer, descriptors, request, peer, socket, loop, events });
+    return inlet;
   }
 
   #refused(target: Target, reason: RefusalReason, text: string): void {
@@ -236,6 +239,16 @@ export class Connector implements Disposable {
       if (this.#options.isThere(target.key)) this.#try(target);
       else this.#targets.delete(target.id);
     }
+  }
+}
+
+/** Reads an answer; its descriptors are closed when this throws. */
+function decodeOwning({ bytes, descriptors }: Packet): ConnectAccepted | ConnectRefused {
+  try {
+    return decodeAnswer(buffer.subarray(0, bytes));
+  } catch (error) {
+    disposeDescriptors(descriptors);
+    throw error;
   }
 }
 

@@ -8,6 +8,7 @@ import { stampMonotonic } from '../os/index.js';
 import { NONE } from '../shm/outcome.js';
 import { SlotPool } from '../shm/slot-pool.js';
 import type { ControlLoop } from './control.js';
+import { Doorbell } from './doorbell.js';
 import { type FullAction, FullDecision, type FullHandler } from './full.js';
 import { History } from './history.js';
 import { HotLoan, type Lender, type Loan } from './loan.js';
@@ -23,6 +24,7 @@ export interface PublisherPortOptions {
   readonly history: number;
   readonly overflow: boolean;
   readonly whenFull: FullAction | FullHandler;
+  readonly timestamps: boolean;
   readonly loop: ControlLoop;
   /** Whether a node lives in this very thread: waiting for it here would wait for ever. */
   isLocal(node: string): boolean;
@@ -44,6 +46,7 @@ export class PublisherPort implements Lender {
   readonly #history: History;
   readonly #options: PublisherPortOptions;
   readonly #maxBytes: number;
+  readonly #timestamps: boolean;
   /** Replaced whenever it changes: a send that is under way goes on with what it began with. */
   #outlets: readonly Outlet[] = [];
   #loaned = 0;
@@ -53,8 +56,7 @@ export class PublisherPort implements Lender {
   /** A sendAsync waits: samples sent meanwhile would overtake it. */
   #sending = false;
   #closed = false;
-  /** Told when a subscriber has made room or is gone. */
-  #roomListeners = new Set<() => void>();
+  readonly #bell = new Doorbell('the publisher');
 
   constructor(options: PublisherPortOptions) {
     const { memory } = options;
@@ -62,6 +64,7 @@ export class PublisherPort implements Lender {
     this.#memory = memory;
     this.#words = memory.words;
     this.#maxBytes = memory.shape.maxBytes;
+    this.#timestamps = options.timestamps;
     this.#pool = new SlotPool(memory.shape.slots, options.warmSlots);
     this.#history = new History(this.#pool, options.history);
   }
@@ -157,7 +160,7 @@ export class PublisherPort implements Lender {
 
   /** A subscriber may have room. */
   onRoom(): void {
-    for (const listener of [...this.#roomListeners]) listener();
+    this.#bell.ring();
   }
 
   /** Ends all connections. What subscribers hold stays theirs: they keep the memory. */
@@ -167,7 +170,7 @@ export class PublisherPort implements Lender {
     for (const loan of this.#loans) if (loan?.onLoan) this.takeBack(loan);
     for (const outlet of this.#outlets) this.remove(outlet);
     this.#history.clear();
-    this.onRoom();
+    this.#bell.close();
   }
 
   #makeLoan(slot: number): HotLoan {
@@ -192,7 +195,7 @@ export class PublisherPort implements Lender {
     if (this.#sequenceLow === 0) this.#sequenceHigh += 1;
     words[at + SEQUENCE] = this.#sequenceLow;
     words[at + SEQUENCE + 1] = this.#sequenceHigh;
-    stampMonotonic(words, at + TIMESTAMP);
+    if (this.#timestamps) stampMonotonic(words, at + TIMESTAMP);
   }
 
   /** Returns how many got the sample. */
@@ -277,24 +280,13 @@ export class PublisherPort implements Lender {
   }
 
   /** Resolves when the subscriber has done something; rejects when the signal fires. */
-  #room(outlet: Outlet, signal: AbortSignal | undefined): Promise<void> {
+  async #room(outlet: Outlet, signal: AbortSignal | undefined): Promise<void> {
     outlet.beginWaiting();
-    if (outlet.look() || outlet.lie !== undefined) {
+    try {
+      if (!outlet.look() && outlet.lie === undefined) await this.#bell.wait(signal, 'sending');
+    } finally {
       outlet.endWaiting();
-      return Promise.resolve();
     }
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        this.#roomListeners.delete(settle);
-        signal?.removeEventListener('abort', settle);
-        outlet.endWaiting();
-        if (this.#closed) reject(closedError('the publisher'));
-        else if (signal?.aborted === true) reject(abortedError('sending', signal));
-        else resolve();
-      };
-      this.#roomListeners.add(settle);
-      signal?.addEventListener('abort', settle);
-    });
   }
 
   /** Only this side fills the rings: where there is room now, there will be. */

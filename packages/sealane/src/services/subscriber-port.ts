@@ -2,8 +2,9 @@
  * A subscriber's port: receives from all its publishers in turn. Owns the ends of its pairs. This is the hot tier: receive and release
  * allocate nothing once every slot was seen, and make no system call while both sides are awake.
  */
-import { abortedError, closedError, SealaneError } from '../base/errors.js';
+import { closedError, SealaneError } from '../base/errors.js';
 import type { ControlLoop } from './control.js';
+import { Doorbell } from './doorbell.js';
 import type { Inlet } from './inlet.js';
 import type { HotSample } from './received.js';
 
@@ -31,8 +32,7 @@ export class SubscriberPort {
   #received = 0;
   #missed = 0;
   #closed = false;
-  /** Told when something may have come, or the port was closed. */
-  #listeners = new Set<() => void>();
+  readonly #bell = new Doorbell('the subscriber');
   #waiting = 0;
 
   constructor(options: SubscriberPortOptions) {
@@ -81,15 +81,9 @@ export class SubscriberPort {
     return this.#idle();
   }
 
-  /** Up to `max` samples that are there now, appended to `into`; returns how many. */
-  receiveBatch(max: number, into: HotSample[]): number {
-    let count = 0;
-    for (; count < max; count++) {
-      const sample = this.receive();
-      if (sample === undefined) break;
-      into.push(sample);
-    }
-    return count;
+  /** Whether a receive would not throw for want of a release: some publisher has fewer than `maxBorrowed` samples out. */
+  get mayReceive(): boolean {
+    return this.#inlets.every((inlet) => inlet.borrowed < this.#options.maxBorrowed || !inlet.ready);
   }
 
   /** The next sample; blocks the thread until there is one, or undefined after that many milliseconds. */
@@ -103,20 +97,12 @@ export class SubscriberPort {
 
   /** Resolves when there may be something to receive; rejects when the signal fires, or the port is closed. */
   async ready(signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted === true) throw abortedError('receiving', signal);
-    if (this.#beginWaiting()) return this.#endWaiting();
-    await new Promise<void>((resolve, reject) => {
-      const settle = (): void => {
-        this.#listeners.delete(settle);
-        signal?.removeEventListener('abort', settle);
-        this.#endWaiting();
-        if (this.#closed) reject(closedError('the subscriber'));
-        else if (signal?.aborted === true) reject(abortedError('receiving', signal));
-        else resolve();
-      };
-      this.#listeners.add(settle);
-      signal?.addEventListener('abort', settle);
-    });
+    const ready = this.#beginWaiting();
+    try {
+      if (!ready) await this.#bell.wait(signal, 'receiving');
+    } finally {
+      this.#endWaiting();
+    }
   }
 
   /** Adds a publisher. */
@@ -136,7 +122,7 @@ export class SubscriberPort {
 
   /** Something may have come. */
   wake(): void {
-    for (const listener of [...this.#listeners]) listener();
+    this.#bell.ring();
   }
 
   /** Ends all connections. Samples that are borrowed end with them. */
@@ -144,7 +130,7 @@ export class SubscriberPort {
     if (this.#closed) return;
     this.#closed = true;
     for (const inlet of this.#inlets) this.#remove(inlet);
-    this.wake();
+    this.#bell.close();
   }
 
   /** Removes an inlet from which nothing more can come. What is borrowed from it stays good. */

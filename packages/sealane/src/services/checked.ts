@@ -1,0 +1,116 @@
+/**
+ * The checked tier: a fresh object for each sample, which refuses any use after its end, also when the slot's own object serves
+ * another sample by then; and which the garbage collector releases and reports when it is forgotten. Owns nothing else.
+ */
+import { type HotLoan, type Loan, notOnLoan } from './loan.js';
+import { type HotSample, released, type Sample, type SampleHeader } from './received.js';
+
+/** A sample's own object and which of its lives is meant. */
+interface Held<T extends { readonly generation: number }> {
+  readonly object: T;
+  readonly generation: number;
+}
+
+/** Samples that were forgotten, by all ports of this thread. */
+const forgotten = { count: 0 };
+
+const loans = new FinalizationRegistry<Held<HotLoan>>((held) => reclaim(held, 'send() or release()'));
+const samples = new FinalizationRegistry<Held<HotSample>>((held) => reclaim(held, 'release()'));
+
+/** A warning for the first one: whoever forgets samples forgets many. */
+function reclaim({ object, generation }: Held<HotLoan | HotSample>, method: string): void {
+  if (object.generation !== generation) return;
+  object.release();
+  forgotten.count += 1;
+  if (forgotten.count > 1) return;
+  process.emitWarning(
+    `a sample was forgotten and has come back through the garbage collector: call ${method}, or declare it with using`,
+    { type: 'SealaneWarning', code: 'SEALANE_SAMPLE_FORGOTTEN' },
+  );
+}
+
+/** A loan that can't be mistaken for a later one of the same slot. */
+export class CheckedLoan implements Loan {
+  readonly #loan: HotLoan;
+  readonly #generation: number;
+
+  constructor(loan: HotLoan) {
+    this.#loan = loan;
+    this.#generation = loan.generation;
+    loans.register(this, { object: loan, generation: loan.generation }, this);
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#live().bytes;
+  }
+
+  get userHeader(): Uint8Array<ArrayBuffer> {
+    return this.#live().userHeader;
+  }
+
+  setSourceTimestamp(ns: bigint): void {
+    this.#live().setSourceTimestamp(ns);
+  }
+
+  send(): number {
+    return this.#live().send();
+  }
+
+  async sendAsync(options?: { readonly signal?: AbortSignal }): Promise<number> {
+    return this.#live().sendAsync(options);
+  }
+
+  release(): void {
+    if (this.#loan.generation === this.#generation) this.#loan.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+    loans.unregister(this);
+  }
+
+  #live(): HotLoan {
+    if (this.#loan.generation !== this.#generation) throw notOnLoan();
+    return this.#loan;
+  }
+}
+
+/** A received sample that can't be mistaken for a later one of the same slot. */
+export class CheckedSample implements Sample {
+  readonly missed: number;
+  readonly #sample: HotSample;
+  readonly #generation: number;
+
+  constructor(sample: HotSample) {
+    this.#sample = sample;
+    this.#generation = sample.generation;
+    this.missed = sample.missed;
+    samples.register(this, { object: sample, generation: sample.generation }, this);
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#live().bytes;
+  }
+
+  get userHeader(): Uint8Array<ArrayBuffer> {
+    return this.#live().userHeader;
+  }
+
+  get header(): SampleHeader {
+    return this.#live().header;
+  }
+
+  release(): void {
+    if (this.#sample.generation === this.#generation) this.#sample.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+    samples.unregister(this);
+  }
+
+  #live(): HotSample {
+    if (this.#sample.generation !== this.#generation) throw released();
+    return this.#sample;
+  }
+}

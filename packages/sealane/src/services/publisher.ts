@@ -1,0 +1,181 @@
+/**
+ * A publisher, as its user sees it: the checked tier, and the way to the hot one. Owns its port, its memory and its file in the service.
+ */
+import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../base/check.js';
+import { invalidArgument } from '../base/errors.js';
+import type { SharedMemory } from '../os/index.js';
+import { CheckedLoan } from './checked.js';
+import { Doorbell } from './doorbell.js';
+import { checkWhenFull, type FullAction, type FullHandler } from './full.js';
+import type { Loan } from './loan.js';
+import type { PortAddress } from './outlet.js';
+import type { PublisherPort } from './publisher-port.js';
+import type { ServiceSettings } from './settings.js';
+
+/** What a publisher chooses for itself. */
+export interface PublisherOptions {
+  /** Most bytes of one of its samples. Default and limit: the service's `maxBytes`. A lower one makes its memory smaller. */
+  readonly maxBytes?: number | undefined;
+  /** Samples that it may have on loan at once. Default and limit: the service's `maxLoaned`. */
+  readonly maxLoaned?: number | undefined;
+  /**
+   * What happens when a subscriber's buffer is full, in a service without `overflow`: 'wait' until there is room (the thread blocks in
+   * `send`, the event loop goes on in `sendAsync`), 'drop' the sample for this subscriber, 'fail', or a function that decides each time.
+   * Default: 'wait'.
+   */
+  readonly whenFull?: FullAction | FullHandler | undefined;
+  /** Whether subscribers in this very process get its samples. Default: true. */
+  readonly ownProcess?: boolean | undefined;
+  /** Whether samples carry the time at which they were sent (some 50 ns each). Default: true. */
+  readonly timestamps?: boolean | undefined;
+  /** Allocates all of its memory at once, so that no sample waits for a page. Default: false. */
+  readonly prefault?: boolean | undefined;
+  /** Keeps its memory from being swapped out (mlock); counts against RLIMIT_MEMLOCK. Default: false. */
+  readonly lock?: boolean | undefined;
+  /** Asks for huge pages, and does without where the kernel has none. Default: false. */
+  readonly hugePages?: boolean | undefined;
+}
+
+/** A publisher's choices, complete. */
+export type PublisherSettings = Required<{
+  [K in keyof PublisherOptions]: NonNullable<PublisherOptions[K]>;
+}>;
+
+/** Sends samples that are filled in place. */
+export interface SampleSender {
+  /**
+   * Loans a sample with a payload of that many bytes (0 to `maxBytes`). Fill it, then send() it. Throws ERR_SEALANE_INVALID_ARGUMENT,
+   * ERR_SEALANE_LIMIT_EXCEEDED (`maxLoaned` are on loan), ERR_SEALANE_CLOSED.
+   */
+  loan(bytes: number): Loan;
+}
+
+/** What a publisher has done so far. */
+export interface PublisherFigures {
+  /** Samples that were sent. */
+  readonly sent: number;
+  /** Samples that are on loan now. */
+  readonly loaned: number;
+  /** Slots that somebody needs now: on loan, in the history, or with a subscriber. */
+  readonly usedSlots: number;
+  /** All slots. */
+  readonly slots: number;
+  /** Bytes of its memory. What was never used is not allocated. */
+  readonly memoryBytes: number;
+  /** The subscribers that are connected now. */
+  readonly subscribers: readonly SubscriberFigures[];
+}
+
+/** One subscriber, seen from a publisher. */
+export interface SubscriberFigures extends PortAddress {
+  /** Slots that it has: waiting, borrowed, or on their way back. */
+  readonly held: number;
+  /** Samples that it did not get: they gave way to newer ones, or were dropped. */
+  readonly lost: number;
+}
+
+const OPTIONS = [
+  'maxBytes',
+  'maxLoaned',
+  'whenFull',
+  'ownProcess',
+  'timestamps',
+  'prefault',
+  'lock',
+  'hugePages',
+] as const;
+
+/** Checks options against the service's settings. Throws ERR_SEALANE_INVALID_ARGUMENT. @internal */
+export function toPublisherSettings(options: PublisherOptions, service: ServiceSettings): PublisherSettings {
+  checkOptions('options', options, OPTIONS);
+  const { maxBytes = service.maxBytes, maxLoaned = service.maxLoaned, whenFull = 'wait' } = options;
+  checkInteger('options.maxBytes', maxBytes, 1, service.maxBytes);
+  checkInteger('options.maxLoaned', maxLoaned, 1, service.maxLoaned);
+  checkWhenFull(whenFull);
+  for (const name of OPTIONS.slice(3)) checkBoolean(`options.${name}`, options[name]);
+  const { ownProcess = true, timestamps = true, prefault = false, lock = false, hugePages = false } = options;
+  return { maxBytes, maxLoaned, whenFull, ownProcess, timestamps, prefault, lock, hugePages };
+}
+
+/** Sends samples to all subscribers of a service. Made by {@link PubSubService.publisher}. */
+export class Publisher implements SampleSender, AsyncDisposable, Disposable {
+  /** Its number within its node. */
+  readonly port: number;
+  /**
+   * The hot tier: the same calls on objects that are used again for the next sample, which allocates nothing. Never touch such an object
+   * once it was sent or released: it may be another sample by then.
+   */
+  readonly hot: SampleSender;
+  readonly #port: PublisherPort;
+  readonly #memory: SharedMemory;
+  readonly #bell: Doorbell;
+  readonly #onClose: () => void;
+  #closed = false;
+
+  /** @internal */
+  constructor(number: number, port: PublisherPort, memory: SharedMemory, bell: Doorbell, onClose: () => void) {
+    this.port = number;
+    this.hot = port;
+    this.#port = port;
+    this.#memory = memory;
+    this.#bell = bell;
+    this.#onClose = onClose;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** See {@link SampleSender.loan}. The garbage collector gives back what is forgotten, with a warning. */
+  loan(bytes: number): Loan {
+    return new CheckedLoan(this.#port.loanSlot(bytes));
+  }
+
+  /** Sends a copy of `bytes`; returns how many subscribers got it. Throws what loan and send throw. */
+  sendCopy(bytes: Uint8Array): number {
+    if (!(bytes instanceof Uint8Array)) throw invalidArgument('bytes', 'be a Uint8Array', bytes);
+    const loan = this.#port.loanSlot(bytes.length);
+    try {
+      loan.bytes.set(bytes);
+      return loan.send();
+    } finally {
+      loan.release();
+    }
+  }
+
+  /** What it has done so far. */
+  get figures(): PublisherFigures {
+    const { pool, outlets, sent, loaned } = this.#port;
+    return {
+      ...{ sent, loaned, usedSlots: pool.used, slots: pool.slots, memoryBytes: this.#memory.mapping.length },
+      subscribers: outlets.map(({ peer, held, lost }) => ({ ...peer, held, lost })),
+    };
+  }
+
+  /** Resolves once at least `count` subscribers are connected. Rejects with ERR_SEALANE_ABORTED, ERR_SEALANE_CLOSED. */
+  async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
+    checkOptions('options', options, ['signal']);
+    checkSignal('options.signal', options.signal);
+    while (this.#closed || this.#port.outlets.length < count)
+      await this.#bell.wait(options.signal, 'waiting for subscribers');
+  }
+
+  /** Ends all its connections. Subscribers still get what was sent, and keep what they borrowed. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClose();
+    this.#port.close();
+    this.#bell.close();
+    this.#memory.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
