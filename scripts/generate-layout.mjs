@@ -10,7 +10,10 @@ const OUTPUTS = { 'packages/sealane/src/shm/layout.ts': typescript };
 
 /** The file for TypeScript: a constant a line. */
 function typescript({ title, groups }) {
-  const lines = [`/** ${title} */`, `// Generated from ${SOURCE} by scripts/generate-layout.mjs: change that.`];
+  const lines = [
+    `/** ${title} */`,
+    `// Generated from ${SOURCE} by scripts/generate-layout.mjs: change that.`,
+  ];
   for (const { prefix, comment, constants } of groups) {
     lines.push('', `// ${comment}`);
     for (const [name, [value, text]] of Object.entries(constants)) {

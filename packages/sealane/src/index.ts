@@ -1,4 +1,4 @@
-/** The public face of Sealane: blobs and their broker. Everything that is not exported here may change at any time. */
+/** The public face of Sealane: blobs and their broker, and services. Everything that is not exported here may change at any time. */
 export { isSealaneError, SealaneError, type SealaneErrorCode } from './base/errors.js';
 export * from './blobs/index.js';
 export {
@@ -18,4 +18,5 @@ export {
 } from './broker/index.js';
 export { type PassedSocket, takePassedSockets } from './os/activation.js';
 export type { Mappable } from './os/mappable.js';
+export * from './services/index.js';
 export type { BrokerLimits } from './wire/index.js';

@@ -11,7 +11,7 @@ export class Doorbell {
 
   /** Resolves at the next ring. Rejects with ERR_SEALANE_ABORTED when the signal fires (`what` was aborted), ERR_SEALANE_CLOSED. */
   async wait(signal: AbortSignal | undefined, what: string): Promise<void> {
-    if (signal?.aborted === true) throw abortedError(what, signal);
+    refuseAborted(signal, what);
     let forget: () => void = () => undefined;
     await new Promise<void>((resolve) => {
       if (this.#closed) return resolve();
@@ -23,7 +23,7 @@ export class Doorbell {
       if (signal !== undefined) forget = onAbort(signal, wake);
     });
     forget();
-    if (signal?.aborted === true) throw abortedError(what, signal);
+    refuseAborted(signal, what);
     if (this.#closed) throw closedError(this.owner);
   }
 
@@ -38,4 +38,8 @@ export class Doorbell {
     this.#closed = true;
     this.ring();
   }
+}
+
+function refuseAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted === true) throw abortedError(what, signal);
 }

@@ -45,7 +45,13 @@ export interface ConnectAccepted {
 }
 
 /** Why a publisher refuses. `exhausted` may pass; the others stay. */
-export type RefusalReason = 'no-port' | 'untrusted' | 'too-many' | 'own-process' | 'exhausted' | 'bad-request';
+export type RefusalReason =
+  | 'no-port'
+  | 'untrusted'
+  | 'too-many'
+  | 'own-process'
+  | 'exhausted'
+  | 'bad-request';
 
 /** The publisher's other answer. */
 export interface ConnectRefused {
@@ -176,7 +182,8 @@ function check(packet: Uint8Array, length: number, type: number): Buffer {
   }
   const found = bytes.readUInt16LE(TYPE_AT);
   if (found !== type) throw broken(`a packet has type ${found} where ${type} is due`);
-  if (bytes.length !== length) throw broken(`a packet of type ${type} has ${bytes.length} bytes, not ${length}`);
+  if (bytes.length !== length)
+    throw broken(`a packet of type ${type} has ${bytes.length} bytes, not ${length}`);
   return bytes;
 }
 

@@ -82,7 +82,8 @@ export class Inlet implements Borrower {
     // Behind the compare-exchange that made the room: the other half of the agreement in waiting.ts.
     this.#socket.wakeIfWaiting();
     const sample = this.#samples[slot] ?? this.#makeSample(slot);
-    if (sample.borrowed || !sample.begin()) return this.#lied(`slot ${slot} twice, or a length that does not fit`);
+    if (sample.borrowed || !sample.begin())
+      return this.#lied(`slot ${slot} twice, or a length that does not fit`);
     this.borrowed += 1;
     this.#count(sample);
     return sample;

@@ -3,7 +3,7 @@
  * publisher has one for each slot, made when the slot is first loaned.
  */
 import { invalidArgument, SealaneError } from '../base/errors.js';
-import { BYTES, SOURCE_TIMESTAMP, type SlotMemory, writeBigInt } from './slots.js';
+import { BYTES, type SlotMemory, SOURCE_TIMESTAMP, writeBigInt } from './slots.js';
 
 /** A sample that is being made. */
 export interface Loan extends Disposable {

@@ -103,7 +103,8 @@ export class PairSocket {
       this.#unasked -= this.#asked;
       this.#asked = 0;
     }
-    if (this.#unasked > MAX_UNASKED) return this.#events.onEnd(`${this.#unasked} wake-ups that nobody asked for`);
+    if (this.#unasked > MAX_UNASKED)
+      return this.#events.onEnd(`${this.#unasked} wake-ups that nobody asked for`);
     // Whoever wakes takes the word back: it is to be set anew before the next sleep.
     this.#waiting = Atomics.load(this.#words, this.#own) !== 0;
     this.#events.onWake();

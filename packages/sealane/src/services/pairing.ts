@@ -11,8 +11,8 @@ import {
   SharedMemory,
   type UnixSocket,
 } from '../os/index.js';
-import { protocolError } from '../wire/index.js';
 import { beginChannel, channelBytes, channelShape } from '../shm/channel.js';
+import { protocolError } from '../wire/index.js';
 import type { ControlLoop } from './control.js';
 import { type ConnectAccepted, type ConnectRequest, encodeAccepted } from './handshake.js';
 import { Inlet } from './inlet.js';

@@ -196,6 +196,7 @@ export class PublisherPort implements Lender {
     words[at + SEQUENCE] = this.#sequenceLow;
     words[at + SEQUENCE + 1] = this.#sequenceHigh;
     if (this.#timestamps) stampMonotonic(words, at + TIMESTAMP);
+    else words[at + TIMESTAMP] = words[at + TIMESTAMP + 1] = 0;
   }
 
   /** Returns how many got the sample. */
@@ -270,7 +271,9 @@ export class PublisherPort implements Lender {
       const action = decision.next();
       if (action === 'drop') return this.#drop(outlet);
       if (action === 'fail') throw fullError(outlet);
-      await (action === 'wait' ? this.#room(outlet, signal) : new Promise((resolve) => setImmediate(resolve)));
+      await (action === 'wait'
+        ? this.#room(outlet, signal)
+        : new Promise((resolve) => setImmediate(resolve)));
       if (outlet.closed || !outlet.look()) continue;
       outlet.publish(slot);
       return true;

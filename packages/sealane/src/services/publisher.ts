@@ -5,7 +5,7 @@ import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../base/c
 import { invalidArgument } from '../base/errors.js';
 import type { SharedMemory } from '../os/index.js';
 import { CheckedLoan } from './checked.js';
-import { Doorbell } from './doorbell.js';
+import type { Doorbell } from './doorbell.js';
 import { checkWhenFull, type FullAction, type FullHandler } from './full.js';
 import type { Loan } from './loan.js';
 import type { PortAddress } from './outlet.js';
@@ -113,7 +113,13 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
   #closed = false;
 
   /** @internal */
-  constructor(number: number, port: PublisherPort, memory: SharedMemory, bell: Doorbell, onClose: () => void) {
+  constructor(
+    number: number,
+    port: PublisherPort,
+    memory: SharedMemory,
+    bell: Doorbell,
+    onClose: () => void,
+  ) {
     this.port = number;
     this.hot = port;
     this.#port = port;

@@ -4,7 +4,15 @@
  */
 import { SealaneError } from '../base/errors.js';
 import type { PortAddress } from './outlet.js';
-import { BYTES, readBigInt, readNumber, SEQUENCE, type SlotMemory, SOURCE_TIMESTAMP, TIMESTAMP } from './slots.js';
+import {
+  BYTES,
+  readBigInt,
+  readNumber,
+  SEQUENCE,
+  type SlotMemory,
+  SOURCE_TIMESTAMP,
+  TIMESTAMP,
+} from './slots.js';
 
 /** What a sample says of itself. */
 export interface SampleHeader {

@@ -56,7 +56,10 @@ export interface SubscriberPortFigures {
 const OPTIONS = ['bufferSize', 'history', 'maxBorrowed'] as const;
 
 /** Checks options against the service's settings. Throws ERR_SEALANE_INVALID_ARGUMENT. @internal */
-export function toSubscriberSettings(options: SubscriberOptions, service: ServiceSettings): SubscriberSettings {
+export function toSubscriberSettings(
+  options: SubscriberOptions,
+  service: ServiceSettings,
+): SubscriberSettings {
   checkOptions('options', options, OPTIONS);
   const { bufferSize = service.bufferSize, maxBorrowed = service.maxBorrowed } = options;
   checkInteger('options.bufferSize', bufferSize, 1, service.bufferSize);

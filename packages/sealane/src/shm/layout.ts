@@ -35,7 +35,7 @@ export const SLOT_HEADER_BYTES = 64;
 
 // The packets that make a connection of a pair.
 /** The first word of every packet but a wake-up: `SLSV` in ASCII. */
-export const HANDSHAKE_MAGIC = 1_448_298_579;
+export const HANDSHAKE_MAGIC = 1_448_299_603;
 export const HANDSHAKE_VERSION = 1;
 export const HANDSHAKE_CONNECT = 1;
 export const HANDSHAKE_ACCEPT = 2;

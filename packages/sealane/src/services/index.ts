@@ -1,0 +1,32 @@
+/** Services: brokerless messaging between nodes. The public names of this part. */
+export type { Attributes, RequiredAttributes } from './attributes.js';
+export type { EventsMissed } from './events.js';
+export type { FullAction, FullHandler, FullSituation } from './full.js';
+export type { Loan } from './loan.js';
+export type { PortKey, PortKind } from './names.js';
+export {
+  Node,
+  type NodeEvent,
+  type NodeOptions,
+  ServiceBuilder,
+  type ServiceNeeds,
+  type ServiceOptions,
+} from './node.js';
+export type { PortAddress } from './outlet.js';
+export type { PortInfo } from './port-files.js';
+export {
+  Publisher,
+  type PublisherFigures,
+  type PublisherOptions,
+  type SampleSender,
+  type SubscriberFigures,
+} from './publisher.js';
+export type { Sample, SampleHeader } from './received.js';
+export { PubSubService, type ServiceEvent } from './service.js';
+export { latest, type ServiceSettings } from './settings.js';
+export {
+  type SampleReceiver,
+  Subscriber,
+  type SubscriberOptions,
+  type SubscriberPortFigures,
+} from './subscriber.js';

@@ -1,0 +1,241 @@
+/**
+ * A node: one participant of a domain, in one thread. Owns its socket and files, its control loop, and the services that it has open.
+ * Others find it in the file system; nothing runs beside the nodes.
+ */
+import { checkOptions, checkSignal, checkText } from '../base/check.js';
+import { closedError, describe } from '../base/errors.js';
+import type { UnixSocket } from '../os/index.js';
+import { Acceptor, type Refusal } from './acceptor.js';
+import type { Attributes, RequiredAttributes } from './attributes.js';
+import { ControlLoop } from './control.js';
+import { type DomainChange, DomainWatch, type ServiceWatch } from './discovery.js';
+import { Domain } from './domain.js';
+import { EventSource, type EventsMissed } from './events.js';
+import type { ConnectRequest } from './handshake.js';
+import { checkName } from './names.js';
+import { type PublishedNode, publishNode } from './node-files.js';
+import { localNodes, PubSubService } from './service.js';
+import { NodeServices, type OpenService } from './service-files.js';
+import type { ServiceSettings } from './settings.js';
+
+/** How a node is made. */
+export interface NodeOptions {
+  /** For people and tools: 1 to 256 bytes without control characters; several nodes may have the same. */
+  readonly name: string;
+  /** Which domain: 1 to 32 of the characters A-Z a-z 0-9 . _ - and no dot at the start. Default: `default`. */
+  readonly domain?: string | undefined;
+  /** Where domains lie. Default: $SEALANE_DIR, else `sealane` in $XDG_RUNTIME_DIR or /run/user/UID, else /tmp/sealane-UID. */
+  readonly directory?: string | undefined;
+  /** Texts that others can see: at most 64, 4,096 bytes in all. */
+  readonly attributes?: Attributes | undefined;
+}
+
+/** What the creator of a service defines; whoever opens one that exists requires it. */
+export interface ServiceOptions extends Partial<ServiceSettings> {
+  readonly attributes?: Attributes | undefined;
+}
+
+/** What an opener requires; an attribute of `true` must be there with any value. */
+export interface ServiceNeeds extends Partial<ServiceSettings> {
+  readonly attributes?: RequiredAttributes | undefined;
+}
+
+/** Something that happened in the domain. */
+export type NodeEvent =
+  /** A node came or went; `name` is its id. Or a service; `name` is that of its folder. */
+  | { readonly type: 'arrived' | 'departed'; readonly kind: 'node' | 'service'; readonly name: string }
+  | EventsMissed;
+
+/** Takes part in a domain. Close it, or declare it with `await using`. */
+export class Node implements AsyncDisposable, Disposable {
+  readonly #published: PublishedNode;
+  readonly #files: NodeServices;
+  readonly #loop = new ControlLoop();
+  readonly #acceptor: Acceptor;
+  readonly #services = new Set<PubSubService>();
+  readonly #events = new EventSource<NodeEvent>('the node');
+  #domainWatch: DomainWatch | undefined;
+  #watches = 0;
+  #watchKey: { readonly fd: number; readonly key: number } | undefined;
+  #ports = 0;
+  #closed = false;
+
+  private constructor(domain: Domain, name: string, attributes: Attributes | undefined) {
+    this.#published = publishNode(domain, name, attributes);
+    this.#files = new NodeServices(domain, this.#published.id);
+    this.#acceptor = new Acceptor(this.#published.listener, this.#loop, (request, socket) =>
+      this.#connect(request, socket),
+    );
+    localNodes.add(this.#published.id);
+  }
+
+  /**
+   * Makes a node; others see it when this resolves. It keeps the event loop alive until it is closed or unref'd. Rejects with
+   * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_UNSAFE_DIRECTORY, ERR_SEALANE_TIMEOUT (somebody holds the domain's lock),
+   * ERR_SEALANE_SYSTEM, ERR_SEALANE_EXHAUSTED, ERR_SEALANE_UNSUPPORTED_PLATFORM.
+   */
+  static async create(options: NodeOptions): Promise<Node> {
+    checkOptions('options', options, ['name', 'domain', 'directory', 'attributes']);
+    const { name, domain, directory, attributes } = options;
+    checkText('options.name', name, 1, Number.MAX_SAFE_INTEGER);
+    return new Node(Domain.open({ name: domain, directory }), name, attributes);
+  }
+
+  /** 16 hexadecimal digits; no other node has or had them. */
+  get id(): string {
+    return this.#published.id;
+  }
+
+  get name(): string {
+    return this.#published.info.name;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Names a service: 1 to 256 bytes without control characters. It is made or opened by what follows. */
+  service(name: string): ServiceBuilder {
+    checkName('name', name);
+    this.#check();
+    return new ServiceBuilder(name, (open) => this.#open(open));
+  }
+
+  /** Nodes and services of the domain that come and go from now on. Ends when the node is closed; else as {@link PubSubService.events}. */
+  events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<NodeEvent> {
+    this.#check();
+    checkOptions('options', options, ['signal']);
+    checkSignal('options.signal', options.signal);
+    let began = false;
+    this.#domainWatch ??= new DomainWatch(this.#files.domain, ({ what, kind, name }: DomainChange) => {
+      if (began) this.#events.emit({ type: what === 'appeared' ? 'arrived' : 'departed', kind, name });
+    });
+    began = true;
+    return this.#events.follow(options.signal);
+  }
+
+  /** Keeps the event loop alive while the node is open: the default. */
+  ref(): this {
+    this.#check();
+    this.#loop.ref();
+    return this;
+  }
+
+  /** Lets the event loop end in spite of the node. */
+  unref(): this {
+    this.#check();
+    this.#loop.unref();
+    return this;
+  }
+
+  /** Closes its services with all their ports, and withdraws it from the domain. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const service of this.#services) service.close();
+    this.#domainWatch?.close();
+    this.#events.close();
+    this.#acceptor.close();
+    this.#files.close();
+    this.#loop.close();
+    this.#published.close();
+    localNodes.delete(this.id);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  #open(open: (files: NodeServices) => OpenService): PubSubService {
+    this.#check();
+    const files = open(this.#files);
+    try {
+      const service = new PubSubService(this.#host(), files);
+      this.#services.add(service);
+      return service;
+    } catch (error) {
+      files.close();
+      throw error;
+    }
+  }
+
+  #host() {
+    return {
+      id: this.id,
+      loop: this.#loop,
+      nextPort: () => ++this.#ports,
+      serveWatch: (watch: ServiceWatch) => this.#serveWatch(watch),
+      onClose: (service: PubSubService) => this.#services.delete(service),
+    };
+  }
+
+  /** All watches of a thread have one descriptor. */
+  #serveWatch(watch: ServiceWatch): () => void {
+    const { fd } = watch;
+    this.#watches += 1;
+    if (this.#watchKey === undefined && fd !== undefined)
+      this.#watchKey = { fd, key: this.#loop.watch(fd, () => watch.serve()) };
+    const endServe = fd === undefined ? this.#loop.onServe(() => watch.serve()) : () => undefined;
+    return () => {
+      endServe();
+      this.#watches -= 1;
+      if (this.#watches > 0 || this.#watchKey === undefined) return;
+      this.#loop.unwatch(this.#watchKey.fd, this.#watchKey.key);
+      this.#watchKey = undefined;
+    };
+  }
+
+  #connect(request: ConnectRequest, socket: UnixSocket): Refusal {
+    for (const service of this.#services) {
+      if (service.id !== request.service) continue;
+      const refusal = service.connect(request, socket);
+      if (refusal?.reason !== 'no-port') return refusal;
+    }
+    return { reason: 'no-port', text: `there is no publisher ${request.publisher}` };
+  }
+
+  #check(): void {
+    if (this.#closed) throw closedError(`the node ${describe(this.name)}`);
+  }
+}
+
+/** A service that is named and not open yet. */
+export class ServiceBuilder {
+  readonly #name: string;
+  readonly #open: (open: (files: NodeServices) => OpenService) => PubSubService;
+
+  /** @internal */
+  constructor(name: string, open: (open: (files: NodeServices) => OpenService) => PubSubService) {
+    this.#name = name;
+    this.#open = open;
+  }
+
+  /**
+   * Opens the publish-subscribe service, or creates it if no living node has it open. Rejects with ERR_SEALANE_SETTINGS_MISMATCH when it
+   * exists and a setting or attribute does not fit, ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_LIMIT_EXCEEDED (`maxNodes`),
+   * ERR_SEALANE_CLOSED, and as {@link Node.create}.
+   */
+  async publishSubscribe(options: ServiceOptions = {}): Promise<PubSubService> {
+    return this.#open((files) => files.openOrCreate(this.#name, toCreation(options)));
+  }
+
+  /** Creates it. Rejects with ERR_SEALANE_SERVICE_EXISTS when a living node has it open; else as publishSubscribe. */
+  async createPublishSubscribe(options: ServiceOptions = {}): Promise<PubSubService> {
+    return this.#open((files) => files.create(this.#name, toCreation(options)));
+  }
+
+  /** Opens it. Rejects with ERR_SEALANE_NO_SERVICE when no living node has it open; else as publishSubscribe. */
+  async openPublishSubscribe(needs: ServiceNeeds = {}): Promise<PubSubService> {
+    const { attributes, ...settings } = needs;
+    return this.#open((files) => files.open(this.#name, { settings, attributes }));
+  }
+}
+
+function toCreation(options: ServiceOptions) {
+  const { attributes, ...settings } = options;
+  return { settings, attributes };
+}
