@@ -70,8 +70,10 @@ export class Acceptor implements Disposable {
 
   #admit(socket: UnixSocket): void {
     const { uid } = socket.peer;
-    if (!isOwnUser(uid))
-      return refuse(socket, { reason: 'untrusted', text: `this node admits its own user, not user ${uid}` });
+    if (!isOwnUser(uid)) {
+      refuse(socket, { reason: 'untrusted', text: `this node admits its own user, not user ${uid}` });
+      return;
+    }
     const [oldest] = this.#pending.keys();
     if (this.#pending.size >= MAX_PENDING && oldest !== undefined) this.#giveUp(oldest);
     this.#pending.set(
@@ -84,7 +86,11 @@ export class Acceptor implements Disposable {
     const packet = receiveQuietly(socket);
     if (packet === 'empty') return;
     this.#forget(socket);
-    if (packet === 'end') return socket.close();
+    if (packet === 'end') socket.close();
+    else this.#requested(socket, packet);
+  }
+
+  #requested(socket: UnixSocket, packet: Packet): void {
     disposeDescriptors(packet.descriptors);
     try {
       const refusal = this.#connect(decodeConnect(buffer.subarray(0, packet.bytes)), socket);

@@ -124,8 +124,8 @@ export class Connector implements Disposable {
   #try(target: Target): void {
     try {
       const socket = UnixSocket.connect(this.#options.domain.nodeSocket(target.key.node));
-      if (socket === undefined) return this.#later(target);
-      this.#ask(target, socket);
+      if (socket === undefined) this.#later(target);
+      else this.#ask(target, socket);
     } catch (error) {
       this.#failed(target, error);
     }
@@ -145,9 +145,9 @@ export class Connector implements Disposable {
   #onReadable(target: Target): void {
     const packet = target.socket === undefined ? 'empty' : receiveQuietly(target.socket, buffer);
     if (packet === 'empty') return;
-    if (packet === 'end') return this.#later(target);
     try {
-      this.#answered(target, packet);
+      if (packet === 'end') this.#later(target);
+      else this.#answered(target, packet);
     } catch (error) {
       this.#failed(target, error);
     }
@@ -195,21 +195,19 @@ export class Connector implements Disposable {
 
   #failed(target: Target, error: unknown): void {
     if (!isSealaneError(error)) throw error;
-    if (error.errnoName === 'ECONNREFUSED' || error.errnoName === 'ENOENT') return this.#met(target);
-    this.#options.onDegraded(target.key, error);
+    if (error.errnoName === 'ECONNREFUSED' || error.errnoName === 'ENOENT') this.#sweep(target.key.node);
+    else this.#options.onDegraded(target.key, error);
     this.#later(target);
   }
 
-  /** Its node is dead: what it left is removed, by whoever holds the lock now if not by this side. */
-  #met(target: Target): void {
+  /** A node is dead: what it left is removed, by whoever holds the lock now if not by this side. */
+  #sweep(node: string): void {
     const { domain } = this.#options;
-    const { node } = target.key;
     try {
       domain.tryLocked(() => sweepLocked(domain, [node]));
     } catch (error) {
       if (!isSealaneError(error)) throw error;
     }
-    this.#later(target);
   }
 
   /** Tries again after a while, unless the port is gone by then. */

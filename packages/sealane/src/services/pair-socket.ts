@@ -96,15 +96,21 @@ export class PairSocket {
 
   #onReadable(): void {
     const wakes = this.#drain();
-    if (wakes === DRAIN_END) return this.#events.onEnd(undefined);
-    if (wakes === DRAIN_FOREIGN) return this.#events.onEnd('a packet that is no wake-up');
+    if (wakes === DRAIN_END) this.#events.onEnd(undefined);
+    else if (wakes === DRAIN_FOREIGN) this.#events.onEnd('a packet that is no wake-up');
+    else this.#onWakes(wakes);
+  }
+
+  #onWakes(wakes: number): void {
     this.#asked -= wakes;
     if (this.#asked < 0) {
       this.#unasked -= this.#asked;
       this.#asked = 0;
     }
-    if (this.#unasked > MAX_UNASKED)
-      return this.#events.onEnd(`${this.#unasked} wake-ups that nobody asked for`);
+    if (this.#unasked > MAX_UNASKED) {
+      this.#events.onEnd(`${this.#unasked} wake-ups that nobody asked for`);
+      return;
+    }
     // Whoever wakes takes the word back: it is to be set anew before the next sleep.
     this.#waiting = Atomics.load(this.#words, this.#own) !== 0;
     this.#events.onWake();

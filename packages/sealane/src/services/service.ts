@@ -319,7 +319,10 @@ export class PubSubService implements AsyncDisposable, Disposable {
   }
 
   #lost(port: number, peer: PortAddress, lie: string | undefined): void {
-    if (lie === undefined) return this.#events.emit({ type: 'lost', port, peer });
+    if (lie === undefined) {
+      this.#events.emit({ type: 'lost', port, peer });
+      return;
+    }
     const message = `port ${peer.port} of node ${peer.node} (process ${peer.pid}) did what it may not: ${lie}; its connection was ended`;
     const error = new SealaneError('ERR_SEALANE_PROTOCOL', message);
     this.#events.emit({ type: 'lost', port, peer, error });
