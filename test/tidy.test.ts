@@ -18,7 +18,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 })
   .split('\n')
   .filter((file) => file !== '' && existsSync(join(root, file)));
-const sources = files.filter((file) => /\.(ts|cts|mts|js|mjs|c|h)$/.test(file));
+const sources = files.filter((file) => /\.(ts|cts|mts|js|mjs|c|h|rs)$/.test(file));
 
 function read(file: string): string {
   return readFileSync(join(root, file), 'utf8');
@@ -66,13 +66,25 @@ test('no check of the compiler or the linter is switched off', () => {
   );
 });
 
-test('the lock file names no registry host', () => {
-  assert.doesNotMatch(read('package-lock.json'), /"resolved": "https?:/);
+test('lock files name no registry host but the canonical one of crates.io', () => {
+  const npm = files.filter((file) => file.endsWith('package-lock.json'));
+  const cargo = files.filter((file) => file.endsWith('Cargo.lock'));
+  assert.ok(npm.length > 0 && cargo.length > 0);
+  assert.deepEqual(
+    offenders(npm, (text) => /"resolved": "https?:/.test(text)),
+    [],
+  );
+  assert.deepEqual(
+    offenders(cargo, (text) =>
+      /^source = (?!"registry\+https:\/\/github\.com\/rust-lang\/crates\.io-index"$)/m.test(text),
+    ),
+    [],
+  );
 });
 
 test('no binary is tracked', () => {
   const text =
-    /\.(ts|cts|mts|js|mjs|c|h|json|md|svg|toml|yml|bash|zsh|fish|socket|service|conf)$|(^|\/)(LICENSE|NOTICE|run|bin\/sealane|\.[a-z]+)$/;
+    /\.(ts|cts|mts|js|mjs|c|h|rs|json|md|svg|toml|yml|bash|zsh|fish|socket|service|conf)$|(^|\/)(LICENSE|NOTICE|run|Cargo\.lock|bin\/sealane|\.[a-z]+)$/;
   assert.deepEqual(
     files.filter((file) => !text.test(file)),
     [],

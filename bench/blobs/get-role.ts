@@ -1,7 +1,7 @@
 // The client process of the get measurements: publishes objects, gets them, reads them, and holds them.
 import { type Blob, type Bus, connect } from 'sealane';
 import { serve } from '../harness/station.js';
-import { makePayload, Pass } from './pass.js';
+import { makePayload, Pass } from '../peers/node/pass.js';
 
 /** `bytes`: one view over the whole object. `view`: a view of its first 4 KiB. */
 export type Access = 'bytes' | 'view';

@@ -44,6 +44,10 @@ export function coreOf(place: Place): number {
 
 /** A command line that runs `command` on the core of a place. */
 export function pinnedCommand(place: Place, command: readonly string[]): string[] {
-  const core = coreOf(place);
+  return commandOnCore(coreOf(place), command);
+}
+
+/** A command line that runs `command` on a core; below 0, where the scheduler likes. */
+export function commandOnCore(core: number, command: readonly string[]): string[] {
   return core < 0 ? [...command] : ['taskset', '-c', String(core), ...command];
 }

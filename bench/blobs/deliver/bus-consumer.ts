@@ -1,8 +1,8 @@
 // A consumer that watches the delivery's name, maps each object, and looks at every byte of it.
 import { connect } from 'sealane';
-import { Pass } from '../pass.js';
+import { READY } from '../../peers/node/children.js';
+import { Pass } from '../../peers/node/pass.js';
 import { DELIVERY_NAME } from './bus.js';
-import { READY } from './children.js';
 
 const bus = await connect({ socket: process.argv[2] ?? '' });
 process.once('disconnect', () => process.exit(0));

@@ -1,8 +1,8 @@
 // Delivery through the bus: put once; consumers watch the name and map what appears.
 import type { ChildProcess } from 'node:child_process';
 import { type Bus, connect } from 'sealane';
-import { endChildren, startChildren } from './children.js';
-import { Answers, type Delivery } from './ways.js';
+import { ANYWHERE, endChildren, startChildren } from '../../peers/node/children.js';
+import { Answers, type Delivery } from '../../peers/node/delivery.js';
 
 export const DELIVERY_NAME = 'bench/delivery';
 
@@ -21,7 +21,7 @@ export class BusDelivery implements Delivery {
 
   static async start(consumers: number, socket: string): Promise<BusDelivery> {
     const module = new URL('./bus-consumer.js', import.meta.url);
-    const children = await startChildren(module, consumers, [socket], 'json');
+    const children = await startChildren(module, { count: consumers, core: ANYWHERE }, [socket], 'json');
     return new BusDelivery(await connect({ socket }), children);
   }
 

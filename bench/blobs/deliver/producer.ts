@@ -1,11 +1,13 @@
 // The producer's process, one for each way of delivering: holds the payloads and times deliveries.
 import { serve } from '../../harness/station.js';
-import { makePayload } from '../pass.js';
+import { ChildDelivery } from '../../peers/node/child.js';
+import { ANYWHERE } from '../../peers/node/children.js';
+import type { Delivery } from '../../peers/node/delivery.js';
+import { makePayload } from '../../peers/node/pass.js';
+import { SocketDelivery } from '../../peers/node/socket.js';
+import { WorkerDelivery } from '../../peers/node/worker.js';
 import { BusDelivery } from './bus.js';
-import { ChildDelivery } from './child.js';
-import { SocketDelivery } from './socket.js';
-import type { Delivery, Setup } from './ways.js';
-import { WorkerDelivery } from './worker.js';
+import type { Setup } from './ways.js';
 
 let delivery: Delivery | undefined;
 const payloads = new Map<number, Uint8Array>();
@@ -17,15 +19,16 @@ function payloadOf(size: number): Uint8Array {
 }
 
 function start({ way, consumers, socket }: Setup): Promise<Delivery> {
+  const processes = { count: consumers, core: ANYWHERE };
   switch (way) {
     case 'bus':
       return BusDelivery.start(consumers, socket);
     case 'child':
-      return ChildDelivery.start(consumers);
+      return ChildDelivery.start(processes);
     case 'socket':
-      return SocketDelivery.start(consumers, 'whole');
+      return SocketDelivery.start(processes, 'whole');
     case 'stream':
-      return SocketDelivery.start(consumers, 'pieces');
+      return SocketDelivery.start(processes, 'pieces');
     case 'worker':
       return WorkerDelivery.start(consumers);
   }

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { endChildren, startChildren } from './children.js';
+import { type Consumers, endChildren, startChildren } from './children.js';
+import { Answers, type Delivery } from './delivery.js';
 import { SIZE_BYTES, type SocketReading } from './socket-reading.js';
-import { Answers, type Delivery } from './ways.js';
 
 export class SocketDelivery implements Delivery {
   readonly #server: Server;
@@ -30,7 +30,7 @@ export class SocketDelivery implements Delivery {
     for (const socket of sockets) socket.on('data', (answer) => this.#answers.add(answer.readDoubleLE(0)));
   }
 
-  static async start(consumers: number, reading: SocketReading): Promise<SocketDelivery> {
+  static async start(consumers: Consumers, reading: SocketReading): Promise<SocketDelivery> {
     const path = join(mkdtempSync(join(tmpdir(), 'sealane-bench-')), 'peer.sock');
     const sockets: Socket[] = [];
     const server = createServer((socket) => sockets.push(socket));

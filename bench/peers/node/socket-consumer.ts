@@ -1,8 +1,8 @@
 // A consumer that reads payloads from a Unix stream socket, in one of two ways (SocketReading). Both read into buffers
 // of their own choice (`onread`), which spares an allocation and a copy per piece.
 import { connect } from 'node:net';
-import { Pass } from '../pass.js';
 import { READY } from './children.js';
+import { Pass } from './pass.js';
 import { SIZE_BYTES, type SocketReading } from './socket-reading.js';
 
 // More than a Unix socket's buffer holds by default: a read takes all that is there.

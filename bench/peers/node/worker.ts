@@ -1,7 +1,7 @@
 // Delivery by postMessage to worker threads of the producer's process: a structured clone for each.
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { Answers, type Delivery } from './ways.js';
+import { Answers, type Delivery } from './delivery.js';
 
 export class WorkerDelivery implements Delivery {
   readonly #workers: readonly Worker[];

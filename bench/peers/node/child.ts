@@ -1,7 +1,7 @@
 // Delivery by child_process messages with serialization 'advanced', which carries a Uint8Array as bytes.
 import type { ChildProcess } from 'node:child_process';
-import { endChildren, startChildren } from './children.js';
-import { Answers, type Delivery } from './ways.js';
+import { type Consumers, endChildren, startChildren } from './children.js';
+import { Answers, type Delivery } from './delivery.js';
 
 export class ChildDelivery implements Delivery {
   readonly #children: readonly ChildProcess[];
@@ -13,7 +13,7 @@ export class ChildDelivery implements Delivery {
     for (const child of children) child.on('message', (bytes) => this.#answers.add(Number(bytes)));
   }
 
-  static async start(consumers: number): Promise<ChildDelivery> {
+  static async start(consumers: Consumers): Promise<ChildDelivery> {
     const module = new URL('./child-consumer.js', import.meta.url);
     return new ChildDelivery(await startChildren(module, consumers, [], 'advanced'));
   }
