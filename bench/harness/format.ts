@@ -11,13 +11,15 @@ export function formatNumber(value: number): string {
 }
 
 const TIME_UNITS: readonly (readonly [limitUs: number, factor: number, unit: string])[] = [
+  [1, 1000, 'ns'],
   [1000, 1, 'us'],
   [1_000_000, 1e-3, 'ms'],
   [Number.POSITIVE_INFINITY, 1e-6, 's'],
 ];
 
-/** A value with its unit; microseconds are shown as ms or s where that reads better. */
+/** A value with its unit; microseconds are shown as ns, ms or s where that reads better. NaN: nothing. */
 export function formatValue(value: number, unit: string): string {
+  if (Number.isNaN(value)) return '-';
   if (unit !== 'us') return `${formatNumber(value)} ${unit}`;
   const [, factor, shown] = TIME_UNITS.find(([limit]) => Math.abs(value) < limit) ?? [0, 1, 'us'];
   return `${formatNumber(value * factor)} ${shown}`;

@@ -1,5 +1,6 @@
 // Compares several sides in one run: A B C, A B C, ... so that a machine that warms up, throttles or gets a
 // noisy neighbour does it to all sides alike. The ratio is taken within each round, then its median over rounds.
+import { type Histogram, histogramOf } from './histogram.js';
 import { median, type Summary, summarize } from './statistics.js';
 
 /** One thing to measure. `run` does one batch and answers one sample per operation, all sides in one unit. */
@@ -29,9 +30,18 @@ export class Interleaved {
     return rounds;
   }
 
+  has(name: string): boolean {
+    return this.#rounds.has(name);
+  }
+
   /** Percentiles over every sample of one side. */
   summary(name: string): Summary {
     return summarize(this.#roundsOf(name).flat());
+  }
+
+  /** Over every sample of one side. */
+  histogram(name: string): Histogram {
+    return histogramOf(this.#roundsOf(name).flat());
   }
 
   /** The median over rounds of (median of `numerator` / median of `denominator`) within the round. */

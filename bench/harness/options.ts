@@ -12,8 +12,8 @@ export interface BenchOptions {
 
 export const USAGE = `  --only ID      only the measurements whose id starts with ID (or that ID starts with)
   --quick        few rounds and small sizes: a check that everything works, not a figure to quote
-  --json FILE    write the rows as JSON: [{ id, value, unit, ratio, to, target, holds, more }]
-  --svg FILE     write a bar plot
+  --json FILE    write the rows as JSON: [{ id, value, unit, ratio, to, target, holds, more, histograms }]
+  --svg FILE     write a plot: bars, and histograms where they were kept
   --markdown FILE  write the rows, the machine and how each figure is measured as a document
   --help`;
 

@@ -1,7 +1,9 @@
-// A plain SVG bar plot of the rows that were measured in time: ours and what it is compared with, on a
-// logarithmic axis, one group per id.
+// A plain SVG plot of the rows that were measured in time: bars for ours and what it is compared with, on a
+// logarithmic axis, one group per id; below them the histograms of the rows that carry some.
 import { formatValue } from './format.js';
+import { drawHistograms } from './histogram-plot.js';
 import type { Row } from './row.js';
+import { escapeXml, OURS, THEIRS, WIDTH } from './svg.js';
 
 interface Bar {
   readonly label: string;
@@ -14,14 +16,16 @@ interface Group {
   readonly bars: Bar[];
 }
 
-const WIDTH = 900;
 const LABEL_WIDTH = 300;
 const VALUE_WIDTH = 90;
 const BAR_HEIGHT = 14;
 const GROUP_GAP = 26;
 const TOP = 40;
-const OURS = '#1f6feb';
-const THEIRS = '#9aa4b2';
+
+/** None for what was not measured, nor for a difference that noise made negative: neither has a logarithm. */
+function barOf(label: string, value: number, ours: boolean): Bar[] {
+  return value > 0 ? [{ label, value, ours }] : [];
+}
 
 /** Rows carry the other side's figure as `peer`. Rows that share an id share a group, and our bar. */
 function groupsOf(rows: readonly Row[]): Group[] {
@@ -31,16 +35,12 @@ function groupsOf(rows: readonly Row[]): Group[] {
     if (row.unit !== 'us' || peer === undefined || row.to === null) continue;
     const group = groups.get(row.id) ?? {
       id: row.id,
-      bars: [{ label: 'sealane', value: row.value, ours: true }],
+      bars: barOf('sealane', row.value, true),
     };
-    group.bars.push({ label: row.to, value: peer, ours: false });
+    group.bars.push(...barOf(row.to, peer, false));
     groups.set(row.id, group);
   }
   return [...groups.values()];
-}
-
-function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
 /** Maps a value to a bar's length; the smallest one still gets a visible bar. */
@@ -72,6 +72,12 @@ export function renderSvg(title: string, rows: readonly Row[]): string {
       y += BAR_HEIGHT;
     }
     y += GROUP_GAP - BAR_HEIGHT;
+  }
+  for (const row of rows) {
+    const drawing = drawHistograms(row, y);
+    if (drawing === undefined) continue;
+    parts.push(drawing.svg);
+    y += drawing.height;
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y + 10}" font-family="sans-serif" font-size="11">
 <rect width="100%" height="100%" fill="white"/>

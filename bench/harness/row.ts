@@ -1,11 +1,12 @@
 // One row of results, as the table prints it and the JSON file carries it, and the targets that a row is held to.
+import type { Histogram } from './histogram.js';
 
 /** What a ratio is held to. `atMost`: smaller is better. `atLeast`: larger is better. */
 export type Target = { readonly atMost: number } | { readonly atLeast: number };
 
 export interface Row {
   readonly id: string;
-  /** Our figure: a median, in `unit`. */
+  /** Our figure: a median, in `unit`. NaN, which JSON writes as null: only the other side was measured. */
   readonly value: number;
   readonly unit: string;
   /** Against `to`; the measurement's description says which way round. Null where nothing is compared. */
@@ -16,6 +17,8 @@ export interface Row {
   readonly holds: boolean | null;
   /** Further figures of the same run by name, in `unit` unless the name says otherwise. */
   readonly more: Readonly<Record<string, number>>;
+  /** How the samples of each side spread, in `unit`; ours is called sealane. */
+  readonly histograms?: Readonly<Record<string, Histogram>>;
 }
 
 export interface RowParts {
@@ -26,6 +29,7 @@ export interface RowParts {
   readonly to?: string;
   readonly target?: Target;
   readonly more?: Readonly<Record<string, number>>;
+  readonly histograms?: Readonly<Record<string, Histogram>>;
 }
 
 function describeTarget(target: Target): string {
@@ -53,5 +57,6 @@ export function makeRow(parts: RowParts): Row {
     target: target === undefined ? null : describeTarget(target),
     holds: target === undefined || ratio === undefined ? null : reaches(ratio, target),
     more: Object.fromEntries(more),
+    ...(parts.histograms === undefined ? {} : { histograms: parts.histograms }),
   };
 }

@@ -12,6 +12,8 @@ export interface Context {
   readonly quick: boolean;
   /** Says what is going on now; shown on a terminal only. Costs a write: call it between batches. */
   progress(text: string): void;
+  /** Says what a measurement goes without, and why. */
+  leaveOut(what: string, reason: string): void;
   /** Whether rows of this id are wanted (--only). */
   wants(id: string): boolean;
 }
@@ -44,6 +46,10 @@ async function measure(
   const rows = await measurement.run({
     quick: options.quick,
     progress: (text) => progress.show(`${label}: ${text}`),
+    leaveOut: (what, reason) => {
+      progress.clear();
+      console.error(`${label}: without ${what}: ${reason}`);
+    },
     wants: (id) => selects(options.only, id),
   });
   return rows.filter((row) => options.only === undefined || row.id.startsWith(options.only));

@@ -12,6 +12,12 @@ export function makePayload(size: number): Uint8Array {
   return payload;
 }
 
+/** Writes every byte of a payload that is there already; payloads of different `round`s differ in almost all of them. */
+export function writePayload(payload: Uint8Array, round: number): void {
+  payload.fill(round % LAST_BYTE);
+  payload[payload.byteLength - 1] = LAST_BYTE;
+}
+
 /** Looks at every byte up to the end of a payload; it may come in any number of pieces. */
 export class Pass {
   #seen = 0;

@@ -1,0 +1,15 @@
+// `npm run bench:services`: the measurements of the services, in the order of the table.
+import { runSuite, type Suite } from '../harness/suite.js';
+import { own } from './own.js';
+import { flat, pingPong } from './pingpong.js';
+import { fanout, throughput } from './throughput.js';
+import { vs } from './vs.js';
+import { wake } from './wake.js';
+
+const suite: Suite = {
+  title: 'Sealane services: benchmarks',
+  command: 'npm run bench:services',
+  measurements: [pingPong, flat, throughput, fanout, wake, vs, ...own],
+};
+
+await runSuite(suite, process.argv.slice(2));

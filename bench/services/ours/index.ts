@@ -1,0 +1,30 @@
+// Our side of each measurement. What is not here is not measured: its rows show the peer alone, or are left out.
+import type { Context } from '../../harness/suite.js';
+import type { PingPong, PingPongOptions, StartExchange, Stream, StreamOptions, Turns } from '../sides.js';
+
+/** A figure that is compared with nothing. */
+export interface OwnFigure {
+  readonly value: number;
+  readonly unit: string;
+  readonly more?: Readonly<Record<string, number>>;
+}
+
+/** The two tiers of samples: `hot` reuses one object a slot, `checked` is disposable and watched. */
+export type Tier = 'hot' | 'checked';
+
+export interface Ours {
+  readonly pingPong?: (options: PingPongOptions & { readonly tier: Tier }) => Promise<PingPong>;
+  /** Each side sleeps in its event loop until the other's sample wakes it. */
+  readonly wake?: () => Promise<Turns>;
+  readonly stream?: (options: StreamOptions) => Promise<Stream>;
+  /** Called in the producer's process, which is pinned already; the consumer is to run on the core it is told. */
+  readonly exchange?: StartExchange;
+  /** Bytes of memory that a service takes that nobody uses. */
+  readonly idle?: (context: Context) => Promise<OwnFigure>;
+  /** Time from the second of two peers' creation until both are connected. */
+  readonly discovery?: (context: Context) => Promise<OwnFigure>;
+  /** 500 services and 100 nodes in one domain. */
+  readonly scale?: (context: Context) => Promise<OwnFigure>;
+}
+
+export const ours: Ours = {};
