@@ -147,7 +147,7 @@ test('after close every view is empty, and the blob says that it is closed', asy
     () => blob.token(),
     () => blob.stream(),
   ]) {
-    assert.throws(use, { code: 'ERR_SEALANE_CLOSED' });
+    assert.throws(use, { code: 'ERR_SEALANE_CLOSED', message: /^the blob \d+ is closed/ });
   }
   await assert.rejects(blob.digest(), { code: 'ERR_SEALANE_CLOSED' });
 });

@@ -266,7 +266,9 @@ export class Blob implements Mappable, Disposable {
   }
 
   #mapWhole(populate: boolean): Mapping {
-    this.#whole ??= Mapping.private(this.#open().fd, 0, this.size, { populate });
+    // First, so that a closed blob says that it is closed, also one that was mapped.
+    const { fd } = this.#open();
+    this.#whole ??= Mapping.private(fd, 0, this.size, { populate });
     return this.#whole;
   }
 
