@@ -26,7 +26,7 @@ export function handleStat(session: Session, request: StatRequest): void {
   const answer = (): void => {
     // Digests take time: a new policy may have come.
     if (may('list', object, session)) session.reply({ type: 'stat', requestId, object: object.info() });
-    else session.fail({ requestId, type: 'stat' }, accessDenied(request.selector));
+    else session.fail({ requestId, type: 'stat' }, accessDenied(request.selector, ['list']));
   };
   if (request.digest) withDigests(session, { requestId, type: 'stat' }, [object], answer);
   else answer();

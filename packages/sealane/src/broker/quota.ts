@@ -83,7 +83,13 @@ export class Quota {
     const { uid, job, userLimits, jobLimits } = account;
     const amount = charge[resource] ?? 0;
     // The total first: where both are equal, as by default, that is the one to raise.
-    check(what, this.#total[resource], amount, this.limits[total], `the broker with a greater ${total}`);
+    check(
+      what,
+      this.#total[resource],
+      amount,
+      this.limits[total],
+      `start the broker with a greater ${total}`,
+    );
     const user = this.#users.used(uid)[resource];
     const granted = userLimits?.[total];
     if (granted === undefined)
@@ -92,13 +98,20 @@ export class Quota {
         user,
         amount,
         this.limits[perUser],
-        `the broker with a greater ${perUser}`,
+        `start the broker with a greater ${perUser}`,
       );
-    else check(`${what} of user ${uid}`, user, amount, granted, `with a policy that has a greater quota`);
+    else
+      check(`${what} of user ${uid}`, user, amount, granted, `have the quota raised in the broker's policy`);
     const ofJob = jobLimits?.[total];
     if (job === undefined || ofJob === undefined) return;
     const name = `${what} of job ${JSON.stringify(job)}`;
-    check(name, this.#jobs.used(job)[resource], amount, ofJob, `with a policy that has a greater quota`);
+    check(
+      name,
+      this.#jobs.used(job)[resource],
+      amount,
+      ofJob,
+      `have the quota raised in the broker's policy`,
+    );
   }
 }
 
@@ -147,6 +160,6 @@ function check(what: string, used: number, amount: number, limit: number, remedy
   if (used + amount <= limit) return;
   throw new SealaneError(
     'ERR_SEALANE_LIMIT_EXCEEDED',
-    `${used} ${what} are in use and ${amount} more would be over the broker's limit of ${limit}; drop objects, or start ${remedy}`,
+    `${used} ${what} are in use and ${amount} more would be over the broker's limit of ${limit}; drop objects, or ${remedy}`,
   );
 }

@@ -55,6 +55,8 @@ test('what exists and is hidden is denied by id, name and digest', () => {
   const { store, object } = fill({ owner: 'alpha' });
   for (const selector of [byId(object.id), byName('a'), byDigest(DIGEST)]) {
     assert.throws(() => store.find(callerOf(1, 'beta'), selector, 'get'), isDenied);
+    assert.throws(() => store.find(callerOf(1, 'beta'), selector, 'get'), /not allowed to get it$/);
+    assert.throws(() => store.find(callerOf(1, 'beta'), selector, 'list'), /not allowed to see it$/);
   }
 });
 

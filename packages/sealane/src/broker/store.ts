@@ -211,7 +211,7 @@ function findOn(
   if (selector.by === 'id') {
     const object = shelf.byId.get(selector.id);
     if (object !== undefined && !rights.some((right) => may(right, object, caller)))
-      throw accessDenied(selector);
+      throw accessDenied(selector, rights);
     return object;
   }
   const versions =
@@ -221,7 +221,7 @@ function findOn(
     selector.by === 'name' ? caller.rights.grants(right, selector.name) : caller.rights.grantsAll(right),
   );
   const newest = versions?.newest(caller, granted);
-  if (newest === undefined && versions !== undefined) throw accessDenied(selector);
+  if (newest === undefined && versions !== undefined) throw accessDenied(selector, rights);
   return newest;
 }
 
@@ -248,11 +248,13 @@ function unindex(versionsByKey: Map<string, Versions>, key: string, object: Stor
   if (versions?.empty) versionsByKey.delete(key);
 }
 
-/** The refusal of what a selector names. */
-export function accessDenied(selector: Selector): SealaneError {
+/** The refusal of what a selector names, to a caller that has none of the rights. */
+export function accessDenied(selector: Selector, rights: readonly Sight[]): SealaneError {
+  // Who may not get an object may still be granted to see it.
+  const what = rights.includes('get') ? 'get' : 'see';
   return new SealaneError(
     'ERR_SEALANE_ACCESS_DENIED',
-    `the object with ${describeSelector(selector)} belongs to another job or user, and this caller is not allowed to see it`,
+    `the object with ${describeSelector(selector)} belongs to another job or user, and this caller is not allowed to ${what} it`,
   );
 }
 

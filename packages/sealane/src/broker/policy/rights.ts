@@ -38,7 +38,7 @@ export class PolicyRights implements Rights {
     const what = name === undefined ? 'an object without a name' : `an object named ${cut(name)}`;
     throw new SealaneError(
       'ERR_SEALANE_ACCESS_DENIED',
-      `user ${uid} may not put ${what}: the broker's policy does not grant it; choose a name that is granted, or have the policy changed`,
+      `user ${uid} may not put ${what}: the broker's policy does not grant it; choose a name that is granted, act under a job to which it is granted, or have the policy changed`,
     );
   }
 
