@@ -56,3 +56,8 @@ for (const [name, value] of [
     );
   });
 }
+
+test('one path is not two sockets', () => {
+  const both = { socket: '/tmp/a.sock', memfdbusSocket: '/tmp/../tmp/a.sock' };
+  assert.throws(() => settle(both, 20_000), /options\.memfdbusSocket must be another path/);
+});

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { checkInteger, checkRecord, checkText } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
@@ -200,7 +200,9 @@ function checkGiven(options: BrokerOptions): void {
   checkTogether(options);
 }
 
-function checkTogether({ policy, users }: BrokerOptions): void {
+function checkTogether({ policy, users, socket, memfdbusSocket: second }: BrokerOptions): void {
+  if (typeof socket === 'string' && typeof second === 'string' && resolve(socket) === resolve(second))
+    throw invalidArgument('options.memfdbusSocket', "be another path than the broker's own socket", second);
   if (policy === undefined || users === undefined || users.length === 0) return;
   throw invalidArgument('options.users', 'be absent beside a policy: admit users there', users);
 }

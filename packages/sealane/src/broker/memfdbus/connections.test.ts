@@ -192,7 +192,7 @@ test('the socket is published as the native one: a second broker does not take i
   assert(!existsSync(memfdbusSocket));
   await (await Broker.start(second)).stop();
   const same = { socket: second.socket, memfdbusSocket: second.socket };
-  await assert.rejects(Broker.start(same), { code: 'ERR_SEALANE_BROKER_RUNNING' });
+  await assert.rejects(Broker.start(same), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
 });
 
 test('what a client has asked for and does not wait for any more is given up', async (t) => {
