@@ -1,6 +1,6 @@
 /** `sealane list`: the objects that a job may see. */
 import type { BlobInfo } from 'sealane';
-import { renderTable } from '../terminal/table.js';
+import { type Column, renderTable } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { type BusOptions, OBJECT_COLUMNS, toJson, toLine, toRow, withBus } from './bus.js';
 
@@ -20,7 +20,7 @@ export async function runList(
     const selection = pattern === undefined ? {} : { pattern };
     const asTable = !terminal.json && terminal.out.terminal;
     const objects = bus.list({ ...selection, digests: options.digests ?? !(asTable || terminal.json) });
-    if (asTable) return await printTable(objects, pattern, terminal);
+    if (asTable) return await printTable(objects, pattern, columnsFor(options), terminal);
     for await (const info of objects) {
       if (terminal.json) terminal.writeJson(toJson(info));
       else terminal.out.line(toLine(info));
@@ -28,16 +28,22 @@ export async function runList(
   });
 }
 
+/** Digests that were asked for make room for nothing. */
+function columnsFor({ digests }: ListOptions): readonly Column[] {
+  return digests === true ? OBJECT_COLUMNS.map((column) => ({ ...column, yields: false })) : OBJECT_COLUMNS;
+}
+
 async function printTable(
   objects: AsyncIterable<BlobInfo>,
   pattern: string | undefined,
+  columns: readonly Column[],
   terminal: Terminal,
 ): Promise<void> {
   const rows: string[][] = [];
   const nowMs = Date.now();
   for await (const info of objects) rows.push(toRow(info, nowMs));
   if (rows.length > 0) {
-    for (const line of renderTable(OBJECT_COLUMNS, rows, terminal.out.layout)) terminal.out.line(line);
+    for (const line of renderTable(columns, rows, terminal.out.layout)) terminal.out.line(line);
     return;
   }
   const none = pattern === undefined ? 'no objects; `sealane put FILE` publishes one' : 'no object matches';

@@ -63,6 +63,20 @@ test('the flexible column is shortened to the width of the terminal', () => {
   assert.deepEqual(lines, ['ID  NAME', ' 7  a-very-long-n...']);
 });
 
+test('a column that yields is left out before a name is shortened, and no sooner', () => {
+  const columns: Column[] = [
+    { title: 'ID' },
+    { title: 'DIGEST', yields: true },
+    { title: 'NAME', flexible: true },
+  ];
+  const rows = [['1', 'sha256', 'a long name']];
+  const wide = renderTable(columns, rows, { ...PLAIN, width: 23 });
+  assert.deepEqual(wide, ['ID  DIGEST  NAME', '1   sha256  a long name']);
+  const narrow = renderTable(columns, rows, { ...PLAIN, width: 22 });
+  assert.deepEqual(narrow, ['ID  NAME', '1   a long name']);
+  assert.deepEqual(renderTable(columns, rows, { ...PLAIN, width: 12 }), ['ID  NAME', '1   a lon...']);
+});
+
 test('wide characters and marks count as the columns that they take', () => {
   assert.deepEqual(['abc', '模型', 'é', 'e\u0301', '👩‍👩‍👧', ''].map(displayWidth), [3, 4, 1, 1, 2, 0]);
   assert.equal(shorten('模型模型', 5, '\u2026'), '模型\u2026');

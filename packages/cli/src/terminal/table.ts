@@ -13,6 +13,8 @@ export interface Column {
   flexible?: boolean;
   /** Left out when every cell of it is empty. */
   optional?: boolean;
+  /** Left out when the flexible column would be shortened otherwise. */
+  yields?: boolean;
 }
 
 /** How a table is laid out. */
@@ -36,7 +38,8 @@ export function renderTable(
   rows: readonly (readonly string[])[],
   layout: TableLayout,
 ): string[] {
-  const shown = columns.map((_, i) => i).filter((i) => !columns[i]?.optional || rows.some((row) => row[i]));
+  const filled = columns.map((_, i) => i).filter((i) => !columns[i]?.optional || rows.some((row) => row[i]));
+  const shown = fits(columns, filled, rows, layout) ? filled : filled.filter((i) => !columns[i]?.yields);
   const picked = shown.map((i) => columns[i] as Column);
   const cells = rows.map((row) => shown.map((i) => row[i] ?? ''));
   const widths = columnWidths(picked, cells, layout);
@@ -49,14 +52,33 @@ export function renderTable(
   return [layout.style.dim(title), ...cells.map((row) => line(picked, widths, layout, row))];
 }
 
-function columnWidths(columns: readonly Column[], rows: readonly string[][], layout: TableLayout): number[] {
-  const widths = columns.map((column, i) =>
-    rows.reduce((widest, row) => Math.max(widest, displayWidth(row[i] ?? '')), displayWidth(column.title)),
+/** Whether a table of these columns is as wide as it is allowed to be, with nothing shortened. */
+function fits(
+  columns: readonly Column[],
+  picked: readonly number[],
+  rows: readonly (readonly string[])[],
+  layout: TableLayout,
+): boolean {
+  const widths = picked.map((i) => naturalWidth(columns[i] as Column, i, rows));
+  return layout.width === undefined || totalWidth(widths, layout) <= layout.width;
+}
+
+function naturalWidth(column: Column, i: number, rows: readonly (readonly string[])[]): number {
+  return rows.reduce(
+    (widest, row) => Math.max(widest, displayWidth(row[i] ?? '')),
+    displayWidth(column.title),
   );
+}
+
+function totalWidth(widths: readonly number[], layout: TableLayout): number {
+  return widths.reduce((sum, width) => sum + width + GAP.length, (layout.indent ?? 0) - GAP.length);
+}
+
+function columnWidths(columns: readonly Column[], rows: readonly string[][], layout: TableLayout): number[] {
+  const widths = columns.map((column, i) => naturalWidth(column, i, rows));
   const flexible = columns.findIndex((column) => column.flexible);
   if (flexible < 0 || layout.width === undefined) return widths;
-  const total = widths.reduce((sum, width) => sum + width + GAP.length, (layout.indent ?? 0) - GAP.length);
-  const excess = Math.max(0, total - layout.width);
+  const excess = Math.max(0, totalWidth(widths, layout) - layout.width);
   const full = widths[flexible] ?? 0;
   widths[flexible] = Math.max(Math.min(MIN_FLEXIBLE_WIDTH, full), full - excess);
   return widths;
