@@ -1,6 +1,12 @@
 /** The manual: a page for each command from the tree of commands, and an overview. Pure. */
 import { EXIT_CODE_TABLE } from '../exit-codes.js';
-import { type ArgumentEntry, type CommandEntry, flatten, type OptionEntry } from '../reference/tree.js';
+import {
+  type ArgumentEntry,
+  type CommandEntry,
+  flatten,
+  type OptionEntry,
+  type Value,
+} from '../reference/tree.js';
 import { POLICY_FILE } from './policy-file.js';
 import { type Block, bold, escapeText, italic, type Page, renderPage, type Section } from './roff.js';
 import { type CommandTexts, ENVIRONMENT, FILES, OVERVIEW, REVISED, TEXTS } from './texts.js';
@@ -60,6 +66,8 @@ const OUTPUT: Section = {
   ],
 };
 
+const EXIT_STATUS = '0 on success. sealane(1) lists all codes.';
+
 function commandPage(command: CommandEntry): Page {
   const texts: CommandTexts = TEXTS[command.path.slice(1).join(' ')] ?? {};
   const groups = [...new Set(command.options.map(({ group }) => group))];
@@ -80,7 +88,7 @@ function commandPage(command: CommandEntry): Page {
         parts: [...parts, { title: 'Of every command', blocks: [optionList(command.globals)] }],
       },
       ...(texts.sections ?? []),
-      { title: 'EXIT STATUS', blocks: [{ paragraph: '0 on success. sealane(1) lists all codes.' }] },
+      { title: 'EXIT STATUS', blocks: [{ paragraph: texts.exitStatus ?? EXIT_STATUS }] },
       ...(texts.examples === undefined ? [] : [examples(texts.examples)]),
       seeAlso(['sealane(1)', 'sealane(7)', ...(texts.seeAlso ?? [])]),
     ],
@@ -137,14 +145,24 @@ function optionGroup({ options }: CommandEntry, title: string): Section {
 function optionList(options: readonly OptionEntry[]): Block {
   return {
     list: options.map(({ names, value, help }) => {
-      const parameter = value === undefined ? '' : ` ${italic(value.name)}`;
+      const parameter = value === undefined ? '' : ` ${placeholder(value)}`;
       return [`${names.map(bold).join(', ')}${parameter}`, sentence(help)];
     }),
   };
 }
 
+/** The words that an option takes where only they will do, else what stands for its value. */
+function placeholder({ name, choices }: Value): string {
+  return choices.length === 0 ? italic(name) : choices.map(bold).join('|');
+}
+
 function exitCodes(): Block {
-  return { list: EXIT_CODE_TABLE.map(([code, meaning]) => [bold(String(code)), sentence(meaning)]) };
+  return { list: EXIT_CODE_TABLE.map(([code, meaning]) => [bold(String(code)), exitMeaning(meaning)]) };
+}
+
+/** The name of a command begins no sentence: it stays as it is typed. */
+function exitMeaning(meaning: string): string {
+  return /^[a-z]+:/.test(meaning) ? `${meaning}.` : sentence(meaning);
 }
 
 function examples(lines: readonly string[]): Section {

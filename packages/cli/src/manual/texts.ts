@@ -12,6 +12,8 @@ export interface CommandTexts {
   readonly description?: readonly Block[];
   /** Stand before the exit status. */
   readonly sections?: readonly Section[];
+  /** What the program may return, where that is not said for all commands. */
+  readonly exitStatus?: string;
   readonly examples?: readonly string[];
   readonly seeAlso?: readonly string[];
 }
@@ -72,8 +74,8 @@ export const TEXTS: Readonly<Record<string, CommandTexts>> = {
               ],
               [
                 bold('SIGHUP'),
-                'Reads its files anew (the policy) and serves on; a file that is wrong changes nothing. When the signal says that the ' +
-                  'terminal is gone, the broker stops as by SIGTERM.',
+                'Reads the policy anew and opens the file of the audit anew; a policy that is wrong, or a file that fails to open, ' +
+                  'changes nothing. When the signal says that the terminal is gone, the broker stops as by SIGTERM.',
               ],
             ],
           },
@@ -136,6 +138,9 @@ export const TEXTS: Readonly<Record<string, CommandTexts>> = {
         ],
       },
     ],
+    exitStatus:
+      'That of the program once it runs. Before, it is 126 when the program is found and not executable, 127 when there is none of that ' +
+      'name, and else a code of sealane(1).',
     examples: [
       'sealane exec model.bin -- ./serve --port 80',
       'sealane exec model.bin -- sh -c \'sha256sum <&"$SEALANE_FD"\'',
@@ -273,7 +278,7 @@ export const FILES: Section = {
           'The socket. The directory is `$SEALANE_DIR`, else `$XDG_RUNTIME_DIR/sealane`, else `/run/user/UID/sealane`, else ' +
             '`/tmp/sealane-UID`; it belongs to the user, with mode 0700.',
         ],
-        [`${italic('DIR')}/broker.sock.lock`, 'Locked by the broker while it runs.'],
+        [`${italic('DIR')}/broker.sock.lock`, 'Locked by the broker while it runs; it stays behind.'],
       ],
     },
   ],
@@ -314,7 +319,8 @@ export const OVERVIEW: readonly Section[] = [
       {
         paragraph:
           'An object lives as long as the broker or any process holds a descriptor of it. The kernel frees the memory after the last, ' +
-          'however that process ended. Nothing is ever written to a disk.',
+          'however that process ended. Nothing is written to a file, ' +
+          'but like other memory that of objects may be swapped out.',
       },
     ],
   },
@@ -336,7 +342,7 @@ export const OVERVIEW: readonly Section[] = [
         paragraph:
           'Who a process is says the kernel (SO_PEERCRED in unix(7)), never the process. A broker serves its own user and those whom ' +
           'it was told to admit, each of whom sees only what is theirs, unless a policy (sealane-policy(5)) says more. A client talks ' +
-          'to a broker of its own user or of root.',
+          'to a broker of its own user, of root, or of a user that `--trust-user` names.',
       },
     ],
   },
