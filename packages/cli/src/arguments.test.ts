@@ -141,6 +141,29 @@ test('an error of the library gets its next step, once', () => {
   });
 });
 
+test('a socket that may not be connected to denies access, and one of another kind is told apart', () => {
+  const connecting = (errnoName: string) =>
+    describeFailure(
+      Object.assign(new Error(`connecting to /x failed (${errnoName})`), {
+        code: 'ERR_SEALANE_SYSTEM',
+        errnoName,
+        syscall: 'connect',
+      }),
+    );
+  assert.equal(connecting('EACCES').exitCode, EXIT.accessDenied);
+  const { exitCode, hint } = connecting('EPROTOTYPE');
+  assert.equal(exitCode, EXIT.failure);
+  assert.match(hint ?? '', /--socket PATH/);
+});
+
+test('an option is called as the command line calls it', () => {
+  const refusal = (message: string) =>
+    describeFailure(Object.assign(new Error(message), { code: 'ERR_SEALANE_INVALID_ARGUMENT' })).message;
+  assert.equal(refusal('options.socket must be short'), '--socket must be short');
+  assert.equal(refusal('socket must be short'), '--socket must be short');
+  assert.equal(refusal('options.memfdbusSocket must be short'), '--memfdbus-socket must be short');
+});
+
 test('an interruption is found behind the error that it caused', () => {
   const interruption = new Interruption('SIGTERM');
   assert.equal(findInterruption(new Error('aborted', { cause: interruption }))?.exitCode, EXIT.terminated);

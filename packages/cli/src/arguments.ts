@@ -9,6 +9,7 @@ import { parseDuration, parseSize } from './terminal/units.js';
 /** The library's limits, once more: this file is loaded before the library. */
 export const MAX_NAME_BYTES = 65_536;
 export const MAX_JOB_BYTES = 256;
+const MAX_DURATION_MS = 2_147_483_647;
 
 /** A parser for the value of one option, as commander calls it. */
 export type OptionParser<T> = (text: string, previous: T | undefined) => T;
@@ -39,10 +40,11 @@ export function size(option: string): OptionParser<number> {
   };
 }
 
-/** A time in milliseconds from 1. */
+/** A time in milliseconds from 1. Longer than a timer can wait is refused: Node.js would take it for no time at all. */
 export function duration(option: string): OptionParser<number> {
   return (text) => {
     const ms = parseDuration(text);
+    if (ms !== undefined && ms > MAX_DURATION_MS) throw invalid(option, text, 'at most 24 days');
     return checked(
       option,
       text,

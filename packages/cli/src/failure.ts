@@ -57,6 +57,7 @@ export interface FailureContext {
 interface CodedError extends Error {
   code?: unknown;
   errnoName?: unknown;
+  syscall?: unknown;
   cause?: unknown;
 }
 
@@ -78,7 +79,9 @@ const HINTS: Readonly<Record<string, Hint | undefined>> = {
     message.includes("broker's policy")
       ? undefined
       : 'name the job that owns it with --job-id JOB or $SEALANE_JOB_ID',
-  ERR_SEALANE_LIMIT_EXCEEDED: '`sealane broker --help` lists the limits',
+  // A quota is no option of the broker.
+  ERR_SEALANE_LIMIT_EXCEEDED: (_, message) =>
+    message.includes("broker's policy") ? undefined : '`sealane broker --help` lists the limits',
   ERR_SEALANE_EXHAUSTED: 'drop objects or raise the limit that `sealane doctor` shows',
   ERR_SEALANE_WATCH_OVERRUN:
     'consume faster, watch without --every, or raise --max-watch-backlog of the broker',
@@ -87,14 +90,19 @@ const HINTS: Readonly<Record<string, Hint | undefined>> = {
     message.includes(TRUST_ADVICE)
       ? 'if that is the broker you mean, trust its user with --trust-user USER or $SEALANE_TRUST_USER; else check --socket and $SEALANE_SOCKET'
       : undefined,
-  ERR_SEALANE_UNSAFE_DIRECTORY: '$SEALANE_DIR or --socket PATH names another place',
+  ERR_SEALANE_UNSAFE_DIRECTORY: '--socket PATH names another place for the socket alone',
   ERR_SEALANE_VERSION_MISMATCH: 'run the same version of sealane on both sides',
   ERR_SEALANE_UNSUPPORTED_PLATFORM: '`sealane doctor` shows what is missing',
   ERR_SEALANE_TIMEOUT: 'wait longer with --timeout, or see with `sealane doctor` whether the broker answers',
   ERR_SEALANE_DIGEST_MISMATCH: 'the content is not what was promised: publish it again from its source',
   ENOENT: 'check the path',
   EACCES: 'check the permissions of the file and its directories',
-  EISDIR: 'give a file; pack a directory first, for example `tar -c DIR | sealane put - --name NAME`',
+  EISDIR: (_, message) =>
+    message.includes('for writing')
+      ? 'give the path of a file'
+      : 'give a file; pack a directory first, for example `tar -c DIR | sealane put - --name NAME`',
+  EPROTOTYPE:
+    'something other than a Sealane broker listens there; give the socket of the broker with --socket PATH',
   ELOOP: 'name the file itself, not a symbolic link to it',
   ENXIO: 'start the reader of the named pipe first',
   ENOSPC: 'free some space, or write elsewhere with -o FILE',
@@ -114,7 +122,12 @@ export function describeFailure(error: unknown, context: FailureContext = {}): F
   const name = typeof code === 'string' ? code : 'ERR_SEALANE_INTERNAL';
   const hint = HINTS[typeof errnoName === 'string' && HINTS[name] === undefined ? errnoName : name];
   const text = typeof hint === 'function' ? hint(context, error.message) : hint;
-  return failure(name, forCommandLine(name, error.message), exitCodeOf(name), text);
+  return failure(name, forCommandLine(name, error.message), exitCodeFor(name, error), text);
+}
+
+/** A socket that the caller may not connect to refuses access like a broker that does not admit it. */
+function exitCodeFor(code: string, { errnoName, syscall }: CodedError): number {
+  return syscall === 'connect' && errnoName === 'EACCES' ? EXIT.accessDenied : exitCodeOf(code);
 }
 
 /** What the broker refuses most often, in the words that scripts made for memfdbus look for. */
@@ -127,10 +140,11 @@ const REFUSALS: Readonly<Record<string, string | undefined>> = {
 /** What the library tells programmers is left out: the hint says it for the command line. */
 function forCommandLine(code: string, message: string): string {
   const refusal = REFUSALS[code];
-  const text = message.replace(
-    /; (?:start one with `sealane broker` or|name that user in trustedUsers) .*$/,
-    '',
-  );
+  const text = message
+    .replace(/; (?:start one with `sealane broker` or|name that user in trustedUsers) .*$/, '')
+    .replace(/^(?:options\.)?(socket|memfdbusSocket)(?= must )/, (_, name: string) =>
+      name === 'socket' ? '--socket' : '--memfdbus-socket',
+    );
   return refusal === undefined ? text : text.replace(/^the broker refused \w+: /, `${refusal}: `);
 }
 

@@ -464,6 +464,20 @@ test('wrong usage is exit code 2 and names the option', async () => {
   assert.match(await failure(2, 'frobnicate'), /unknown command 'frobnicate'; see `sealane --help`/);
   assert.match(await failure(2, 'get'), /missing required argument 'target'; see `sealane get --help`/);
   assert.match(await failure(2, 'put', model, '--ttl', '10'), /^sealane: invalid --ttl: 10; it takes a time/);
+  assert.match(await failure(2, 'put', model, '--ttl', '30d'), /^sealane: invalid --ttl: 30d; .*24 days/);
+  assert.match(
+    await failure(2, 'get', 'none', '--wait', '--timeout', '25d'),
+    /^sealane: invalid --timeout: /,
+  );
+  assert.match(
+    await failure(2, 'exec', model, 'sh', '-c', 'true'),
+    /'-c'; .* `sealane exec TARGET -- COMMAND/,
+  );
+  assert.match(await failure(2, 'stat', 'get', '--none'), /see `sealane stat --help`/);
+  assert.match(
+    await failure(2, 'broker', '--user', 'no-such-user'),
+    /^sealane: there is no user no-such-user/,
+  );
   assert.match(await failure(2, 'broker', '--max-objects', '0'), /^sealane: invalid --max-objects: 0; /);
   assert.match(
     await failure(2, 'put', model, '--allow-job', 'b'),

@@ -31,7 +31,7 @@ async function run(words: readonly string[]): Promise<number> {
     await program.parseAsync(words, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.ok;
   } catch (error) {
-    const command = program.commands.find((known) => flags.includes(known.name()))?.name();
+    const command = flags.find((word) => program.commands.some((known) => known.name() === word));
     return fail(terminal, error, { command, socket: program.opts<{ socket?: string }>().socket });
   } finally {
     await terminal.flush();
@@ -60,6 +60,11 @@ function fromCommander(error: CommanderError, command: string | undefined): Comm
     .replace(/^error: /, '')
     .replace(/\.$/, '')
     .replaceAll('\n', ' ');
+  if (command === 'exec' && error.code === 'commander.unknownOption')
+    return usageError(
+      message,
+      'options of the program stand behind --: `sealane exec TARGET -- COMMAND [ARGUMENT...]`',
+    );
   return usageError(message, `see \`sealane ${command === undefined ? '' : `${command} `}--help\``);
 }
 

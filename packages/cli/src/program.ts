@@ -130,7 +130,7 @@ function addBroker(program: Command, terminal: Terminal): void {
       'Serve objects to the processes of this user until SIGINT or SIGTERM. Prints the socket when it serves.',
     )
     .option('--memfdbus-socket <path>', 'serve programs that speak memfdbus v1 at this path too')
-    .option('--user <uid>', 'admit this user id too (may be repeated)', collect(count('--user', 0)))
+    .option('--user <user>', 'admit this user too, by name or id (may be repeated)', collect(text('--user')))
     .addOption(
       new Option(
         '--policy <file>',
@@ -146,7 +146,7 @@ function addBroker(program: Command, terminal: Terminal): void {
     )
     .addOption(
       new Option(
-        '--audit-when-full <policy>',
+        '--audit-when-full <action>',
         'when the audit is not taken as fast as it is written: serve nobody until it is, or drop lines (default: wait)',
       ).choices(['wait', 'drop']),
     );
@@ -171,7 +171,10 @@ function addPut(program: Command, terminal: Terminal): void {
       "name of the object (default: the file's base name; the digest with --content-addressed; none for standard input)",
       objectName('--name'),
     )
-    .option('--no-name', 'publish without a name')
+    .option(
+      '--no-name',
+      'publish without a name (a content-addressed object is named by its digest all the same)',
+    )
     .option('--content-addressed', 'let the broker compute the digest at once and keep equal contents once')
     .option(
       '--digest <digest>',
@@ -239,7 +242,7 @@ function addLookups(program: Command, terminal: Terminal): void {
     .option('--digests', 'have the broker compute digests that it does not know yet (default in a pipe)')
     .option(
       '--no-digests',
-      'show - for digests that it does not know yet (default on a terminal and with --json)',
+      'leave out digests that it does not know yet (default on a terminal and with --json)',
     )
     .addOption(jobOption('job on whose behalf to look'));
   runs(list, terminal, async () => (await import('./commands/list.js')).runList);
@@ -263,7 +266,9 @@ function addLookups(program: Command, terminal: Terminal): void {
 function addWatch(program: Command, terminal: Terminal): void {
   const command = program
     .command('watch')
-    .description('Print a line for each new object whose name matches, until interrupted.')
+    .description(
+      'Print a line for the newest object of each name that matches, and for each that comes, until interrupted.',
+    )
     .argument('<pattern>', 'a name; * stands for any characters, \\* for an asterisk')
     .option('--every', 'print each version; without it a slow reader skips to the newest')
     .option('--no-existing', 'leave out what is there already')
@@ -320,7 +325,7 @@ function addShellTools(program: Command, terminal: Terminal): void {
     .addArgument(new Argument('<shell>', 'the shell that reads it').choices(SHELLS))
     .addHelpText(
       'after',
-      '\nbash, in ~/.bashrc:             eval "$(sealane completion bash)"\n' +
+      '\nbash, in ~/.bashrc:              eval "$(sealane completion bash)"\n' +
         'zsh, in ~/.zshrc after compinit: eval "$(sealane completion zsh)"\n' +
         'fish:                            sealane completion fish > ~/.config/fish/completions/sealane.fish',
     );

@@ -13,13 +13,14 @@ import { Supervisor } from '../service/supervisor.js';
 import { escapeControls, escapeText, jsonText } from '../terminal/escape.js';
 import type { Screen, Terminal } from '../terminal/terminal.js';
 import { formatBytes, formatCount } from '../terminal/units.js';
+import { userId } from './bus.js';
 
 export interface BrokerCommandOptions extends AuditCommandOptions {
   socket?: string;
   /** The socket for memfdbus clients. */
   memfdbusSocket?: string;
-  /** Additional admitted user ids. */
-  user?: number[];
+  /** Additional admitted users, by name or id. */
+  user?: string[];
   /** The file of a policy. */
   policy?: string;
   /** The limits, under the names that commander gives them. */
@@ -86,7 +87,7 @@ function toBrokerOptions(options: BrokerCommandOptions, sockets: ServiceSockets)
     ...limits,
     socket: place('--socket', options.socket, sockets.native),
     memfdbusSocket: place('--memfdbus-socket', options.memfdbusSocket, sockets.memfdbus),
-    users: options.user,
+    users: options.user?.map(userId),
   };
 }
 

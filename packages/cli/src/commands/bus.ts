@@ -31,15 +31,13 @@ export function trustedUsersOf({ trustUser }: BusOptions): number[] {
   return users.map(userId);
 }
 
-function userId(user: string): number {
+/** The id of a user who was named, by name or id, on the command line. Throws CommandError when there is none of that name. */
+export function userId(user: string): number {
   if (/^\d+$/.test(user)) return Number(user);
   // id(1) asks all places where users may be kept.
   const { status, stdout } = spawnSync('id', ['-u', '--', user], { encoding: 'utf8' });
   if (status === 0) return Number(stdout);
-  throw usageError(
-    `there is no user ${user} on this machine to trust`,
-    'name the user of the broker, or its id',
-  );
+  throw usageError(`there is no user ${user} on this machine`, 'check the name, or give the id of the user');
 }
 
 /**
@@ -75,7 +73,7 @@ export const OBJECT_COLUMNS: readonly Column[] = [
   { title: 'EXPIRES', align: 'right', optional: true },
   { title: 'OWNER', optional: true },
   { title: 'ALLOWED', optional: true },
-  { title: 'DIGEST', optional: true },
+  { title: 'DIGEST', optional: true, yields: true },
   { title: 'NAME', flexible: true },
 ];
 

@@ -53,7 +53,7 @@ async function findBroker(options: BusOptions): Promise<Finding> {
     await using bus = await connect({ socket, trustedUsers, timeoutMs: BROKER_TIMEOUT_MS });
     return presentBroker(socket, await bus.status());
   } catch (error) {
-    const { message, hint } = describeFailure(error, { socket });
+    const { message, hint } = describeFailure(error, { socket: options.socket });
     return absentBroker(socket, message, hint ?? 'start one with `sealane broker`');
   }
 }

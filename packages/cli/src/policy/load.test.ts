@@ -194,7 +194,7 @@ test('a file that others may write is refused, with the way out', async (t) => {
     const file = fileWith(t, '', mode);
     const { message, hint, exitCode } = await refusal(file);
     assert.match(message, /can be written by others than its owner \(mode 06(64|46)\)/);
-    assert.equal(hint, `take that away with \`chmod go-w ${file}\``);
+    assert.equal(hint, `keep others from writing it with \`chmod go-w ${file}\``);
     assert.equal(exitCode, 4);
   }
 });

@@ -28,13 +28,17 @@ export interface PolicySource {
 export async function readPolicySource(file: string): Promise<PolicySource> {
   // Not blocking: a named pipe in the place of the file must not hold up a broker that serves.
   await using handle = disposable(
-    await open(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY),
+    await open(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY).catch(
+      (error: unknown) => {
+        throw missing(file, error);
+      },
+    ),
   );
   const stats = await handle.file.stat();
   if (!stats.isFile()) throw unusable(file, 'is no regular file', 'put the policy into a file');
   if ((stats.mode & OTHERS_WRITE) !== 0) {
     const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
-    const next = `take that away with \`chmod go-w ${shellWord(file)}\``;
+    const next = `keep others from writing it with \`chmod go-w ${shellWord(file)}\``;
     throw untrusted(`the policy ${file} can be written by others than its owner (mode ${mode})`, next);
   }
   return { text: decode(file, await readBounded(handle.file, file)), owner: stats.uid };
@@ -77,6 +81,17 @@ function decode(file: string, bytes: Buffer): string {
 
 function disposable(file: FileHandle): { readonly file: FileHandle } & AsyncDisposable {
   return { file, [Symbol.asyncDispose]: () => file.close() };
+}
+
+/** That there is no such file, in the words of the other commands; every other error as it is. */
+function missing(file: string, error: unknown): unknown {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return error;
+  return new CommandError(
+    'ENOENT',
+    EXIT.failure,
+    `can't read the policy ${file}: no such file`,
+    'check the path',
+  );
 }
 
 function unusable(file: string, what: string, next: string): CommandError {
