@@ -47,6 +47,12 @@ export function countMappings(pid: number | 'self' = 'self'): number {
   return readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').length;
 }
 
+/** Mappings of memfds in this process: without those with which the heap grows. */
+export function countMappedMemfds(): number {
+  const lines = readFileSync('/proc/self/maps', 'utf8').split('\n');
+  return lines.filter((line) => line.includes('/memfd:')).length;
+}
+
 /** Bytes that differ from place to place, so that a wrong offset shows. */
 export function patternBytes(length: number, seed = 1): Uint8Array {
   const bytes = new Uint8Array(length);
