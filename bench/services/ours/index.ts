@@ -1,6 +1,8 @@
 // Our side of each measurement. What is not here is not measured: its rows show the peer alone, or are left out.
 import type { Context } from '../../harness/suite.js';
 import type { PingPong, PingPongOptions, StartExchange, Stream, StreamOptions, Turns } from '../sides.js';
+import { OurStream } from './stream.js';
+import { OurTurns, startTurns } from './turns.js';
 
 /** A figure that is compared with nothing. */
 export interface OwnFigure {
@@ -27,4 +29,9 @@ export interface Ours {
   readonly scale?: (context: Context) => Promise<OwnFigure>;
 }
 
-export const ours: Ours = {};
+export const ours: Ours = {
+  pingPong: ({ payloadBytes, tier }) =>
+    OurTurns.start({ payloadBytes, tier, waiting: 'poll', timestamps: true }),
+  wake: () => startTurns('block'),
+  stream: (options) => OurStream.start(options),
+};
