@@ -4,7 +4,7 @@
 import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../base/check.js';
 import { invalidArgument } from '../base/errors.js';
 import type { SharedMemory } from '../os/index.js';
-import { CheckedLoan } from './checked.js';
+import { CheckedLoan, ForgottenWatch } from './checked.js';
 import type { Doorbell } from './doorbell.js';
 import { checkWhenFull, type FullAction, type FullHandler } from './full.js';
 import type { Loan } from './loan.js';
@@ -109,6 +109,7 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
   readonly #port: PublisherPort;
   readonly #memory: SharedMemory;
   readonly #bell: Doorbell;
+  readonly #forgotten = new ForgottenWatch();
   readonly #onClose: () => void;
   #closed = false;
 
@@ -134,7 +135,9 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
 
   /** See {@link SampleSender.loan}. The garbage collector gives back what is forgotten, with a warning. */
   loan(bytes: number): Loan {
-    return new CheckedLoan(this.#port.loanSlot(bytes));
+    const loan = new CheckedLoan(this.#port.loanSlot(bytes));
+    this.#forgotten.add(loan);
+    return loan;
   }
 
   /** Sends a copy of `bytes`; returns how many subscribers got it. Throws what loan and send throw. */

@@ -3,7 +3,7 @@
  */
 import { checkInteger, checkOptions, checkSignal } from '../base/check.js';
 import { invalidArgument, isSealaneError } from '../base/errors.js';
-import { CheckedSample } from './checked.js';
+import { CheckedSample, ForgottenWatch } from './checked.js';
 import type { Doorbell } from './doorbell.js';
 import type { PortAddress } from './outlet.js';
 import type { HotSample, Sample } from './received.js';
@@ -118,6 +118,7 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
    */
   readonly hot: SampleReceiver;
   readonly #bell: Doorbell;
+  readonly #forgotten = new ForgottenWatch();
   readonly #onClose: () => void;
 
   /** @internal */
@@ -150,6 +151,7 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
     for (;;) {
       const sample = this.receive();
       if (sample !== undefined) return sample;
+      this.#forgotten.settle();
       await this.engine.ready(options.signal);
     }
   }
@@ -189,6 +191,8 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
   }
 
   protected show(sample: HotSample): Sample {
-    return new CheckedSample(sample);
+    const checked = new CheckedSample(sample);
+    this.#forgotten.add(checked);
+    return checked;
   }
 }
