@@ -80,7 +80,7 @@ export class Inlet implements Borrower {
     if (slot === NONE) return undefined;
     if (slot < 0) return this.#lied('a sample that can not be');
     // Behind the compare-exchange that made the room: the other half of the agreement in waiting.ts.
-    this.#socket.wakeIfWaiting();
+    this.#socket.wakeIfWaiting(this.#ring.left);
     const sample = this.#samples[slot] ?? this.#makeSample(slot);
     if (sample.borrowed || !sample.begin())
       return this.#lied(`slot ${slot} twice, or a length that does not fit`);
@@ -97,7 +97,7 @@ export class Inlet implements Borrower {
   }
 
   beginWaiting(): void {
-    this.#socket.beginWaiting();
+    this.#socket.beginWaiting(1);
   }
 
   endWaiting(): void {

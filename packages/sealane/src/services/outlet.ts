@@ -120,7 +120,7 @@ export class Outlet {
     this.#pool.retain(slot);
     this.#ring.publish(slot);
     // Behind the store of the tail: the other half of the agreement in waiting.ts.
-    this.#socket.wakeIfWaiting();
+    this.#socket.wakeIfWaiting(0);
   }
 
   /** Takes what came back. False: the subscriber lies. */
@@ -132,9 +132,12 @@ export class Outlet {
     return true;
   }
 
-  /** Says that the publisher is about to wait for room. Look once more before it does. */
+  /**
+   * Says that the publisher is about to wait for room. Look once more before it does. It is woken when half of the buffer is empty: to be
+   * woken for each sample would cost more than the sample. A subscriber that stops before that is looked at from time to time.
+   */
   beginWaiting(): void {
-    this.#socket.beginWaiting();
+    this.#socket.beginWaiting(Math.ceil(this.#ring.limit / 2));
   }
 
   endWaiting(): void {

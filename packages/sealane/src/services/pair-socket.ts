@@ -57,17 +57,17 @@ export class PairSocket {
     return this.#socket.peer;
   }
 
-  /** Wakes the other side if it sleeps. To be called after what it waits for was done. */
-  wakeIfWaiting(): void {
-    if (mustWake(this.#words, this.#other)) this.#socket.wake();
+  /** Wakes the other side if it sleeps until fewer than so many samples are left. To be called after what it waits for was done. */
+  wakeIfWaiting(left: number): void {
+    if (mustWake(this.#words, this.#other, left)) this.#socket.wake();
   }
 
-  /** Says that this side is about to sleep. Look once more before you do. */
-  beginWaiting(): void {
+  /** Says that this side is about to sleep until fewer than `below` samples are in the ring, or any come. Look once more before you do. */
+  beginWaiting(below: number): void {
     if (this.#closed || this.#waiting) return;
     this.#waiting = true;
     this.#asked += 1;
-    beginWaiting(this.#words, this.#own);
+    beginWaiting(this.#words, this.#own, below);
   }
 
   /** Says that this side is awake. */

@@ -38,7 +38,7 @@ const SERVE_EVERY_SENDS = 64;
 /** How often a publisher that has to wait looks before it sleeps: some 20 us. A subscriber that is awake makes room in less. */
 const SPIN_LOOKS = 500;
 
-/** Slices in which a thread waits for room, in milliseconds. */
+/** How long a publisher waits for room before it looks by itself, in milliseconds: it is woken when half of the buffer is empty. */
 const WAIT_SLICE_MS = 100;
 
 export class PublisherPort implements Lender {
@@ -289,9 +289,11 @@ export class PublisherPort implements Lender {
   /** Resolves when the subscriber has done something; rejects when the signal fires. */
   async #room(outlet: Outlet, signal: AbortSignal | undefined): Promise<void> {
     outlet.beginWaiting();
+    const timer = setInterval(() => this.#bell.ring(), WAIT_SLICE_MS);
     try {
       if (!outlet.look() && outlet.lie === undefined) await this.#bell.wait(signal, 'sending');
     } finally {
+      clearInterval(timer);
       outlet.endWaiting();
     }
   }

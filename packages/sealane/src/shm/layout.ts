@@ -14,7 +14,7 @@ export const CHANNEL_COMPLETION_CELLS_AT = 12;
 export const CHANNEL_HEAD_AT = 128;
 /** 1: the subscriber sleeps, or is about to. */
 export const CHANNEL_SUBSCRIBER_WAITING_AT = 256;
-/** 1: the publisher waits for room. */
+/** Not 0: the publisher waits for room, and is to be woken once fewer samples than this are in the ring. */
 export const CHANNEL_PUBLISHER_WAITING_AT = 384;
 /** Position that the publisher fills next. The submission cells follow in the same cache line. */
 export const CHANNEL_TAIL_AT = 512;

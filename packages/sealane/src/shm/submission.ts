@@ -93,6 +93,8 @@ export class SubmissionReader {
   /** Where the last take left the head, and the tail as it was last seen: good as long as the head still stands there. */
   #head = 0;
   #tail = 0;
+  /** Samples that were left in the ring behind the one that was taken last, as far as was known: perhaps more. */
+  left = 0;
 
   constructor(words: Int32Array, cells: number, slots: number) {
     this.#words = words;
@@ -124,6 +126,7 @@ export class SubmissionReader {
       if (Atomics.compareExchange(words, HEAD, head, (head + 1) | 0) !== head) continue;
       this.#head = (head + 1) | 0;
       // Only now, since both may have moved on between the two loads: what was taken was there.
+      this.left = length - 1;
       const sound = length > 0 && length <= this.#cells && slot >= 0 && slot < this.#slots;
       return sound ? slot : CORRUPT;
     }

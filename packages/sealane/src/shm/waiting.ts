@@ -12,9 +12,12 @@ export const SUBSCRIBER_WAITING = CHANNEL_SUBSCRIBER_WAITING_AT / 4;
 /** Index of the publisher's word. */
 export const PUBLISHER_WAITING = CHANNEL_PUBLISHER_WAITING_AT / 4;
 
-/** Says that this side is about to sleep. Look once more before you do. */
-export function beginWaiting(words: Int32Array, at: number): void {
-  Atomics.store(words, at, 1);
+/**
+ * Says that this side is about to sleep, and is to be woken once fewer than `below` samples (1 at least) are in the ring. Look once
+ * more before you do.
+ */
+export function beginWaiting(words: Int32Array, at: number, below: number): void {
+  Atomics.store(words, at, below);
 }
 
 /** Says that this side is awake. False: the other side has seen that it slept, and a wake-up is under way. */
@@ -22,7 +25,8 @@ export function endWaiting(words: Int32Array, at: number): boolean {
   return Atomics.exchange(words, at, 0) !== 0;
 }
 
-/** Whether the other side is to be woken. True once for each time that it slept. */
-export function mustWake(words: Int32Array, at: number): boolean {
-  return Atomics.load(words, at) !== 0 && Atomics.exchange(words, at, 0) !== 0;
+/** Whether the other side is to be woken, with `left` samples in the ring. True once for each time that it slept. */
+export function mustWake(words: Int32Array, at: number, left: number): boolean {
+  const below = Atomics.load(words, at);
+  return below !== 0 && left < below && Atomics.exchange(words, at, 0) !== 0;
 }
