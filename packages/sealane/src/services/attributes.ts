@@ -56,6 +56,7 @@ export function requireAttributes(service: string, existing: Attributes, require
 /** The attributes in a file that another program wrote. Throws ERR_SEALANE_PROTOCOL. */
 export function parseAttributes(value: unknown): Attributes {
   try {
+    checkRecord('attributes', value);
     return checkAttributes(value as Attributes);
   } catch (error) {
     if (error instanceof SealaneError) throw protocolError(error.message);
