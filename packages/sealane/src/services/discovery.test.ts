@@ -169,6 +169,24 @@ test('a listener that serves or scans in between gets a consistent picture', (t)
   assert.deepEqual([...there], readdirSync(folder));
 });
 
+test('a listener that serves is not called before it returns, and hears of what it caused then', (t) => {
+  const folder = freshDirectory(t);
+  const told: string[] = [];
+  let running = 0;
+  const watch = new ServiceWatch(folder, ({ name }) => {
+    running += 1;
+    assert.equal(running, 1);
+    told.push(name);
+    if (told.length < 5) make(folder, port(told.length));
+    watch.serve();
+    running -= 1;
+  });
+  t.after(() => watch.close());
+  make(folder, port(0));
+  watch.serve();
+  assert.deepEqual(told, [0, 1, 2, 3, 4].map(port));
+});
+
 test('a folder that was removed has nothing in it any more, and is found again when it is made again', async (t) => {
   const folder = join(freshDirectory(t), 'service');
   mkdirSync(folder);
@@ -215,9 +233,9 @@ test('after more events than the kernel keeps, everything is as it is', (t) => {
     make(folder, port(round));
     remove(folder, port(round));
   }
-  make(folder, port(7));
+  make(folder, NODE);
   watch.serve();
-  assert.deepEqual([...there], [port(7)]);
+  assert.deepEqual([...there], [NODE]);
 });
 
 test('nodes and services of a domain are told of: those that are there, that come, and that died once somebody removes them', async (t) => {

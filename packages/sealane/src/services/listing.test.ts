@@ -7,6 +7,7 @@ import { FileLock } from '../os/lock.js';
 import { contents, freshDomain, freshNode, holder, kill } from './domain.test.helper.js';
 import { listNodes, listServices } from './listing.js';
 import { serviceFolderName } from './names.js';
+import { removeDead } from './sweep.js';
 
 const NODE = '0123456789abcdef';
 
@@ -100,4 +101,15 @@ test('what is left of services half made and half removed goes when somebody loo
   writeFileSync(join(domain.serviceFolder('y'), NODE), '');
   listServices(domain);
   assert.deepEqual(readdirSync(domain.services), ['of nobody']);
+});
+
+test('whoever removes a dead node also removes what is left of services half made and half removed', async (t) => {
+  const domain = freshDomain(t);
+  const child = await holder(t, domain, 'x');
+  const [node] = listNodes(domain);
+  mkdirSync(join(`${domain.serviceFolder('y')}.new`, 'deep'), { recursive: true });
+  writeFileSync(`${domain.serviceFolder('z')}.old`, '');
+  await kill(child);
+  assert.equal(removeDead(domain, node?.id ?? ''), true);
+  assert.deepEqual(contents(domain), []);
 });
