@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { FileLock } from '../os/lock.js';
 import { contents, freshDirectory, freshDomain, freshNode, holder, kill } from './domain.test.helper.js';
 import { serviceFolderName } from './names.js';
 import { NodeServices } from './service-files.js';
@@ -324,6 +325,19 @@ test('a domain that was removed under its nodes is an error to open in, and can 
   assert.deepEqual(service.listPorts(), []);
   service.close();
   node.close();
+});
+
+test('while another keeps the lock, a node leaves all the same, and the next one to look removes the service', (t) => {
+  const domain = freshDomain(t);
+  const node = freshNode(t, domain);
+  const service = node.create('x');
+  service.announcePort('publisher', 1);
+  const lock = FileLock.tryAcquire(join(domain.path, 'lock'));
+  service.close();
+  assert.deepEqual(readdirSync(service.folder), ['service.json']);
+  lock?.close();
+  assert.throws(() => node.open('x'), { code: 'ERR_SEALANE_NO_SERVICE' });
+  assert.deepEqual(readdirSync(domain.services), []);
 });
 
 test('a node that was taken for dead does not take others with it', (t) => {

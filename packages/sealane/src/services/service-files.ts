@@ -210,20 +210,16 @@ export class NodeServices implements Disposable {
    * Without the lock where that can't be had: what then stays of a service that nobody has open is removed by the next to see it.
    */
   #leave(participations: readonly Participation[]): void {
-    const own = new Set([this.node]);
     for (const { definition } of participations) this.#open.delete(definition.name);
-    const leave = (locked: boolean) => {
-      for (const { folder } of participations) {
-        removeEntries(folder, listFolder(folder), own);
-        if (locked) this.#settle(folder);
-      }
+    const withdraw = () => {
+      for (const { folder } of participations)
+        removeEntries(folder, listFolder(folder), new Set([this.node]));
     };
-    try {
-      if (participations.length > 0) this.domain.locked(() => leave(true));
-    } catch (error) {
-      if (!isSealaneError(error)) throw error;
-      leave(false);
-    }
+    const leave = () => {
+      withdraw();
+      for (const { folder } of participations) this.#settle(folder);
+    };
+    if (participations.length > 0 && !succeeds(() => this.domain.locked(leave))) succeeds(withdraw);
   }
 }
 
@@ -290,6 +286,17 @@ function demand(name: string, given: ServiceRequirements): Requirements {
     settings: checkSettings(given.settings ?? {}),
     attributes: checkRequiredAttributes(given.attributes),
   };
+}
+
+/** Whether the action does not fail for what the system or a limit refuses. */
+function succeeds(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (isSealaneError(error)) return false;
+    throw error;
+  }
 }
 
 /** Nodes that have files in the folder and don't take part. */
