@@ -38,10 +38,9 @@ bool publisherDead;
 bool subscriberDead;
 
 active proctype Fate() {
-    if
+end:if
     :: publisherDead = true
     :: subscriberDead = true
-    :: skip
     fi
 }
 

@@ -28,10 +28,9 @@ bool producerDead;
 bool consumerDead;
 
 active proctype Fate() {
-    if
+end:if
     :: producerDead = true
     :: consumerDead = true
-    :: skip
     fi
 }
 
