@@ -23,6 +23,7 @@ const pages = [
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
   'spec/blobs.md',
   'spec/memfdbus.md',
+  'spec/models/README.md',
 ].filter((page) => page.endsWith('.md'));
 
 function read(page: string): string {

@@ -45,7 +45,7 @@ active proctype Fate() {
 
 /* After what the other side waits for was stored. */
 inline wake(waiting, bytes) {
-#ifdef MUTANT_WAKE_ONCE_READ
+#ifdef MUTANT_FLAG_CLEARED_AFTER_BYTE
     /* the flag is cleared by a store, after the byte was sent */
     if
     :: waiting ->

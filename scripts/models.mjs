@@ -1,0 +1,83 @@
+// What is checked of the models in spec/models: the sizes and variants of each, and the mutants that spin must find. Every mutant
+// breaks one rule of the algorithm; a model that still holds then would prove nothing.
+
+/** Several subscribers: what acts as one step is one, or there would be too many states. */
+const TWO = ['SUBSCRIBERS=2', 'CELLS=1', 'LIMIT=1', 'POSITIONS=2', 'COARSE=1', 'EAGER=0'];
+const HOSTILE = ['SUBSCRIBERS=2', 'CELLS=1', 'LIMIT=1', 'POSITIONS=4', 'COARSE=1', 'HISTORY=0', 'HOSTILE'];
+const ONE = ['POSITIONS=4'];
+
+/** A mutant without `defines` is tried in the default sizes. `formulas` are checked too, with weak fairness. */
+export const MODELS = [
+  {
+    name: 'ring',
+    variants: [[], ['CELLS=4', 'HELD=3'], ['CELLS=4', 'HELD=4']],
+    mutants: {
+      MORE_THAN_CELLS: [],
+      TAIL_BEFORE_CELL: [],
+      TAKES_ONE_MORE: [],
+      NO_LAST_LOOK: [],
+    },
+  },
+  {
+    name: 'overflow-ring',
+    variants: [
+      [],
+      ['LIMIT=1'],
+      ['CELLS=4', 'LIMIT=3'],
+      ['OVERFLOW=0'],
+      ['OVERFLOW=0', 'LIMIT=1'],
+      ['OVERFLOW=0', 'CELLS=4', 'LIMIT=3'],
+    ],
+    mutants: {
+      GIVE_WAY_BY_STORE: [],
+      GIVE_WAY_UNCHECKED: [],
+      TAKE_BY_STORE: [],
+      TAIL_BEFORE_CELL: [],
+      CELL_AFTER_EXCHANGE: [],
+      CACHED_TAIL: [],
+      CHECKED_EARLY: [],
+      WRONG_LIMIT: [],
+      NO_LIMIT: ['OVERFLOW=0'],
+      NO_LAST_LOOK: [],
+    },
+  },
+  {
+    name: 'slot-pool',
+    variants: [
+      ONE,
+      ['POSITIONS=4', 'CELLS=1', 'LIMIT=1', 'BORROWED=2', 'EAGER=0'],
+      ['POSITIONS=4', 'CELLS=1', 'LIMIT=1', 'OVERFLOW=0'],
+      TWO,
+      HOSTILE,
+    ],
+    mutants: {
+      ONE_SLOT_LESS: ['POSITIONS=4', 'HISTORY=0'],
+      BORROWS_ONE_MORE: ONE,
+      DEATH_KEEPS_SLOTS: ONE,
+      GIVE_WAY_BY_STORE: ONE,
+      GIVE_WAY_FREES: TWO,
+      TAKE_BY_STORE: ONE,
+      READ_AFTER_RELEASE: ONE,
+      HISTORY_NOT_COUNTED: ONE,
+      ACCUSED_WHEN_FULL: ONE,
+      RECLAIM_UNCHECKED: HOSTILE,
+      GIVE_WAY_UNCHECKED: HOSTILE,
+      NO_COUNT: HOSTILE,
+    },
+  },
+  {
+    name: 'wake',
+    variants: [[], ['BORROWED=1'], ['OVERFLOW=1'], ['LIMIT=2', 'POSITIONS=4']],
+    formulas: ['taken', 'goesOn'],
+    mutants: {
+      NO_SECOND_LOOK_AT_TAIL: [],
+      NO_SECOND_LOOK_AT_HEAD: [],
+      FLAG_BEFORE_TAIL: [],
+      FLAG_CLEARED_AFTER_BYTE: [],
+      BYTES_READ_BEFORE_POLL: [],
+      WOKEN_BY_RELEASE: [],
+      NO_LAST_LOOK: [],
+    },
+    formulaMutants: { WOKEN_BY_RELEASE: 'goesOn', NO_SECOND_LOOK_AT_TAIL: 'taken' },
+  },
+];
