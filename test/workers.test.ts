@@ -75,6 +75,25 @@ for (const mode of ['blobs', 'drafts', 'tokens', 'waiting', 'copying', 'pipes', 
   });
 }
 
+test('a broker in a worker closes large contents without a warning of Node.js', async () => {
+  const program = `
+    const { parentPort } = require('node:worker_threads');
+    process.on('warning', (warning) => parentPort.postMessage(warning.message));
+    (async () => {
+      const { TestBroker } = await import(${JSON.stringify(new URL('./bus.js', import.meta.url).href)});
+      const broker = await TestBroker.start();
+      const bus = await broker.connect();
+      for (let count = 0; count < 3; count++) await bus.drop(await bus.put(new Uint8Array(4 << 20)));
+      await broker[Symbol.asyncDispose]();
+      parentPort.postMessage('done');
+    })();`;
+  const worker = new Worker(program, { eval: true });
+  const said: unknown[] = [];
+  worker.on('message', (message) => said.push(message));
+  await once(worker, 'exit');
+  assert.deepEqual(said, ['done']);
+});
+
 /**
  * What this process has open of ours: memory, files in a folder, sockets. Not the modules that Node.js 20 itself leaves open when
  * a worker is terminated while it imports them.

@@ -3,8 +3,7 @@
  * per GiB: for large ones it happens on a thread, because the event loop belongs to all clients.
  * Owns what it has been given and not closed yet.
  */
-import { close } from 'node:fs';
-import { closeDescriptor, disposeDescriptor, releaseDescriptor } from '../os/descriptor.js';
+import { closeDescriptor, closeDescriptorOnThread, disposeDescriptor } from '../os/descriptor.js';
 
 /** From this size on, in bytes, a close is worth a thread: freeing so much takes longer than handing it over. */
 const CLOSE_ON_THREAD_BYTES = 1_048_576;
@@ -20,8 +19,7 @@ export class Closer {
       return;
     }
     this.#underWay++;
-    releaseDescriptor(fd);
-    close(fd, () => this.#onClosed());
+    void closeDescriptorOnThread(fd).then(() => this.#onClosed());
   }
 
   /** Takes a descriptor that is refused. Nobody knows how long its close takes, so {@link Closer.idle} does not wait for it. */

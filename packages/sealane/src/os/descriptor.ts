@@ -123,6 +123,16 @@ export function closeDescriptor(fd: number): void {
 }
 
 /**
+ * The same on a thread, for what takes long. Not close() of node:fs: in a worker that warns of every descriptor that node:fs has not opened.
+ * Never rejects.
+ */
+export async function closeDescriptorOnThread(fd: number): Promise<void> {
+  await addon()
+    .fileClose(fd)
+    .catch(() => undefined);
+}
+
+/**
  * Closes a descriptor that somebody else made. Its close may wait for them (the server of a FUSE file system, the peer of a
  * socket that lingers) or free gigabytes, so it happens on a thread of its own unless it is known to be quick. Takes the
  * descriptor. Throws ERR_SEALANE_SYSTEM (EBADF) when it is not open.
