@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { type Blob, type Bus, connect, isSealaneError, type Target } from 'sealane';
-import { closeDescriptor, freeDescriptor, reopen, replaceProcess } from 'sealane/internal';
+import { closeDescriptor, freeDescriptor, reopenToRead, replaceProcess } from 'sealane/internal';
 import type { TargetOptions } from '../arguments.js';
 import { EXIT } from '../exit-codes.js';
 import { CommandError } from '../failure.js';
@@ -47,7 +47,7 @@ function become(
   digest: string,
   { start, environment }: Origin,
 ): never {
-  const object = reopen(blob.descriptor);
+  const object = reopenToRead(blob.descriptor);
   const target = freeDescriptor(start);
   try {
     const added = variables(blob, digest, target);

@@ -28,6 +28,8 @@ export interface Addon {
   inspect(fd: number): void;
   /** A close-on-exec duplicate; on record if `owned`. */
   duplicate(fd: number, owned: boolean): number;
+  /** Opens its file anew, on record, without waiting for a lease (EAGAIN): for reading and writing if `writes`, else for reading. */
+  reopen(fd: number, writes: boolean): number;
   /** Closes, and ends the addon's record of it. The error number, or 0. */
   close(fd: number): number;
   /** Takes the descriptor, and closes it: on another thread unless that is known to be quick. */

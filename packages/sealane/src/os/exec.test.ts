@@ -4,8 +4,9 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { readSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { closeDescriptor, inspect } from './descriptor.js';
-import { freeDescriptor, reopen } from './exec.js';
+import { freeDescriptor } from './exec.js';
 import { Memfd } from './memfd.js';
+import { reopenToRead } from './reopen.js';
 
 const MODULE = (name: string) => JSON.stringify(new URL(`./${name}.js`, import.meta.url).href);
 
@@ -13,8 +14,9 @@ const MODULE = (name: string) => JSON.stringify(new URL(`./${name}.js`, import.m
 function run(body: string): SpawnSyncReturns<string> {
   const program = `
     import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-    import { replaceProcess, reopen, freeDescriptor } from ${MODULE('exec')};
+    import { replaceProcess, freeDescriptor } from ${MODULE('exec')};
     import { Memfd } from ${MODULE('memfd')};
+    import { reopenToRead } from ${MODULE('reopen')};
     const STANDARD = [0, 1, 2].map((fd) => ({ fd, nonBlocking: undefined }));
     const START = { openFiles: undefined, ignoredSignals: 0n, blockedSignals: 0n, descriptors: STANDARD };
     const become = (words, { start = START, environment = ['PATH=' + process.env.PATH], object = 0 } = {}) =>
@@ -28,7 +30,7 @@ function run(body: string): SpawnSyncReturns<string> {
 test('a reopened descriptor reads the same bytes at an offset of its own, and can not write', () => {
   using memfd = Memfd.create('test', 0);
   memfd.write(Buffer.from('abcdef'), 0);
-  const fd = reopen(memfd.fd);
+  const fd = reopenToRead(memfd.fd);
   try {
     const bytes = Buffer.alloc(4);
     assert.equal(readSync(memfd.fd, bytes, 0, 4, null), 4);
@@ -56,7 +58,7 @@ test('the object gets the lowest number that the program has free', () => {
 test('the program inherits the standard descriptors and the object, and nothing else', () => {
   const { stdout, status, stderr } = run(`
     const memfd = Memfd.sealed('test', Buffer.from('the object'));
-    become(['sh', '-c', 'ls -l /proc/self/fd; cat <&3'], { object: reopen(memfd.fd) });`);
+    become(['sh', '-c', 'ls -l /proc/self/fd; cat <&3'], { object: reopenToRead(memfd.fd) });`);
   assert.equal(status, 0, stderr);
   const links = [...stdout.matchAll(/ (\d+) -> (.*)$/gm)].filter(([, , link = '']) => !link.endsWith('/fd'));
   assert.deepEqual(
@@ -101,7 +103,7 @@ test('when there is no such program the process is as it was, and learns why', (
     });
     process.on('SIGTERM', () => undefined);
     const memfd = Memfd.sealed('test', Buffer.from('the object'));
-    const object = reopen(memfd.fd);
+    const object = reopenToRead(memfd.fd);
     const descriptors = STANDARD.map(({ fd }) => ({ fd, nonBlocking: true }));
     const start = { openFiles: 99, ignoredSignals: 1n, blockedSignals: 2n, descriptors };
     const before = state();

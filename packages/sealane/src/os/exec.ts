@@ -2,10 +2,8 @@
  * Becoming another program, execve(2): the process stays, with its id and its parent, and another program runs in it. Node.js changes its
  * process when it starts; whoever calls says how it was, and it is put back. Owns nothing; borrows the descriptor that is passed on.
  */
-import { constants, openSync } from 'node:fs';
 import { SealaneError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
-import { duplicate } from './descriptor.js';
 import { systemError } from './system-error.js';
 
 /** What a process was started with, as far as that is known. */
@@ -49,18 +47,6 @@ export function freeDescriptor(start: ProcessStart): number {
   let fd = FIRST_DESCRIPTOR;
   while (taken.has(fd)) fd++;
   return fd;
-}
-
-/**
- * Another open file of the same memory, read-only; the caller owns it. All holders of one open file share its offset, and this one is shared with
- * nobody. Where /proc is missing or the memory's mode forbids opening it, a duplicate, which does share it.
- */
-export function reopen(fd: number): number {
-  try {
-    return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY);
-  } catch {
-    return duplicate(fd);
-  }
 }
 
 /**

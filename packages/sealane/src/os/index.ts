@@ -15,7 +15,7 @@ export * from './notify.js';
 export { Output, type OutputWritten } from './output.js';
 export { mapsAllUsers, type OverflowIds, overflowIds } from './overflow.js';
 export { type Interest, MAX_POLL_KEYS, MAX_POLL_MS, Readiness } from './readiness.js';
-export { reopen } from './reopen.js';
+export * from './reopen.js';
 export * from './runtime-directory.js';
 export * from './sha256.js';
 export { SharedMemory } from './shared-memory.js';

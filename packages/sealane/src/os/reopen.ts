@@ -1,42 +1,46 @@
 /**
  * A second opening of a descriptor's file. A duplicate shares the file offset with its original, so that two programs that read(2)
- * would disturb each other; a reopened descriptor has an offset of its own. Owns nothing: the caller owns what is returned.
+ * would disturb each other; a reopened descriptor has an offset of its own. Owns nothing: the caller owns what is returned. Whoever
+ * made the file may have a lease on it, for which nobody here waits.
  */
-import { constants, openSync } from 'node:fs';
 import { addon } from '../native/addon.js';
-import { systemError } from './system-error.js';
+import { duplicate } from './descriptor.js';
+import { isNativeError, systemError } from './system-error.js';
 
 /**
  * Opens the file of a borrowed descriptor once more, close-on-exec: for reading and writing (which seals may forbid all the same),
- * or for reading where the file's mode allows no more. The caller owns the result. Throws ERR_SEALANE_EXHAUSTED when no
- * descriptor is left, ERR_SEALANE_SYSTEM (EACCES: whoever made the file took the permission away).
+ * or for reading where the file's mode or a lease allows no more. The caller owns the result. Throws ERR_SEALANE_EXHAUSTED when no
+ * descriptor is left, ERR_SEALANE_SYSTEM (EACCES: whoever made the file took the permission away; EAGAIN: they hold a lease on it).
  */
 export function reopen(fd: number): number {
-  const opened = open(fd);
-  addon().own(opened);
-  return opened;
-}
-
-function open(fd: number): number {
+  const native = addon();
   try {
-    return openWith(fd, constants.O_RDWR);
+    return native.reopen(fd, true);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw toSystemError(error, fd);
+    if (!isNativeError(error, 'EACCES') && !isNativeError(error, 'EAGAIN')) throw toSystemError(error, fd);
   }
   try {
-    return openWith(fd, constants.O_RDONLY);
+    return native.reopen(fd, false);
   } catch (error) {
     throw toSystemError(error, fd);
   }
 }
 
-/** Node.js adds O_CLOEXEC. */
-function openWith(fd: number, flags: number): number {
-  return openSync(`/proc/self/fd/${fd}`, flags);
+/**
+ * Opens it for reading only, as {@link reopen}; where that can't be, because /proc is missing or the file's mode or a lease forbids it,
+ * a duplicate, which does share the offset. Throws as {@link duplicate}.
+ */
+export function reopenToRead(fd: number): number {
+  const native = addon();
+  try {
+    return native.reopen(fd, false);
+  } catch {
+    const copy = duplicate(fd);
+    native.own(copy);
+    return copy;
+  }
 }
 
-/** Node.js numbers errors negatively. */
 function toSystemError(error: unknown, fd: number): unknown {
-  const { errno = 0 } = error as NodeJS.ErrnoException;
-  return systemError(Object.assign(error as Error, { errno: Math.abs(errno) }), `reopening descriptor ${fd}`);
+  return systemError(error, `reopening descriptor ${fd}`);
 }

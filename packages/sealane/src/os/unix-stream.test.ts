@@ -7,7 +7,6 @@ import { after, test } from 'node:test';
 import { isSealaneError } from '../base/errors.js';
 import { closeDescriptor, inspect } from './descriptor.js';
 import { Memfd } from './memfd.js';
-import { reopen } from './reopen.js';
 import { UnixSocket } from './unix-socket.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sealane-stream-'));
@@ -93,17 +92,5 @@ test('streams are listened for and connected to; packets find no stream', () => 
   assert.throws(
     () => UnixSocket.connect(path),
     (error) => isSealaneError(error) && error.errnoName === 'EPROTOTYPE',
-  );
-});
-
-test('a reopened descriptor is another opening of the same file; one that is not open is an error', () => {
-  using memfd = Memfd.sealed('test', Buffer.from('x'));
-  const again = reopen(memfd.fd);
-  assert.equal(inspect(again).inode, inspect(memfd.fd).inode);
-  closeDescriptor(again);
-  assert.throws(
-    () => reopen(again),
-    (error) =>
-      isSealaneError(error, 'ERR_SEALANE_SYSTEM') && error.errnoName === 'ENOENT' && error.errno === 2,
   );
 });
