@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alarm.h"
 #include "seam.h"
 
 /* Each close that waits holds one; with all of them held, the rest waits in the queue. A thread costs some 24 KiB. */
@@ -20,6 +21,8 @@
 #define STACK_BYTES ((size_t)256 << 10)
 /* A thread that had nothing to do for so long ends. */
 #define IDLE_SECONDS 1
+/* How long a close may wait where its wait can be ended. */
+#define PATIENCE_MS 20
 /* From this size on freeing memory takes longer than handing it over. */
 #define SMALL_BYTES 1048576
 
@@ -34,11 +37,17 @@ static struct waiting *first, **end = &first;
 /* How many wait in the queue, threads there are, and threads that wait for work. */
 static unsigned queued, threads, idle;
 
-/* A socket that lingers would have its last close wait for its peer. What is no socket refuses the option. */
+/*
+ * A socket that lingers would have its last close wait for its peer. What is no socket refuses the option, and those that lie in the
+ * queue of another can't be reached: the alarm ends their wait.
+ */
 static void close_unknown(int fd) {
     const struct linger off = {0};
+    struct alarm alarm;
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+    alarm_begin(&alarm, PATIENCE_MS);
     close(fd);
+    alarm_end(&alarm);
 }
 
 /* With the lock; another thread may have it meanwhile. */
@@ -74,7 +83,7 @@ static void *run(void *unused) {
     return NULL;
 }
 
-/* Signals stay with the threads of Node.js. */
+/* Signals stay with the threads of Node.js; only the alarm is let through. */
 static bool start_thread(void) {
     pthread_attr_t attributes;
     pthread_t thread;

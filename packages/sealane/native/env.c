@@ -2,7 +2,9 @@
  * What one environment (a thread of Node.js with its own JavaScript) owns: the scratch numbers, and the record of
  * descriptors that its objects hold, which are closed at its end: a terminated worker runs no JavaScript that could.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "seam.h"
@@ -43,8 +45,25 @@ void seam_env_release(struct seam_env *seam) {
     if (--seam->references == 0) free(seam);
 }
 
+/* The greatest descriptor that was ever on a record: the kernel hands out the least that is free. */
+static atomic_int greatest;
+
+static void note_greatest(int fd) {
+    int before = atomic_load_explicit(&greatest, memory_order_relaxed);
+    while (fd > before && !atomic_compare_exchange_weak_explicit(&greatest, &before, fd, memory_order_relaxed,
+                                                                 memory_order_relaxed)) {
+    }
+}
+
+bool seam_is_short_of(int count) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1) return true;
+    return limit.rlim_cur <= (rlim_t)atomic_load_explicit(&greatest, memory_order_relaxed) + (rlim_t)count;
+}
+
 /* Without memory for the record the descriptor is not on it: it is closed by its object, only not by the end of a worker. */
 void seam_own(struct seam_env *seam, int fd) {
+    note_greatest(fd);
     if (!seam->ended) (void)record_add(&seam->owned, fd);
 }
 

@@ -22,6 +22,7 @@ SEALANE_OLD(pthread_attr_setstacksize);
 SEALANE_OLD(pthread_create);
 SEALANE_OLD(pthread_detach);
 SEALANE_OLD(pthread_join);
+SEALANE_OLD(pthread_once);
 SEALANE_OLD(pthread_sigmask);
 #endif
 #endif

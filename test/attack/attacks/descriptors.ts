@@ -143,6 +143,14 @@ export const DESCRIPTORS: readonly Attack[] = [
     round: (kit) => sendOdd(kit, 'huge', [1]),
   },
   {
+    name: 'lingering sockets',
+    what: 'Sockets whose last close waits for ever, and sockets in whose queues such ones lie.',
+    roles: ['own', 'admitted'],
+    expected: ['wrongDescriptor'],
+    hindrance: crowdHindrance,
+    round: (kit) => sendOdd(kit, kit.turn % 2 === 0 ? 'nested' : 'linger', [100]),
+  },
+  {
     name: 'wrong seals',
     what: 'Memfds with each set of seals that lacks one of WRITE, GROW, SHRINK and SEAL.',
     roles: ['own', 'admitted'],
