@@ -259,16 +259,36 @@ static ssize_t receive(int socket, struct msghdr *message) {
     return bytes;
 }
 
+/* What is next stays where it is; MSG_CTRUNC says that something came with it. */
+static ssize_t look_at_next(int fd, struct msghdr *message) {
+    char byte;
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    *message = (struct msghdr){.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t bytes;
+    do bytes = recvmsg(fd, message, MSG_DONTWAIT | MSG_PEEK);
+    while (bytes == -1 && (errno == EINTR || errno == ECONNRESET));
+    message->msg_iov = NULL;
+    return bytes;
+}
+
+static bool brings_descriptors(int fd) {
+    struct msghdr message;
+    return look_at_next(fd, &message) >= 0 && (message.msg_flags & MSG_CTRUNC) != 0;
+}
+
 static napi_value socket_receive(napi_env env, napi_callback_info info) {
     struct seam_call call;
     int socket;
     uint8_t *data;
     size_t length;
+    bool bare;
     union control control;
-    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &socket) || !seam_bytes(&call, 1, "into", &data, &length)) {
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &socket) || !seam_bytes(&call, 1, "into", &data, &length) ||
+        !seam_bool(&call, 2, "bare", &bare)) {
         return NULL;
     }
     if (length == 0) return seam_throw_type(env, "into must have room for a byte at least");
+    if (bare && brings_descriptors(socket)) return seam_number(env, -2);
     struct iovec part = {.iov_base = data, .iov_len = length};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
     message.msg_controllen = CMSG_LEN(PARSE_MAX_DESCRIPTORS * sizeof(int));
@@ -316,14 +336,9 @@ static napi_value socket_shutdown(napi_env env, napi_callback_info info) {
  */
 static bool is_drained(int fd) {
     const int on = 1;
-    char byte;
-    struct iovec part = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    struct msghdr message;
     (void)setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-    ssize_t bytes;
-    do bytes = recvmsg(fd, &message, MSG_DONTWAIT | MSG_PEEK);
-    while (bytes == -1 && (errno == EINTR || errno == ECONNRESET));
-    return bytes == 0 && (message.msg_flags & MSG_CTRUNC) == 0;
+    return look_at_next(fd, &message) == 0 && (message.msg_flags & MSG_CTRUNC) == 0;
 }
 
 /*

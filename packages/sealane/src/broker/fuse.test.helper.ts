@@ -1,6 +1,6 @@
 /**
  * For tests, run as a process of its own: a FUSE file system at the directory given as argument, with one file, that answers all but
- * flush, the first thing that close(2) asks. Says "mounted", and "flush" for each. It ends after a minute at the latest, which
+ * flush, the first thing that close(2) asks. Says "mounted", and "flush" with the thread that asks for each. It ends after a minute at the latest, which
  * ends all waiting for it: a process that waits can't even be killed.
  */
 import { type StdioOptions, spawn } from 'node:child_process';
@@ -41,7 +41,7 @@ function bodyOf(opcode: number, node: number): Buffer {
 function answer(device: number, request: Buffer): void {
   const opcode = request.readUInt32LE(4);
   if (opcode === OPCODE.flush) {
-    process.stdout.write('flush\n');
+    process.stdout.write(`flush ${request.readUInt32LE(32)}\n`);
     return;
   }
   const body = bodyOf(opcode, request.readUInt32LE(16));

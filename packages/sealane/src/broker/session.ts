@@ -105,6 +105,7 @@ export class Session {
     this.#link = new Link(socket, {
       maxMessageBytes: settings.maxMessageBytes,
       messagesPerTurn: MESSAGES_PER_TURN,
+      bare: refusal !== undefined,
       onMessage: (message, descriptors, lost) => this.#onMessage(message, descriptors, lost),
       flight: services.flights.enter(socket.peer),
       onReady: () => this.attention.ask(),

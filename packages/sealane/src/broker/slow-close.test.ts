@@ -5,13 +5,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, openSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { disposeDescriptor } from '../os/descriptor.js';
+import { UnixSocket } from '../os/unix-socket.js';
 import { encodeRequest, MEMFDBUS_COMMAND, type Request } from '../wire/index.js';
 import { forkBroker } from './child.test.helper.js';
 import { digestOf, requestOf } from './memfdbus/client.test.helper.js';
@@ -198,4 +199,29 @@ test('a file of a FUSE file system that answers no flush keeps nobody waiting', 
   await isServed(client);
   assert.equal((await attacker.call({ type: 'status' })).response.type, 'status');
   disposeDescriptor(fd);
+});
+
+test('who is refused leaves no file of a FUSE file system with the broker', WATCHDOG, async (t) => {
+  const hostile = await mountHostile(t);
+  if (hostile === undefined) {
+    t.skip('no FUSE file system can be mounted here');
+    return;
+  }
+  const folder = directory(t);
+  const socket = join(folder, 'broker.sock');
+  await forkBroker(t, { socket, maxConnections: 1 });
+  const client = await RawClient.open(socket);
+  t.after(() => client.close());
+  const fd = openSync(hostile.file, 'r');
+  for (let round = 0; round < 5; round++) {
+    const attacker = new RawClient(UnixSocket.connect(socket) as UnixSocket);
+    attacker.send(Buffer.from(hello, 'hex'), [fd]);
+    await attacker.ended;
+    attacker.close();
+  }
+  await isServed(client);
+  disposeDescriptor(fd);
+  // The first flush that anybody asked for.
+  const thread = String(((await hostile.nextLine()) as IteratorResult<string>).value).replace('flush ', '');
+  assert.ok(readdirSync('/proc/self/task').includes(thread), `${thread} is no thread of this process`);
 });

@@ -17,6 +17,8 @@ export interface LinkOptions {
   maxMessageBytes: number;
   /** Most messages to take in one turn of the event loop, so that a flood does not starve other connections. */
   messagesPerTurn: number;
+  /** Takes no descriptors: what comes with one closes the link. */
+  bare?: boolean;
   /** Bounds the descriptors that are under way to the peer. Absent: the kernel does. */
   flight?: FlightShare;
   /**
@@ -335,8 +337,10 @@ export class Link implements Disposable {
 
   #receive(): Packet | undefined {
     try {
-      const packet = this.#socket.receive(receiveBuffer);
+      const { bare = false } = this.#options;
+      const packet = bare ? this.#socket.receiveBare(receiveBuffer) : this.#socket.receive(receiveBuffer);
       if (packet === 'end') this.close();
+      if (packet === 'descriptors') throw unwanted();
       return typeof packet === 'string' ? undefined : packet;
     } catch (error) {
       this.close(asSealaneError(error));
@@ -367,6 +371,10 @@ function release(queued: Queued): void {
 
 function tooLarge(): SealaneError {
   return new SealaneError('ERR_SEALANE_PROTOCOL', `a packet is over the limit of ${MAX_PACKET_BYTES} bytes`);
+}
+
+function unwanted(): SealaneError {
+  return new SealaneError('ERR_SEALANE_PROTOCOL', 'descriptors came on a connection that takes none');
 }
 
 function asSealaneError(error: unknown): SealaneError {

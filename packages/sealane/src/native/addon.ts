@@ -77,8 +77,11 @@ export interface Addon {
   socketPeer(fd: number): void;
   /** 0 sent, 1 full, 2 too many descriptors in flight. scratch: bytes that were sent; a stream may take a part. */
   socketSend(fd: number, bytes: Uint8Array, descriptors: readonly number[] | undefined): number;
-  /** Bytes, 0 at the end, or -1 if empty. scratch: flags (1 descriptors lost, 2 truncated), count, descriptors. */
-  socketReceive(fd: number, into: Uint8Array): number;
+  /**
+   * Bytes, 0 at the end, or -1 if empty; if `bare`, -2 if descriptors come with it, which stays. scratch: flags (1 descriptors lost, 2
+   * truncated), count, descriptors.
+   */
+  socketReceive(fd: number, into: Uint8Array, bare: boolean): number;
   /** Bytes that were sent and not read yet, as the kernel counts them. */
   socketUnread(fd: number): number;
   /** Whether the peer has closed its end altogether. */

@@ -177,14 +177,26 @@ export class UnixSocket implements Disposable {
    * owns the descriptors of the packet, up to 253, also of one that is truncated; what it has not closed is closed when its thread ends.
    */
   receive(into: Uint8Array): Packet | 'empty' | 'end' {
+    return this.#receive(into, false) as Packet | 'empty' | 'end';
+  }
+
+  /**
+   * The same for a peer of whom no descriptor is wanted. `descriptors`: some come with what is next, which stays where it is. Taken, they
+   * would be this process's to close, which a FUSE file system can keep waiting; what is not taken ends with the connection.
+   */
+  receiveBare(into: Uint8Array): Packet | 'empty' | 'end' | 'descriptors' {
+    return this.#receive(into, true);
+  }
+
+  #receive(into: Uint8Array, bare: boolean): Packet | 'empty' | 'end' | 'descriptors' {
     const native = addon();
     let bytes: number;
     try {
-      bytes = native.socketReceive(this.fd, into);
+      bytes = native.socketReceive(this.fd, into, bare);
     } catch (error) {
       throw systemError(error, 'receiving a packet');
     }
-    if (bytes === -1) return 'empty';
+    if (bytes < 0) return bytes === -1 ? 'empty' : 'descriptors';
     return bytes === 0 ? 'end' : readPacket(bytes, native.scratch);
   }
 

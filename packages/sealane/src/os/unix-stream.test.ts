@@ -1,6 +1,6 @@
 /** Streams over real sockets: parts that are taken, descriptors on the first byte, and the end of one direction. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -94,3 +94,27 @@ test('streams are listened for and connected to; packets find no stream', () => 
     (error) => isSealaneError(error) && error.errnoName === 'EPROTOTYPE',
   );
 });
+
+for (const kind of ['packet', 'stream'] as const) {
+  test(`of whom no descriptor is wanted, none is taken, and what came with it stays (${kind})`, async () => {
+    const [first, second] = UnixSocket.pair(kind);
+    using memfd = Memfd.sealed('test', Buffer.from('x'));
+    const into = Buffer.alloc(10);
+    assert.equal(second.receiveBare(into), 'empty');
+    first.send(Buffer.from('a'));
+    assert(typeof second.receiveBare(into) === 'object');
+    first.send(Buffer.from('bc'), [memfd.fd]);
+    const before = readdirSync('/proc/self/fd').length;
+    assert.equal(second.receiveBare(into), 'descriptors');
+    assert.equal(second.receiveBare(into), 'descriptors');
+    assert.equal(readdirSync('/proc/self/fd').length, before);
+    const packet = second.receive(into);
+    assert(typeof packet === 'object');
+    assert.equal(into.toString('latin1', 0, packet.bytes), 'bc');
+    for (const fd of packet.descriptors) closeDescriptor(fd);
+    assert.equal(packet.descriptors.length, 1);
+    first.close();
+    assert.equal(second.receiveBare(into), 'end');
+    second.close();
+  });
+}

@@ -58,6 +58,8 @@ export class Connection implements ListHolder {
   #caller: (MemfdbusCaller & { rights: Rights }) | undefined;
   #sender: Sender | undefined;
   #state: State = 'reading';
+  /** Who is refused at once may send what it likes: its descriptors are not taken. */
+  #bare = false;
   #timer: NodeJS.Timeout | undefined;
   #cancel: Cancel | undefined;
 
@@ -78,6 +80,7 @@ export class Connection implements ListHolder {
   /** Reads what is there already, and then what comes. With `refusal`, that is the answer whatever comes. */
   start(refusal?: Refusal): void {
     if (refusal !== undefined) {
+      this.#bare = true;
       this.#answer(answerOfRefusal(this.#command, refusal));
       return;
     }
@@ -150,8 +153,9 @@ export class Connection implements ListHolder {
   /** Undefined: there is nothing more now, or at all. */
   #receivePiece(): Packet | undefined {
     try {
-      const piece = this.socket.receive(receiveBuffer);
+      const piece = this.#bare ? this.socket.receiveBare(receiveBuffer) : this.socket.receive(receiveBuffer);
       if (piece === 'end') this.#onEnd();
+      if (piece === 'descriptors') this.close();
       return typeof piece === 'string' ? undefined : piece;
     } catch {
       this.close();
