@@ -1,6 +1,6 @@
 // Faults: processes that die at every step, brokers that go and come, descriptors and memory that run out.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,6 +148,20 @@ test('a broker out of descriptors answers with an error, keeps serving, and reco
   assert.equal((await bus.status()).objects, 0);
   assert.ok(countDescriptors(server.pid) <= before);
   await bus.put(new Uint8Array(1), { name: 'after' });
+});
+
+test('a broker does without /proc', async (context) => {
+  const hiding = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh'];
+  const trial = spawnSync(hiding[0] ?? '', [...hiding.slice(1), 'true']);
+  if (trial.status !== 0)
+    return context.skip('/proc can not be hidden here: that needs root with CAP_SYS_ADMIN');
+  const socket = join(folderFor(context), 'broker.sock');
+  await using server = new TestProcess('broker', [JSON.stringify({ socket })], { wrapper: hiding });
+  assert.equal(await server.line(), 'ready');
+  await using bus = await connect({ socket });
+  await bus.put(patternBytes(10), { name: 'a' });
+  using blob = await bus.get('a');
+  assert.deepEqual(blob.bytes, patternBytes(10));
 });
 
 test('descriptors in flight are bounded per user: the broker waits for them and delivers', async (context) => {

@@ -17,7 +17,13 @@ import { Flights } from './flights.js';
 import { Admission } from './identity.js';
 import { Listener } from './listener.js';
 import { MemfdbusListener } from './memfdbus/index.js';
-import { type BrokerOptions, type BrokerSettings, limitsOf, readDescriptorLimit, settle } from './options.js';
+import {
+  type BrokerOptions,
+  type BrokerSettings,
+  descriptorsOfProcess,
+  limitsOf,
+  settle,
+} from './options.js';
 import { type ListeningSocket, PassedSocketPublication } from './passed-socket.js';
 import { checkPolicy, type PolicyOptions } from './policy/options.js';
 import { Policy } from './policy/policy.js';
@@ -216,7 +222,7 @@ function assemble(
     digests: new DigestScheduler((content, digest) => store.setDigest(content, digest)),
     backlogs: new Backlogs(settings.maxConnections * BACKLOG_DESCRIPTORS_PER_CONNECTION),
     audit,
-    flights: new Flights(readDescriptorLimit()),
+    flights: new Flights(descriptorsOfProcess()),
     status,
   };
 }

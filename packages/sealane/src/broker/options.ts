@@ -2,13 +2,13 @@
  * The broker's options: what an embedding program may set, the defaults with their reasons, and the checks.
  * Owns the limits of one broker; what the machine allows is asked of the machine.
  */
-import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { checkInteger, checkRecord, checkText } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
 import { MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_PACKET_BYTES } from '../base/limits.js';
+import { descriptorLimit } from '../os/descriptor.js';
 import type { BrokerLimits } from '../wire/index.js';
 import { type AuditOptions, checkAuditOptions } from './audit/index.js';
 import type { ListeningSocket } from './passed-socket.js';
@@ -130,17 +130,16 @@ const RANGES = {
  * Checks options and fills in defaults. Throws ERR_SEALANE_INVALID_ARGUMENT for a value out of range, for an option that does
  * not exist, and when RLIMIT_NOFILE can't hold what is asked for: a limit that can't be kept is none.
  */
-export function settle(options: BrokerOptions, descriptorLimit = readDescriptorLimit()): BrokerSettings {
+export function settle(options: BrokerOptions, descriptors = descriptorsOfProcess()): BrokerSettings {
   checkGiven(options);
-  const maxConnections =
-    options.maxConnections ?? Math.max(1, Math.min(1_024, Math.floor(descriptorLimit / 8)));
+  const maxConnections = options.maxConnections ?? Math.max(1, Math.min(1_024, Math.floor(descriptors / 8)));
   const maxMemfdbusConnections = options.maxMemfdbusConnections ?? 128;
   const allConnections = maxConnections + (options.memfdbusSocket === undefined ? 0 : maxMemfdbusConnections);
-  const maxObjects = options.maxObjects ?? defaultObjects(descriptorLimit, allConnections);
+  const maxObjects = options.maxObjects ?? defaultObjects(descriptors, allConnections);
   const maxBytes = options.maxBytes ?? availableMemory();
   const quarterOfHeap = Math.floor(getHeapStatistics().heap_size_limit / 4);
   const maxRecordBytes = options.maxRecordBytes ?? quarterOfHeap;
-  checkDescriptors(descriptorLimit, allConnections, maxObjects);
+  checkDescriptors(descriptors, allConnections, maxObjects);
   return {
     users: [],
     policy: undefined,
@@ -247,10 +246,9 @@ function availableMemory(): number {
   return constrained > 0 && constrained < totalmem() ? constrained : totalmem();
 }
 
-/** RLIMIT_NOFILE of this process (the soft one). Node has raised it to the hard one at its start. */
-export function readDescriptorLimit(): number {
-  const [, limit] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-  return limit === 'unlimited' ? MOST : Number(limit ?? 1_024);
+/** Asked of the kernel and not of /proc, which may be missing. */
+export function descriptorsOfProcess(): number {
+  return Math.min(descriptorLimit(), MOST);
 }
 
 function withoutUndefined(options: BrokerOptions): Partial<BrokerSettings> {

@@ -104,6 +104,13 @@ export function inspect(fd: number, name = `descriptor ${fd}`): DescriptorInfo {
   return info;
 }
 
+/** How many descriptors this process may have, the soft RLIMIT_NOFILE; Infinity: any number. Node.js has raised it to the hard one at its start. */
+export function descriptorLimit(): number {
+  const native = addon();
+  native.readLimits();
+  return native.scratch[0] as number;
+}
+
 /** A duplicate, close-on-exec. The caller owns it. Throws ERR_SEALANE_EXHAUSTED when no descriptor is left. */
 export function duplicate(fd: number): number {
   try {
