@@ -38,6 +38,7 @@ fn say(line: &str) -> Result<(), Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
+    setup::end_with_parent();
     match arguments.role.as_str() {
         "ping" => roles::ping(&arguments),
         "echo" => roles::echo(&arguments),

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crate::serve;
 use crate::setup::{node, receive, send as send_word, sender, stream_service, turn_service};
-use crate::setup::{Arguments, Receiver, Sender, Waiter};
+use crate::setup::{Arguments, Receiver, Sender};
 
 struct Ends {
     sender: Sender,
     receiver: Receiver,
-    waiter: Waiter,
+    yields: bool,
     words: usize,
 }
 
@@ -18,7 +18,7 @@ impl Ends {
     #[inline(always)]
     fn round_trip(&self, word: u64) -> Result<(), Box<dyn Error>> {
         send_word(&self.sender, self.words, word)?;
-        let answer = receive(&self.receiver, &self.waiter)?.payload()[0];
+        let answer = receive(&self.receiver, self.yields)?.payload()[0];
         expect(word, answer)
     }
 
@@ -57,7 +57,7 @@ pub fn ping(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let ends = Ends {
         sender: sender(&there, arguments.words)?,
         receiver: back.subscriber_builder().create()?,
-        waiter: Waiter::new(arguments),
+        yields: arguments.yields,
         words: arguments.words,
     };
     serve(|word, count| match word {
@@ -73,11 +73,10 @@ pub fn echo(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let back = turn_service(&node, "back")?;
     let sender = sender(&back, arguments.words)?;
     let receiver = there.subscriber_builder().create()?;
-    let waiter = Waiter::new(arguments);
     serve(|_, count| {
         for expected in 0..count {
             // The temporary sample is released at the end of this statement, before the answer.
-            let word = receive(&receiver, &waiter)?.payload()[0];
+            let word = receive(&receiver, arguments.yields)?.payload()[0];
             expect(expected, word)?;
             send_word(&sender, arguments.words, word)?;
         }
@@ -102,12 +101,11 @@ pub fn count(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let node = node(arguments)?;
     let service = stream_service(&node, arguments.subscribers)?;
     let receiver = service.subscriber_builder().create()?;
-    let waiter = Waiter::new(arguments);
     serve(|_, count| {
-        expect(0, receive(&receiver, &waiter)?.payload()[0])?;
+        expect(0, receive(&receiver, arguments.yields)?.payload()[0])?;
         let start = Instant::now();
         for expected in 1..count {
-            expect(expected, receive(&receiver, &waiter)?.payload()[0])?;
+            expect(expected, receive(&receiver, arguments.yields)?.payload()[0])?;
         }
         Ok(start.elapsed().as_nanos().to_string())
     })

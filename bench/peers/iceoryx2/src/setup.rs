@@ -2,6 +2,7 @@
 // measurement asks for, and how to wait for a sample without sleeping.
 use std::error::Error;
 use std::os::unix::process::parent_id;
+use std::time::Duration;
 
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
@@ -18,8 +19,8 @@ type Factory = PortFactory<ipc::Service, Words, ()>;
 /// Samples that wait in a subscriber's buffer at most, where many are sent. A power of two, as our side has it.
 const STREAM_BUFFER: usize = 256;
 
-/// Empty looks between two at the parent: often enough to end soon after it, seldom enough to cost nothing.
-const LOOKS_PER_PARENT_CHECK: u32 = 1 << 22;
+/// How often a process looks whether the one that started it is still there.
+const PARENT_CHECK: Duration = Duration::from_millis(250);
 
 pub struct Arguments {
     pub role: String,
@@ -113,42 +114,29 @@ pub fn send(sender: &Sender, words: usize, value: u64) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-/// Looks for a sample until there is one. Ends the process when the one that started it is gone.
+/// Looks for a sample until there is one.
 #[inline(always)]
 pub fn receive(
     receiver: &Receiver,
-    waiter: &Waiter,
+    yields: bool,
 ) -> Result<Sample<ipc::Service, Words, ()>, Box<dyn Error>> {
-    let mut looks = 0;
     loop {
         if let Some(sample) = receiver.receive()? {
             return Ok(sample);
         }
-        looks += 1;
-        waiter.after_empty_look(looks);
-    }
-}
-
-pub struct Waiter {
-    parent: u32,
-    yields: bool,
-}
-
-impl Waiter {
-    pub fn new(arguments: &Arguments) -> Self {
-        Self {
-            parent: parent_id(),
-            yields: arguments.yields,
-        }
-    }
-
-    #[inline(always)]
-    fn after_empty_look(&self, looks: u32) {
-        if self.yields {
+        if yields {
             std::thread::yield_now();
         }
-        if looks % LOOKS_PER_PARENT_CHECK == 0 && parent_id() != self.parent {
-            std::process::exit(1);
-        }
     }
+}
+
+/// Ends this process soon after the one that started it, also while it polls for a partner that is gone.
+pub fn end_with_parent() {
+    let parent = parent_id();
+    std::thread::spawn(move || {
+        while parent_id() == parent {
+            std::thread::sleep(PARENT_CHECK);
+        }
+        std::process::exit(1);
+    });
 }
