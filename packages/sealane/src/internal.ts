@@ -9,4 +9,10 @@ export {
 } from './broker/index.js';
 export { Link, type LinkOptions } from './link/index.js';
 export * from './os/index.js';
+export { Domain } from './services/domain.js';
+export * from './services/handshake.js';
+export { listNodes, listServices } from './services/listing.js';
+export { SlotMemory, type SlotShape } from './services/slots.js';
+export * from './shm/channel.js';
+export * from './shm/layout.js';
 export * from './wire/index.js';

@@ -114,7 +114,7 @@ export class PublisherPort implements Lender {
   send(loan: HotLoan): number {
     this.#checkIdle();
     if (this.#options.whenFull === 'fail' && !this.#options.overflow) this.#requireRoom();
-    this.#stamp(loan);
+    this.#begin(loan);
     try {
       return this.#publishToAll(loan.slot);
     } finally {
@@ -126,7 +126,7 @@ export class PublisherPort implements Lender {
     this.#checkIdle();
     if (this.#options.whenFull === 'fail' && !this.#options.overflow) this.#requireRoom();
     if (signal?.aborted === true) throw abortedError('sending', signal);
-    this.#stamp(loan);
+    this.#begin(loan);
     this.#sending = true;
     let reached = 0;
     try {
@@ -191,6 +191,12 @@ export class PublisherPort implements Lender {
     throw new SealaneError('ERR_SEALANE_INTERNAL', 'all slots are in use, which their number rules out');
   }
 
+  /** In the history before anybody has it: who connects while this waits for others would miss it. */
+  #begin(loan: HotLoan): void {
+    this.#stamp(loan);
+    this.#history.add(loan.slot);
+  }
+
   #stamp(loan: HotLoan): void {
     const words = this.#words;
     const at = loan.firstWord;
@@ -216,7 +222,6 @@ export class PublisherPort implements Lender {
   }
 
   #finish(loan: HotLoan): void {
-    this.#history.add(loan.slot);
     if (loan.onLoan) this.takeBack(loan);
     this.#untilServe -= 1;
     if (this.#untilServe > 0) return;
