@@ -76,6 +76,8 @@ export class Inlet implements Borrower {
 
   /** Borrows the oldest sample. Undefined: there is none, or the publisher lies. */
   take(): HotSample | undefined {
+    // The last release of an ended inlet closes it, before its port has looked again.
+    if (this.#closed) return undefined;
     const slot = this.#ring.take();
     if (slot === NONE) return undefined;
     if (slot < 0) return this.#lied('a sample that can not be');

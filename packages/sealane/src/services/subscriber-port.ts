@@ -116,7 +116,7 @@ export class SubscriberPort {
   end(inlet: Inlet, lie: string | undefined): void {
     inlet.lie ??= lie;
     inlet.end();
-    if (inlet.closed || inlet.lie !== undefined) this.#retire(inlet);
+    this.#retire(inlet);
     this.wake();
   }
 
@@ -137,6 +137,7 @@ export class SubscriberPort {
   #retire(inlet: Inlet): void {
     if (inlet.lie === undefined && inlet.ready) return;
     if (inlet.lie !== undefined) inlet.close();
+    else inlet.end();
     this.#forget(inlet);
   }
 

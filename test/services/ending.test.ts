@@ -1,0 +1,67 @@
+/** What a publisher sent before it ended is received, to the last sample, and then its memory is given back. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Node, type PubSubService } from 'sealane';
+import { holdings } from './kernel.test.helper.js';
+
+async function freshService(t: TestContext): Promise<{ ours: PubSubService; theirs: PubSubService }> {
+  const directory = mkdtempSync(join(tmpdir(), 'sealane-'));
+  const nodes = [await Node.create({ name: 'a', directory }), await Node.create({ name: 'b', directory })];
+  t.after(() => {
+    for (const node of nodes) node.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const [ours, theirs] = await Promise.all(nodes.map((node) => node.service('s').publishSubscribe()));
+  assert.ok(ours !== undefined && theirs !== undefined);
+  return { ours, theirs };
+}
+
+for (const release of ['at once', 'at the end'] as const)
+  test(`samples of a publisher that has ended are received and released ${release}`, async (t) => {
+    const { ours, theirs } = await freshService(t);
+    const subscriber = await ours.subscriber();
+    const publisher = await theirs.publisher();
+    await publisher.connected();
+    await subscriber.connected();
+    for (const byte of [1, 2, 3]) publisher.sendCopy(Uint8Array.of(byte));
+    const lost = ours.events();
+    publisher.close();
+    const held = [];
+    for (const byte of [1, 2, 3]) {
+      const sample = await subscriber.next();
+      assert.equal(sample.bytes[0], byte);
+      if (release === 'at once') sample.release();
+      else held.push(sample);
+    }
+    assert.equal(subscriber.receive(), undefined);
+    for await (const event of lost) if (event.type === 'lost') break;
+    assert.equal(subscriber.receive(), undefined);
+    assert.equal(subscriber.figures.publishers.length, 0);
+    for (const sample of held) sample.release();
+    assert.equal(subscriber.receive(), undefined);
+    const { slotMappings, controlMappings } = holdings();
+    assert.deepEqual({ slotMappings, controlMappings }, { slotMappings: 0, controlMappings: 0 });
+  });
+
+test('a subscriber that learns of the end first receives all the same', async (t) => {
+  const { ours, theirs } = await freshService(t);
+  const subscriber = await ours.subscriber();
+  const publisher = await theirs.publisher();
+  await publisher.connected();
+  await subscriber.connected();
+  for (const byte of [1, 2, 3]) publisher.sendCopy(Uint8Array.of(byte));
+  const following = ours.events();
+  publisher.close();
+  for await (const event of following) if (event.type === 'departed') break;
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const byte of [1, 2, 3]) {
+    const sample = subscriber.receive();
+    assert.equal(sample?.bytes[0], byte);
+    sample?.release();
+  }
+  assert.equal(subscriber.receive(), undefined);
+  assert.equal(subscriber.figures.publishers.length, 0);
+});
