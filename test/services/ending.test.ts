@@ -4,17 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Node, type PubSubService } from 'sealane';
+import { Node, type PubSubService, type ServiceOptions } from 'sealane';
 import { holdings } from './kernel.test.helper.js';
 
-async function freshService(t: TestContext): Promise<{ ours: PubSubService; theirs: PubSubService }> {
+async function freshService(
+  t: TestContext,
+  settings: ServiceOptions = {},
+): Promise<{ ours: PubSubService; theirs: PubSubService }> {
   const directory = mkdtempSync(join(tmpdir(), 'sealane-'));
   const nodes = [await Node.create({ name: 'a', directory }), await Node.create({ name: 'b', directory })];
   t.after(() => {
     for (const node of nodes) node.close();
     rmSync(directory, { recursive: true, force: true });
   });
-  const [ours, theirs] = await Promise.all(nodes.map((node) => node.service('s').publishSubscribe()));
+  const [ours, theirs] = await Promise.all(nodes.map((node) => node.service('s').publishSubscribe(settings)));
   assert.ok(ours !== undefined && theirs !== undefined);
   return { ours, theirs };
 }
@@ -64,4 +67,21 @@ test('a subscriber that learns of the end first receives all the same', async (t
   }
   assert.equal(subscriber.receive(), undefined);
   assert.equal(subscriber.figures.publishers.length, 0);
+});
+
+test('what a publisher sent is received although it ended while it waited for room', async (t) => {
+  const { ours, theirs } = await freshService(t, { bufferSize: 1, overflow: false });
+  const subscriber = await ours.subscriber();
+  const publisher = await theirs.publisher();
+  await publisher.connected();
+  await subscriber.connected();
+  publisher.sendCopy(Uint8Array.of(1));
+  const waiting = publisher.hot.loan(1).sendAsync();
+  const following = ours.events();
+  publisher.close();
+  await waiting;
+  for await (const event of following) if (event.type === 'departed') break;
+  await new Promise((resolve) => setImmediate(resolve));
+  using sample = subscriber.receive();
+  assert.equal(sample?.bytes[0], 1);
 });

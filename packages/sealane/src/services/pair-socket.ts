@@ -57,9 +57,12 @@ export class PairSocket {
     return this.#socket.peer;
   }
 
-  /** Wakes the other side if it sleeps until fewer than so many samples are left. To be called after what it waits for was done. */
+  /**
+   * Wakes the other side if it sleeps until fewer than so many samples are left, unless it is gone. To be called after what it waits for
+   * was done.
+   */
   wakeIfWaiting(left: number): void {
-    if (mustWake(this.#words, this.#other, left)) this.#socket.wake();
+    if (mustWake(this.#words, this.#other, left) && !this.#closed) this.#socket.wake();
   }
 
   /** Says that this side is about to sleep until fewer than `below` samples are in the ring, or any come. Look once more before you do. */
