@@ -76,7 +76,7 @@ test('what a publisher sent is received although it ended while it waited for ro
   await publisher.connected();
   await subscriber.connected();
   publisher.sendCopy(Uint8Array.of(1));
-  const waiting = publisher.hot.loan(1).sendAsync();
+  const waiting = assert.rejects(publisher.hot.loan(1).sendAsync(), { code: 'ERR_SEALANE_CLOSED' });
   const following = ours.events();
   publisher.close();
   await waiting;
