@@ -23,6 +23,7 @@ const pages = [
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
   'spec/blobs.md',
   'spec/memfdbus.md',
+  'spec/services.md',
   'spec/models/README.md',
 ].filter((page) => page.endsWith('.md'));
 
@@ -43,6 +44,7 @@ test('the programs of the documentation type-check', () => {
       'docs/broker.md',
       'docs/policy.md',
       'docs/audit.md',
+      'docs/services.md',
     ]) {
       for (const { line, code } of programs(page)) {
         writeFileSync(join(folder, `${page.replaceAll('/', '-')}-line-${line}.ts`), asModule(code));
