@@ -12,8 +12,9 @@ export {
   type ServiceNeeds,
   type ServiceOptions,
 } from './node.js';
+export type { NodeState } from './node-files.js';
 export type { PortAddress } from './outlet.js';
-export type { PortInfo } from './port-files.js';
+export type { PortInfo, PortOptions } from './port-files.js';
 export {
   Publisher,
   type PublisherFigures,
@@ -30,3 +31,11 @@ export {
   type SubscriberOptions,
   type SubscriberPortFigures,
 } from './subscriber.js';
+export {
+  type ListedNode,
+  type ListedParticipant,
+  type ListedService,
+  listNodes,
+  listServices,
+  type SurveyOptions,
+} from './survey.js';
