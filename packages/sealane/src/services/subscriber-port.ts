@@ -16,8 +16,8 @@ export interface SubscriberPortOptions {
   onGone(inlet: Inlet, lie: string | undefined): void;
 }
 
-/** How often nothing may be received before control is served: an owner that polls may never let the event loop turn. */
-const SERVE_EVERY_EMPTY = 16;
+/** How many receives until control is served: an owner that polls may never let the event loop turn. */
+const SERVE_EVERY_RECEIVES = 16;
 
 /** Slices in which a thread waits for a sample, in milliseconds. */
 const WAIT_SLICE_MS = 100;
@@ -28,7 +28,7 @@ export class SubscriberPort {
   #inlets: readonly Inlet[] = [];
   /** Whose turn it is. */
   #next = 0;
-  #untilServe = SERVE_EVERY_EMPTY;
+  #untilServe = SERVE_EVERY_RECEIVES;
   #received = 0;
   #missed = 0;
   #closed = false;
@@ -58,10 +58,18 @@ export class SubscriberPort {
   }
 
   /**
-   * The next sample, or undefined. Publishers take turns. Throws ERR_SEALANE_LIMIT_EXCEEDED when there is one and `maxBorrowed` samples
-   * of its publisher are borrowed, ERR_SEALANE_CLOSED.
+   * The next sample, or undefined. Publishers take turns. Throws ERR_SEALANE_LIMIT_EXCEEDED when the only ones that are there are of
+   * publishers of which `maxBorrowed` samples are borrowed, ERR_SEALANE_CLOSED.
    */
   receive(): HotSample | undefined {
+    const sample = this.receiveAllowed();
+    if (sample === undefined) this.#requireReleases();
+    return sample;
+  }
+
+  /** The same, without an error for want of a release. */
+  receiveAllowed(): HotSample | undefined {
+    this.#serveNowAndThen();
     const inlets = this.#inlets;
     const count = inlets.length;
     let index = this.#next;
@@ -69,7 +77,8 @@ export class SubscriberPort {
       if (index >= count) index = 0;
       const inlet = inlets[index] as Inlet;
       index += 1;
-      const sample = inlet.borrowed < this.#options.maxBorrowed ? inlet.take() : this.#refuse(inlet);
+      if (inlet.borrowed >= this.#options.maxBorrowed) continue;
+      const sample = inlet.take();
       if (sample !== undefined) {
         this.#next = index;
         this.#received += 1;
@@ -78,12 +87,7 @@ export class SubscriberPort {
       }
       if (inlet.ended || inlet.lie !== undefined) this.#retire(inlet);
     }
-    return this.#idle();
-  }
-
-  /** Whether a receive would not throw for want of a release: some publisher has fewer than `maxBorrowed` samples out. */
-  get mayReceive(): boolean {
-    return this.#inlets.every((inlet) => inlet.borrowed < this.#options.maxBorrowed || !inlet.ready);
+    return undefined;
   }
 
   /** The next sample; blocks the thread until there is one, or undefined after that many milliseconds. */
@@ -152,21 +156,24 @@ export class SubscriberPort {
     this.#options.onGone(inlet, inlet.lie);
   }
 
-  #idle(): undefined {
+  /** Also while every receive finds something. */
+  #serveNowAndThen(): void {
     if (this.#closed) throw closedError('the subscriber');
     this.#untilServe -= 1;
-    if (this.#untilServe > 0) return undefined;
-    this.#untilServe = SERVE_EVERY_EMPTY;
+    if (this.#untilServe > 0) return;
+    this.#untilServe = SERVE_EVERY_RECEIVES;
     this.#options.loop.serveIfDue();
-    return undefined;
   }
 
-  #refuse(inlet: Inlet): undefined {
-    if (!inlet.ready) return undefined;
-    const message =
-      `${inlet.borrowed} samples of one publisher are borrowed, which is maxBorrowed: ` +
-      'release some, or raise the setting';
-    throw new SealaneError('ERR_SEALANE_LIMIT_EXCEEDED', message);
+  /** Nothing was received: throws if that is because too much is held. */
+  #requireReleases(): void {
+    for (const inlet of this.#inlets) {
+      if (inlet.borrowed < this.#options.maxBorrowed || !inlet.ready) continue;
+      const message =
+        `${inlet.borrowed} samples of one publisher are borrowed, which is maxBorrowed: ` +
+        'release some, or raise the setting';
+      throw new SealaneError('ERR_SEALANE_LIMIT_EXCEEDED', message);
+    }
   }
 
   /** Waits a while for anything to happen, unless a sample is there: that is returned. */

@@ -28,8 +28,8 @@ export type SubscriberSettings = Required<{
 /** Receives samples without waiting, or with the thread blocked. */
 export interface SampleReceiver {
   /**
-   * The next sample, or undefined when there is none now. Publishers take turns. Throws ERR_SEALANE_LIMIT_EXCEEDED (`maxBorrowed` samples
-   * of the publisher are held), ERR_SEALANE_CLOSED.
+   * The next sample, or undefined when there is none now. Publishers take turns; one of which `maxBorrowed` samples are held misses its
+   * turn. Throws ERR_SEALANE_LIMIT_EXCEEDED (there are samples, all of them of such publishers), ERR_SEALANE_CLOSED.
    */
   receive(): Sample | undefined;
   /** The samples that are there now, at most `max` and at most `maxBorrowed` of each publisher. Throws ERR_SEALANE_CLOSED. */
@@ -85,10 +85,10 @@ abstract class Receiver implements SampleReceiver {
   receiveBatch(max: number): Sample[] {
     checkInteger('max', max, 0, Number.MAX_SAFE_INTEGER);
     const samples: Sample[] = [];
-    while (samples.length < max && this.engine.mayReceive) {
-      const sample = this.receive();
+    while (samples.length < max) {
+      const sample = this.engine.receiveAllowed();
       if (sample === undefined) break;
-      samples.push(sample);
+      samples.push(this.show(sample));
     }
     return samples;
   }

@@ -1,0 +1,184 @@
+// A peer of the services' tests, in a process or a thread of its own: what it does is its role. It says what happens in lines, also
+// while its event loop does not turn.
+import { existsSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { Node, type PubSubService, type Sample, type Subscriber } from 'sealane';
+import { bytesOf, type PeerOptions, text, WorkerPeer } from './stage.js';
+
+const options: PeerOptions = isMainThread ? JSON.parse(process.argv[2] ?? '{}') : workerData;
+
+function say(line: string): void {
+  if (isMainThread) writeSync(1, `${line}\n`);
+  else parentPort?.postMessage(line);
+}
+
+/** What the peer is told, line by line. */
+async function* told(): AsyncGenerator<string> {
+  if (isMainThread) yield* createInterface({ input: process.stdin });
+  else while (true) yield await new Promise<string>((resolve) => parentPort?.once('message', resolve));
+}
+
+async function open(): Promise<{ node: Node; service: PubSubService }> {
+  const node = await Node.create({ name: options.role, directory: options.directory });
+  const service = await node.service(options.service).publishSubscribe(options.settings ?? {});
+  return { node, service };
+}
+
+const number = (name: string, initial = 0) => (options[name] as number | undefined) ?? initial;
+const flag = (name: string) => existsSync(String(options[name]));
+
+/** Keeps the thread without a turn of the event loop. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** A publisher that sends each line it is told, and says how many got it. */
+async function publish(): Promise<void> {
+  const { node, service } = await open();
+  const publisher = await service.publisher(options.publisher ?? {});
+  say(node.id);
+  for await (const line of told()) {
+    if (line === 'connected') await publisher.connected().then(() => say('connected'));
+    else say(String(publisher.sendCopy(bytesOf(line))));
+  }
+}
+
+/** A subscriber that says its node, then answers: `receive`, `hold` (keeps what comes), `release`, `connected`. */
+async function subscribe(): Promise<void> {
+  const { node, service } = await open();
+  const subscriber = await service.subscriber(options.subscriber ?? {});
+  const held: Sample[] = [];
+  say(node.id);
+  for await (const line of told()) {
+    if (line === 'connected') await subscriber.connected().then(() => say('connected'));
+    else if (line === 'receive') say(text(subscriber.receive()) ?? 'nothing');
+    else if (line === 'next') say(text(await subscriber.next()) ?? 'nothing');
+    else if (line === 'hold') say(String(held.push(await subscriber.next())));
+    else {
+      for (const sample of held.splice(0)) sample.release();
+      say('released');
+    }
+  }
+}
+
+/** Polls without a turn of the event loop until a sample says `end`. */
+async function busyPoll(): Promise<void> {
+  const { node, service } = await open();
+  const subscriber = await service.subscriber();
+  say(node.id);
+  for (let line: string | undefined; line !== 'end'; ) {
+    line = text(subscriber.receive());
+    if (line !== undefined && line !== options.ignore) say(line);
+  }
+  say('done');
+}
+
+/** Receives without a turn of the event loop, more slowly than samples come: a receive always finds one. */
+async function slowPoll(): Promise<void> {
+  const { node, service } = await open();
+  const subscriber = await service.subscriber();
+  say(node.id);
+  while (true) {
+    const line = text(subscriber.receive());
+    if (line !== undefined && line !== options.ignore) say(line);
+    if (line === 'end') return;
+    pause(1);
+  }
+}
+
+/** Blocks in receiveBlocking until a sample says `end`. */
+async function block(): Promise<void> {
+  const { node, service } = await open();
+  const subscriber = await service.subscriber();
+  say(node.id);
+  for (let line: string | undefined; line !== 'end'; ) {
+    line = text(subscriber.receiveBlocking());
+    say(String(line));
+  }
+}
+
+/** Sends without a turn of the event loop until the file `stop` appears, then says how many subscribers it has. */
+async function sendLoop(): Promise<void> {
+  const { node, service } = await open();
+  const publisher = await service.publisher(options.publisher ?? {});
+  say(node.id);
+  for (let count = 1; !flag('stop'); count++) {
+    publisher.sendCopy(bytesOf(count));
+    if (options.slow === true) pause(1);
+  }
+  say(`stopped ${publisher.figures.subscribers.length}`);
+}
+
+/** Sends `count` numbered samples in a row; says when it begins and when it is done. */
+async function sendMany(): Promise<void> {
+  const { node, service } = await open();
+  const publisher = await service.publisher(options.publisher ?? {});
+  say(node.id);
+  await publisher.connected();
+  for (let count = 1; count <= number('count'); count++) publisher.sendCopy(bytesOf(count));
+  say('sent');
+  for await (const _ of told()) return;
+}
+
+/** Has samples borrowed and on loan, and stays. */
+async function holdAll(): Promise<void> {
+  const { node, service } = await open();
+  const publisher = await service.publisher();
+  const subscriber = await service.subscriber();
+  const held = [publisher.loan(10), await subscriber.next()];
+  say(node.id);
+  await subscriber.next();
+  for (const sample of held) sample.release();
+}
+
+/** Has a node, its event loop alive only for as long as that asks for. */
+async function onlyNode(): Promise<void> {
+  const { node, service } = await open();
+  await service.publisher();
+  await service.subscriber();
+  if (options.unref === true) node.unref();
+  if (options.ref === true) node.ref();
+  say(node.id);
+}
+
+/** Forgets samples, and lets the garbage collector find them. */
+async function forget(): Promise<void> {
+  const { service } = await open();
+  const publisher = await service.publisher();
+  const subscriber = await service.subscriber();
+  await publisher.connected();
+  process.on('warning', ({ name, message }) => say(`${name}: ${message}`));
+  const collect = Reflect.get(globalThis, 'gc') as () => void;
+  takeAndForget(publisher, subscriber);
+  while (publisher.figures.loaned > 0 || subscriber.figures.borrowed > 0) {
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  say('all came back');
+  process.exit();
+}
+
+function takeAndForget(publisher: Awaited<ReturnType<PubSubService['publisher']>>, from: Subscriber): void {
+  for (const word of ['a', 'b']) publisher.sendCopy(bytesOf(word));
+  from.receive();
+  from.receive();
+  publisher.loan(1);
+}
+
+/** Starts workers that never let their event loops turn, then leaves. */
+async function exitWithWorkers(): Promise<void> {
+  for (const role of ['busyPoll', 'block', 'sendLoop']) {
+    const peer = new WorkerPeer({ ...options, role, stop: '' });
+    await peer.line();
+  }
+  say('leaving');
+  process.exit(7);
+}
+
+const ROLES: Record<string, () => Promise<void>> = {
+  ...{ publish, subscribe, busyPoll, slowPoll, block, sendLoop, sendMany },
+  ...{ holdAll, onlyNode, forget, exitWithWorkers },
+};
+
+await ROLES[options.role]?.();
