@@ -42,6 +42,8 @@ export interface ConnectAccepted {
   readonly shape: SlotShape;
   readonly submissionCells: number;
   readonly completionCells: number;
+  /** The sequence number before that of the first sample which this subscriber gets, unless that gives way: from here on it counts gaps. */
+  readonly sequenceBefore: number;
 }
 
 /** Why a publisher refuses. `exhausted` may pass; the others stay. */
@@ -107,7 +109,8 @@ export function decodeConnect(packet: Uint8Array): ConnectRequest {
 }
 
 /** The packet of an acceptance. */
-export function encodeAccepted({ shape, submissionCells, completionCells }: Omit<ConnectAccepted, 'type'>) {
+export function encodeAccepted(answer: Omit<ConnectAccepted, 'type'>): Uint8Array {
+  const { shape, submissionCells, completionCells } = answer;
   const bytes = begin(HANDSHAKE_ACCEPT_BYTES, HANDSHAKE_ACCEPT);
   bytes.writeUInt32LE(shape.slots, 8);
   bytes.writeUInt32LE(submissionCells, 12);
@@ -116,6 +119,7 @@ export function encodeAccepted({ shape, submissionCells, completionCells }: Omit
   bytes.writeUInt32LE(shape.payloadOffset, 24);
   writeU64(bytes, 32, shape.strideBytes);
   writeU64(bytes, 40, shape.maxBytes);
+  writeU64(bytes, 48, answer.sequenceBefore);
   return bytes;
 }
 
@@ -160,6 +164,7 @@ function decodeAccepted(packet: Uint8Array): ConnectAccepted {
     shape: { slots, strideBytes, payloadOffset, maxBytes, userHeaderBytes },
     submissionCells: cells(bytes, 12, 'submissionCells', MAX_SAMPLES),
     completionCells: cells(bytes, 16, 'completionCells', 2 * MAX_SLOTS),
+    sequenceBefore: u64(bytes, 48, 'sequenceBefore', 0, Number.MAX_SAFE_INTEGER),
   };
 }
 

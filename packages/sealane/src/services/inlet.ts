@@ -23,6 +23,8 @@ export interface InletOptions {
   readonly control: Mapping;
   readonly slotShape: SlotShape;
   readonly channelShape: ChannelShape;
+  /** The sequence number before that of the first sample to come. */
+  readonly sequenceBefore: number;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
 }
@@ -43,13 +45,14 @@ export class Inlet implements Borrower {
   readonly #ring: SubmissionReader;
   readonly #completions: CompletionWriter;
   readonly #samples: (HotSample | undefined)[] = [];
-  #lastSequence = 0;
+  #lastSequence: number;
   #closed = false;
 
   constructor(options: InletOptions) {
     const { slotShape, channelShape, control } = options;
     const words = new Int32Array(control.buffer);
     this.peer = options.peer;
+    this.#lastSequence = options.sequenceBefore;
     this.memory = new SlotMemory(options.slots.buffer, slotShape);
     this.#slots = options.slots;
     this.#control = control;
@@ -134,7 +137,7 @@ export class Inlet implements Borrower {
   #count(sample: HotSample): void {
     const sequence = readNumber(this.memory.words, sample.firstWord + SEQUENCE);
     const last = this.#lastSequence;
-    sample.missed = last === 0 || sequence <= last ? 0 : sequence - last - 1;
+    sample.missed = sequence <= last ? 0 : sequence - last - 1;
     this.#lastSequence = sequence;
   }
 

@@ -18,7 +18,8 @@ export interface Loan extends Disposable {
   setSourceTimestamp(ns: bigint): void;
   /**
    * Gives it to all subscribers; returns how many got it. What happens when one is full is the publisher's `whenFull`. Throws
-   * ERR_SEALANE_CLOSED (sent or released before, publisher closed), ERR_SEALANE_SUBSCRIBER_FULL (the sample is still on loan then).
+   * ERR_SEALANE_CLOSED (sent or released before, publisher closed), ERR_SEALANE_BUSY (an earlier sendAsync still waits),
+   * ERR_SEALANE_SUBSCRIBER_FULL: nobody got it, and it is still on loan; unless a handler decided so: those before the full one got it then.
    */
   send(): number;
   /**

@@ -41,7 +41,8 @@ export function offerPair(offer: Offer): Outlet | undefined {
   const { request, socket, pool, shape, port } = offer;
   const channel = channelShape(request.bufferSize, shape.slots);
   const control = SharedMemory.create('sealane-control', channelBytes(channel), CONTROL_SEALS);
-  const answer = encodeAccepted({ shape, ...channel });
+  const history = Math.min(request.history, request.bufferSize);
+  const answer = encodeAccepted({ shape, ...channel, sequenceBefore: port.sequenceBefore(history) });
   let outlet: Outlet | undefined;
   try {
     beginChannel(new Int32Array(control.buffer), channel);
@@ -52,7 +53,7 @@ export function offerPair(offer: Offer): Outlet | undefined {
       ...{ peer, socket, shape: channel, bufferSize, maxBorrowed },
       ...{ control: control.mapping, pool: port.pool, loop: offer.loop, events: offer.events },
     });
-    port.add(outlet, Math.min(request.history, bufferSize));
+    port.add(outlet, history);
     return outlet;
   } finally {
     // The subscriber has a descriptor of its own, and the mapping stays.
@@ -97,7 +98,7 @@ export function acceptPair(acceptance: Acceptance): Inlet {
     const { peer, socket, loop, events } = acceptance;
     return new Inlet({
       ...{ peer, socket, loop, events, slots, control },
-      ...{ slotShape: answer.shape, channelShape: answer },
+      ...{ slotShape: answer.shape, channelShape: answer, sequenceBefore: answer.sequenceBefore },
     });
   } catch (error) {
     for (const mapping of mapped) mapping.close();

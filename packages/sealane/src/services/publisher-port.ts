@@ -49,6 +49,8 @@ export class PublisherPort implements Lender {
   readonly #history: History;
   readonly #options: PublisherPortOptions;
   readonly #maxBytes: number;
+  /** Whether a send may be refused before anybody gets the sample. */
+  readonly #mayRefuse: boolean;
   readonly #timestamps: boolean;
   /** Replaced whenever it changes: a send that is under way goes on with what it began with. */
   #outlets: readonly Outlet[] = [];
@@ -67,6 +69,7 @@ export class PublisherPort implements Lender {
     this.#memory = memory;
     this.#words = memory.words;
     this.#maxBytes = memory.shape.maxBytes;
+    this.#mayRefuse = !options.overflow && (options.whenFull === 'fail' || options.whenFull === 'wait');
     this.#timestamps = options.timestamps;
     this.#pool = new SlotPool(memory.shape.slots, options.warmSlots);
     this.#history = new History(this.#pool, options.history);
@@ -113,7 +116,7 @@ export class PublisherPort implements Lender {
 
   send(loan: HotLoan): number {
     this.#checkIdle();
-    if (this.#options.whenFull === 'fail' && !this.#options.overflow) this.#requireRoom();
+    if (this.#mayRefuse) this.#requireRoom(true);
     this.#begin(loan);
     try {
       return this.#publishToAll(loan.slot);
@@ -124,16 +127,19 @@ export class PublisherPort implements Lender {
 
   async sendAsync(loan: HotLoan, signal: AbortSignal | undefined): Promise<number> {
     this.#checkIdle();
-    if (this.#options.whenFull === 'fail' && !this.#options.overflow) this.#requireRoom();
+    if (this.#mayRefuse) this.#requireRoom(false);
     if (signal?.aborted === true) throw abortedError('sending', signal);
     this.#begin(loan);
     this.#sending = true;
-    let reached = 0;
+    const full = this.#publishWhereRoom(loan.slot);
+    let reached = this.#outlets.length - full.length;
     try {
-      const full = this.#publishWhereRoom(loan.slot);
-      reached = this.#outlets.length - full.length;
-      for (const outlet of full) reached += (await this.#publishLater(outlet, loan.slot, signal)) ? 1 : 0;
+      for (let outlet = full[0]; outlet !== undefined; outlet = full[0]) {
+        if (await this.#publishLater(outlet, loan.slot, signal)) reached += 1;
+        full.shift();
+      }
     } finally {
+      for (const outlet of full) outlet.lost += 1;
       this.#sending = false;
       this.#finish(loan);
     }
@@ -144,6 +150,11 @@ export class PublisherPort implements Lender {
     loan.end();
     this.#loaned -= 1;
     this.#pool.release(loan.slot);
+  }
+
+  /** The sequence number before the first sample that a subscriber gets which is added now and wants so much history. */
+  sequenceBefore(history: number): number {
+    return this.sent - Math.min(history, this.#history.length);
   }
 
   /** Adds a subscriber, and gives it as many of the last samples as it wants and its buffer holds. */
@@ -191,10 +202,14 @@ export class PublisherPort implements Lender {
     throw new SealaneError('ERR_SEALANE_INTERNAL', 'all slots are in use, which their number rules out');
   }
 
-  /** In the history before anybody has it: who connects while this waits for others would miss it. */
+  /**
+   * In the history before anybody has it: who connects while this waits for others would miss it. From here on the slot is this side's:
+   * whoever releases the loan while it is being sent releases nothing. It still counts as loaned.
+   */
   #begin(loan: HotLoan): void {
     this.#stamp(loan);
     this.#history.add(loan.slot);
+    loan.end();
   }
 
   #stamp(loan: HotLoan): void {
@@ -212,17 +227,23 @@ export class PublisherPort implements Lender {
   #publishToAll(slot: number): number {
     const outlets = this.#outlets;
     let reached = 0;
-    for (let index = 0; index < outlets.length; index++) {
-      const outlet = outlets[index] as Outlet;
-      if (outlet.closed || !(outlet.hasRoom || this.#makeRoom(outlet))) continue;
-      outlet.publish(slot);
-      reached += 1;
+    let index = 0;
+    try {
+      for (; index < outlets.length; index++) {
+        const outlet = outlets[index] as Outlet;
+        if (outlet.closed || !(outlet.hasRoom || this.#makeRoom(outlet))) continue;
+        outlet.publish(slot);
+        reached += 1;
+      }
+    } finally {
+      for (; index < outlets.length; index++) (outlets[index] as Outlet).lost += 1;
     }
     return reached;
   }
 
   #finish(loan: HotLoan): void {
-    if (loan.onLoan) this.takeBack(loan);
+    this.#loaned -= 1;
+    this.#pool.release(loan.slot);
     this.#untilServe -= 1;
     if (this.#untilServe > 0) return;
     this.#untilServe = SERVE_EVERY_SENDS;
@@ -243,6 +264,7 @@ export class PublisherPort implements Lender {
       if (action === 'drop') return this.#drop(outlet);
       if (action === 'fail') throw fullError(outlet);
       if (action === 'wait') this.#block(outlet);
+      else this.#options.loop.serveIfDue();
       if (!outlet.closed && outlet.look()) return true;
     }
     return false;
@@ -303,12 +325,14 @@ export class PublisherPort implements Lender {
     }
   }
 
-  /** Only this side fills the rings: where there is room now, there will be. */
-  #requireRoom(): void {
+  /** Throws before anybody gets a sample that not all can get. Only this side fills the rings: where there is room now, there will be. */
+  #requireRoom(blocking: boolean): void {
     for (const outlet of this.#outlets) {
       const room = outlet.hasRoom || outlet.look();
       if (outlet.lie !== undefined) this.remove(outlet);
-      else if (!room) throw fullError(outlet);
+      else if (room) continue;
+      else if (this.#options.whenFull === 'fail') throw fullError(outlet);
+      else if (blocking && this.#options.isLocal(outlet.peer.node)) throw waitsForItself();
     }
   }
 

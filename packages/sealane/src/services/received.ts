@@ -41,7 +41,7 @@ export interface Sample extends Disposable {
   readonly userHeader: Uint8Array<ArrayBuffer>;
   /** What the sample says of itself. Throws ERR_SEALANE_CLOSED once released. */
   readonly header: SampleHeader;
-  /** Samples of the same publisher that were sent before it and after the one that was received last, and did not arrive. */
+  /** Samples of the same publisher that were sent since the connection began, after the one that was received last, and did not arrive. */
   readonly missed: number;
   /** Gives the slot back to the publisher. Idempotent. */
   release(): void;
