@@ -67,7 +67,7 @@ export const MODELS = [
   },
   {
     name: 'wake',
-    variants: [[], ['BORROWED=1'], ['OVERFLOW=1'], ['LIMIT=2', 'POSITIONS=4']],
+    variants: [[], ['BORROWED=1'], ['OVERFLOW=1'], ['LIMIT=2', 'POSITIONS=4'], ['LIMIT=3', 'POSITIONS=8']],
     formulas: ['taken', 'goesOn'],
     mutants: {
       NO_SECOND_LOOK_AT_TAIL: [],
@@ -76,6 +76,7 @@ export const MODELS = [
       FLAG_CLEARED_AFTER_BYTE: [],
       BYTES_READ_BEFORE_POLL: [],
       WOKEN_BY_RELEASE: [],
+      WOKEN_BELOW_HALF: [],
       NO_LAST_LOOK: [],
     },
     formulaMutants: { WOKEN_BY_RELEASE: 'goesOn', NO_SECOND_LOOK_AT_TAIL: 'taken' },

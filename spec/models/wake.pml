@@ -1,7 +1,8 @@
 /*
  * Sleeping and waking of a pair. The subscriber sleeps while the ring is empty, the publisher (without OVERFLOW) while it is full.
- * Whoever wants to sleep stores 1 into its waiting flag, looks once more, and only then sleeps; whoever made room or sent swaps the
- * other's flag to 0 and sends one byte if it was 1. A byte that finds the socket full is dropped: the sleeper has one to read anyway.
+ * Whoever wants to sleep stores into its waiting word below how many samples in the ring it is to be woken (the subscriber, which waits
+ * for any, stores 1), looks once more, and only then sleeps; whoever took or sent, and leaves fewer, swaps the other's word to 0 and
+ * sends one byte if it was not 0. A byte that finds the socket full is dropped: the sleeper has one to read anyway.
  *
  * A sleeper may give up (an aborted wait) once. The subscriber may keep BORROWED samples while it waits for the next one. The
  * publisher may stop sending, either side may die before any step; its peer is then told by the end of the connection.
@@ -20,12 +21,14 @@
 #endif
 #include "positions.pml"
 #define SOCKET_ROOM 1
+/* A publisher that waits is woken when half of the ring is empty. */
+#define HALF ((LIMIT + 1) / 2)
 
 /* Shared memory, and the bytes that lie unread in the socket's two directions. */
 byte head;
 byte tail;
-bool subscriberWaiting;
-bool publisherWaiting;
+byte subscriberWaiting;
+byte publisherWaiting;
 byte toSubscriber;
 byte toPublisher;
 
@@ -43,20 +46,24 @@ active proctype Fate() {
     fi
 }
 
-/* After what the other side waits for was stored. */
-inline wake(waiting, bytes) {
+/* After what the other side waits for was stored, with `left` samples in the ring as far as this side knows. */
+inline wake(waiting, bytes, left) {
 #ifdef MUTANT_FLAG_CLEARED_AFTER_BYTE
     /* the flag is cleared by a store, after the byte was sent */
     if
-    :: waiting ->
+    :: waiting > left ->
         d_step { if :: bytes < SOCKET_ROOM -> bytes++ :: else fi }
-        waiting = false
+        waiting = 0
     :: else
     fi
 #else
     if
-    :: waiting ->
-        d_step { won = waiting; waiting = false }       /* exchange */
+#ifdef MUTANT_WOKEN_BELOW_HALF
+    :: waiting > left + 1 ->
+#else
+    :: waiting > left ->
+#endif
+        d_step { won = waiting > 0; waiting = 0 }       /* exchange */
         if
         :: won -> d_step { if :: bytes < SOCKET_ROOM -> bytes++ :: else fi; won = false }
         :: else
@@ -77,7 +84,7 @@ endSleep:
     :: d_step { bytes > 0 || dead -> bytes = 0; sleeps = false }
     :: d_step { mayGiveUp -> mayGiveUp = false; sleeps = false }
     fi;
-    waiting = false                                     /* exchange; what it held does not matter */
+    waiting = 0                                         /* exchange; what it held does not matter */
 }
 
 active proctype Publisher() {
@@ -98,22 +105,22 @@ active proctype Publisher() {
                 :: subscriberDead -> break
                 :: else
                 fi;
-                publisherWaiting = true;
+                publisherWaiting = HALF;
 #ifndef MUTANT_NO_SECOND_LOOK_AT_HEAD
                 found = head;
 #endif
                 if
                 :: DISTANCE(tail, found) == LIMIT -> sleep(publisherWaiting, toPublisher, subscriberDead, publisherSleeps)
-                :: else -> publisherWaiting = false
+                :: else -> publisherWaiting = 0
                 fi
 #endif
             :: else ->
 #ifdef MUTANT_FLAG_BEFORE_TAIL
-                wake(subscriberWaiting, toSubscriber);
+                wake(subscriberWaiting, toSubscriber, 0);
                 tail = NEXT(tail)
 #else
                 tail = NEXT(tail);                      /* before the load of the flag, as the flag's store is before the load of tail */
-                wake(subscriberWaiting, toSubscriber)
+                wake(subscriberWaiting, toSubscriber, 0)
 #endif
             fi
         od;
@@ -134,7 +141,7 @@ active proctype Subscriber() {
             borrowed--
 #ifdef MUTANT_WOKEN_BY_RELEASE
             ;
-            wake(publisherWaiting, toPublisher)
+            wake(publisherWaiting, toPublisher, 0)
 #endif
         :: borrowed < BORROWED ->
             over = publisherDead;                       /* before the look, so that what came before the death is seen */
@@ -145,7 +152,7 @@ active proctype Subscriber() {
                 d_step { won = (head == start); if :: won -> head = NEXT(start); borrowed++ :: else fi }
 #if !OVERFLOW && !defined(MUTANT_WOKEN_BY_RELEASE)
                 if
-                :: won -> won = false; wake(publisherWaiting, toPublisher)
+                :: won -> won = false; wake(publisherWaiting, toPublisher, DISTANCE(limit, start) - 1)
                 :: else
                 fi
 #else
@@ -159,14 +166,14 @@ active proctype Subscriber() {
                 :: over -> break
                 :: else
                 fi;
-                subscriberWaiting = true;
+                subscriberWaiting = 1;
 #ifndef MUTANT_NO_SECOND_LOOK_AT_TAIL
                 start = head;
                 limit = tail;
 #endif
                 if
                 :: limit == start -> sleep(subscriberWaiting, toSubscriber, publisherDead, subscriberSleeps)
-                :: else -> subscriberWaiting = false
+                :: else -> subscriberWaiting = 0
                 fi
             fi
         od;
@@ -178,7 +185,7 @@ active proctype Subscriber() {
 active proctype Observer() {
 end:timeout ->
     assert(!subscriberSleeps || subscriberDead || (head == tail && !publisherDead));
-    assert(!publisherSleeps || publisherDead || (DISTANCE(tail, head) == LIMIT && !subscriberDead))
+    assert(!publisherSleeps || publisherDead || (DISTANCE(tail, head) >= HALF && !subscriberDead))
 }
 
 #ifdef LIVENESS
