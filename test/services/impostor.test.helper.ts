@@ -1,0 +1,113 @@
+/**
+ * A node that exists as files and a listening socket only, and speaks the publisher's side of the handshake itself, so that it can lie.
+ * Owns its node, its announcement, and what it hands out.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import {
+  beginChannel,
+  CHANNEL_TAIL_AT,
+  CONTROL_SEALS,
+  type ConnectRequest,
+  channelBytes,
+  channelShape,
+  decodeConnect,
+  encodeAccepted,
+  NodeServices,
+  POOL_SEALS,
+  type PublishedNode,
+  publishNode,
+  SharedMemory,
+  SLOT_BYTES_AT,
+  SLOT_SEQUENCE_AT,
+  type SlotShape,
+  type UnixSocket,
+} from 'sealane/internal';
+import { nextPacket } from './liar.test.helper.js';
+import type { Stage } from './stage.test.helper.js';
+
+/** What an honest publisher could offer. */
+export const SHAPE: SlotShape = {
+  slots: 8,
+  strideBytes: 256,
+  payloadOffset: 64,
+  maxBytes: 192,
+  userHeaderBytes: 0,
+};
+
+/** A subscriber that asks the impostor. */
+export interface Asker {
+  readonly socket: UnixSocket;
+  readonly request: ConnectRequest;
+}
+
+export class Impostor implements Disposable {
+  readonly #published: PublishedNode;
+  readonly #services: NodeServices;
+
+  constructor(stage: Stage) {
+    this.#published = publishNode(stage.domain, 'impostor');
+    this.#services = new NodeServices(stage.domain, this.#published.id);
+    this.#services.openOrCreate('stage').announcePort('publisher', 1);
+  }
+
+  get id(): string {
+    return this.#published.id;
+  }
+
+  /** The next one that asks to be connected. */
+  async asked(): Promise<Asker> {
+    for (;;) {
+      const socket = this.#published.listener.accept();
+      const packet = socket === undefined ? undefined : await nextPacket(socket, new Uint8Array(100));
+      if (socket !== undefined && packet !== undefined)
+        return { socket, request: decodeConnect(packet.bytes) };
+      await turn();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#services.close();
+    this.#published.close();
+  }
+}
+
+/** What an impostor hands out to one subscriber: as an honest publisher's, for a start. */
+export class Bait implements Disposable {
+  readonly slots: SharedMemory;
+  readonly control: SharedMemory;
+  readonly words: Int32Array;
+  readonly answer: Uint8Array;
+  readonly cells: number;
+  readonly tail = CHANNEL_TAIL_AT / 4;
+
+  constructor(request: ConnectRequest) {
+    const channel = channelShape(request.bufferSize, SHAPE.slots);
+    this.cells = channel.submissionCells;
+    this.slots = SharedMemory.create('bait-samples', SHAPE.slots * SHAPE.strideBytes, POOL_SEALS);
+    this.control = SharedMemory.create('bait-control', channelBytes(channel), CONTROL_SEALS);
+    this.words = new Int32Array(this.control.buffer);
+    beginChannel(this.words, channel);
+    this.answer = encodeAccepted({ shape: SHAPE, ...channel });
+  }
+
+  get descriptors(): [number, number] {
+    return [this.slots.descriptor, this.control.descriptor];
+  }
+
+  /** Sends a slot with a sample of that sequence number and length, as an honest publisher does. */
+  send(slot: number, sequence = 1, bytes = 16): void {
+    if (slot >= 0 && slot < SHAPE.slots) {
+      const view = new DataView(this.slots.buffer, slot * SHAPE.strideBytes);
+      view.setBigUint64(SLOT_SEQUENCE_AT, BigInt(sequence), true);
+      view.setBigUint64(SLOT_BYTES_AT, BigInt(bytes), true);
+    }
+    const tail = Atomics.load(this.words, this.tail);
+    Atomics.store(this.words, this.tail + 1 + (tail & (this.cells - 1)), slot);
+    Atomics.store(this.words, this.tail, (tail + 1) | 0);
+  }
+
+  [Symbol.dispose](): void {
+    this.slots.close();
+    this.control.close();
+  }
+}
