@@ -85,3 +85,22 @@ test('what a publisher sent is received although it ended while it waited for ro
   using sample = subscriber.receive();
   assert.equal(sample?.bytes[0], 1);
 });
+
+test('samples that are held when their subscriber is closed end with it, and their release does nothing', async (t) => {
+  const { ours, theirs } = await freshService(t);
+  const subscriber = await ours.subscriber();
+  const publisher = await theirs.publisher();
+  await publisher.connected();
+  await subscriber.connected();
+  publisher.sendCopy(Uint8Array.of(1));
+  publisher.sendCopy(Uint8Array.of(2, 2));
+  const [checked, hot] = [await subscriber.next(), subscriber.hot.receive()];
+  subscriber.close();
+  for (const sample of [checked, hot]) {
+    assert.throws(() => sample?.bytes, { code: 'ERR_SEALANE_CLOSED' });
+    assert.throws(() => sample?.userHeader, { code: 'ERR_SEALANE_CLOSED' });
+    assert.throws(() => sample?.header, { code: 'ERR_SEALANE_CLOSED' });
+    sample?.release();
+  }
+  assert.equal(subscriber.figures.borrowed, 0);
+});

@@ -12,6 +12,7 @@ import {
   channelShape,
   decodeConnect,
   encodeAccepted,
+  Memfd,
   NodeServices,
   POOL_SEALS,
   type PublishedNode,
@@ -79,6 +80,7 @@ export class Bait implements Disposable {
   readonly answer: Uint8Array;
   readonly cells: number;
   readonly tail = CHANNEL_TAIL_AT / 4;
+  readonly #others: Memfd[] = [];
 
   constructor(request: ConnectRequest) {
     const channel = channelShape(request.bufferSize, SHAPE.slots);
@@ -92,6 +94,14 @@ export class Bait implements Disposable {
 
   get descriptors(): [number, number] {
     return [this.slots.descriptor, this.control.descriptor];
+  }
+
+  /** Other memory that could be handed out, with these seals: its descriptor, which stays this object's. */
+  memory(bytes: number, seals: number): number {
+    const memfd = Memfd.create('bait', bytes);
+    this.#others.push(memfd);
+    if (seals !== 0) memfd.seal(seals);
+    return memfd.fd;
   }
 
   /** Sends a slot with a sample of that sequence number and length, as an honest publisher does. */
@@ -109,5 +119,6 @@ export class Bait implements Disposable {
   [Symbol.dispose](): void {
     this.slots.close();
     this.control.close();
+    for (const memfd of this.#others) memfd.close();
   }
 }

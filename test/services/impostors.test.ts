@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type TestContext, test } from 'node:test';
-import type { ServiceEvent } from 'sealane';
+import type { Sample, ServiceEvent } from 'sealane';
 import {
   BLOB_SEALS,
   CHANNEL_HEAD_AT,
   CONTROL_SEALS,
   encodeRefused,
-  Memfd,
   POOL_SEALS,
   SEAL_GROW,
   SEAL_SHRINK,
@@ -53,14 +52,6 @@ async function answering(
 
 const offer = ({ socket }: Asker, bait: Bait, descriptors: readonly number[]) =>
   assert.equal(socket.send(bait.answer, descriptors), 'sent');
-
-/** A memfd of so many bytes with these seals. */
-function memfd(t: TestContext, bytes: number, seals: number): number {
-  const made = Memfd.create('bait', bytes);
-  t.after(() => made.close());
-  if (seals !== 0) made.seal(seals);
-  return made.fd;
-}
 
 const SLOT_BYTES = SHAPE.slots * SHAPE.strideBytes;
 
@@ -124,10 +115,10 @@ test('shapes that can not be are refused', async (t) => {
 
 test('memory that is too small for what was said is refused', async (t) => {
   await answering(t, /ERR_SEALANE_SIZE_MISMATCH/, (asker, bait) => {
-    offer(asker, bait, [memfd(t, SLOT_BYTES - 1, POOL_SEALS), bait.descriptors[1]]);
+    offer(asker, bait, [bait.memory(SLOT_BYTES - 1, POOL_SEALS), bait.descriptors[1]]);
   });
   await answering(t, /ERR_SEALANE_SIZE_MISMATCH/, (asker, bait) => {
-    offer(asker, bait, [bait.descriptors[0], memfd(t, bait.control.size - 1, CONTROL_SEALS)]);
+    offer(asker, bait, [bait.descriptors[0], bait.memory(bait.control.size - 1, CONTROL_SEALS)]);
   });
   await answering(t, /ERR_SEALANE_/, (asker, bait) => {
     offer(asker, bait, [bait.descriptors[1], bait.descriptors[0]]);
@@ -137,18 +128,18 @@ test('memory that is too small for what was said is refused', async (t) => {
 test('memory without the seals that make it safe is refused', async (t) => {
   for (const seals of [0, CONTROL_SEALS, SEAL_GROW | SEAL_SHRINK])
     await answering(t, /ERR_SEALANE_NOT_SEALED/, (asker, bait) => {
-      offer(asker, bait, [memfd(t, SLOT_BYTES, seals), bait.descriptors[1]]);
+      offer(asker, bait, [bait.memory(SLOT_BYTES, seals), bait.descriptors[1]]);
     });
   for (const seals of [0, SEAL_GROW, SEAL_GROW | SEAL_SHRINK])
     await answering(t, /ERR_SEALANE_NOT_SEALED/, (asker, bait) => {
-      offer(asker, bait, [bait.descriptors[0], memfd(t, bait.control.size, seals)]);
+      offer(asker, bait, [bait.descriptors[0], bait.memory(bait.control.size, seals)]);
     });
 });
 
 test('control memory that may not be written is refused', async (t) => {
   for (const seals of [POOL_SEALS, BLOB_SEALS])
     await answering(t, /ERR_SEALANE_/, (asker, bait) => {
-      offer(asker, bait, [bait.descriptors[0], memfd(t, bait.control.size, seals)]);
+      offer(asker, bait, [bait.descriptors[0], bait.memory(bait.control.size, seals)]);
     });
 });
 
@@ -193,7 +184,7 @@ const LIES: readonly RingLie[] = [
   {
     what: 'moves the tail far ahead',
     told: /can not be/,
-    tell: (bait) => Atomics.store(bait.words, bait.tail, bait.cells + 1),
+    tell: (bait) => Atomics.store(bait.words, bait.tail, 1_000),
   },
   {
     what: 'moves the tail backwards',
@@ -203,7 +194,7 @@ const LIES: readonly RingLie[] = [
   {
     what: 'moves the head beyond the tail',
     told: /can not be/,
-    tell: (bait) => Atomics.store(bait.words, HEAD, 1),
+    tell: (bait) => Atomics.store(bait.words, HEAD, 2),
   },
   {
     what: 'sends a length beyond the slot',
@@ -254,20 +245,31 @@ for (const { what, told, tell } of LIES)
     await stage.checkWhole();
   });
 
+async function nextOf(stage: Stage, bait: Bait, slot: number): Promise<Sample> {
+  bait.send(slot, 2);
+  return await stage.subscriber.next();
+}
+
 test('a publisher that sends a slot again while it is held loses its connection', async (t) => {
-  const stage = await Stage.make(t);
+  const stage = await Stage.make(t, { settings: { maxBorrowed: 3 } });
   const impostor = new Impostor(stage);
   const { socket, request } = await impostor.asked();
   const bait = new Bait(request);
   socket.send(bait.answer, bait.descriptors);
   await untilTrue('it is connected', () => stage.subscriber.figures.publishers.length === 2);
   bait.send(3);
-  const held = await stage.subscriber.next();
-  bait.send(3, 2);
+  const [held, unread] = [await stage.subscriber.next(), await nextOf(stage, bait, 5)];
+  const kept = held.bytes;
+  assert.equal(kept.length, 16);
+  bait.send(3, 3);
   await stage.workUntil('the lie is told of', () => stage.lies(stage.subscriberEvents).length > 0);
   assert.match(stage.lies(stage.subscriberEvents).join('\n'), /slot 3 twice/);
-  assert.equal(held.bytes.length, 0);
-  held.release();
+  assert.equal(kept.length, 0);
+  for (const sample of [held, unread]) {
+    assert.throws(() => sample.bytes, { code: 'ERR_SEALANE_CLOSED' });
+    assert.throws(() => sample.header, { code: 'ERR_SEALANE_CLOSED' });
+    sample.release();
+  }
   socket.close();
   bait[Symbol.dispose]();
   impostor[Symbol.dispose]();

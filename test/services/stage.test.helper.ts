@@ -27,7 +27,7 @@ export interface StageOptions {
 }
 
 /** How often is looked whether something has come true, far above what it takes. */
-const MAX_LOOKS = 2_000_000;
+const MAX_LOOKS = 200_000;
 const SEED = 7;
 
 export class Stage {

@@ -96,7 +96,6 @@ export class Inlet implements Borrower {
 
   release(sample: HotSample): void {
     this.borrowed -= 1;
-    if (this.#closed) return;
     this.#completions.release(sample.slot);
     if (this.ended && this.borrowed === 0 && !this.#ring.ready) this.close();
   }
@@ -116,11 +115,13 @@ export class Inlet implements Borrower {
     if (this.borrowed === 0 && !this.ready) this.close();
   }
 
-  /** Ends everything: views of borrowed samples are empty from now on. */
+  /** Ends everything: borrowed samples count as released, and views of them are empty from now on. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.ended = true;
+    for (const sample of this.#samples) if (sample?.borrowed) sample.end();
+    this.borrowed = 0;
     this.#socket.close();
     this.#control.close();
     this.#slots.close();

@@ -108,8 +108,13 @@ export class HotSample implements Sample {
 
   release(): void {
     if ((this.generation & 1) === 0) return;
-    this.generation += 1;
+    this.end();
     this.#borrower.release(this);
+  }
+
+  /** Ends the loan without giving the slot back: its memory is about to go. */
+  end(): void {
+    this.generation += 1;
   }
 
   [Symbol.dispose](): void {
@@ -156,7 +161,9 @@ class SlotHeader implements SampleHeader {
   }
 }
 
-/** The error for a sample that was released. */
+/** The error for a sample that was released, or whose connection was closed by this side. */
 export function released(): SealaneError {
-  return new SealaneError('ERR_SEALANE_CLOSED', 'the sample was released: copy what is needed longer');
+  const message =
+    'the sample was released, or ended with its subscriber or a publisher that lied: copy what is needed longer';
+  return new SealaneError('ERR_SEALANE_CLOSED', message);
 }
