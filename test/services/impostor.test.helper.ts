@@ -10,6 +10,7 @@ import {
   type ConnectRequest,
   channelBytes,
   channelShape,
+  type Domain,
   decodeConnect,
   encodeAccepted,
   Memfd,
@@ -24,7 +25,6 @@ import {
   type UnixSocket,
 } from 'sealane/internal';
 import { nextPacket } from './liar.test.helper.js';
-import type { Stage } from './stage.test.helper.js';
 
 /** What an honest publisher could offer. */
 export const SHAPE: SlotShape = {
@@ -45,9 +45,9 @@ export class Impostor implements Disposable {
   readonly #published: PublishedNode;
   readonly #services: NodeServices;
 
-  constructor(stage: Stage) {
-    this.#published = publishNode(stage.domain, 'impostor');
-    this.#services = new NodeServices(stage.domain, this.#published.id);
+  constructor(domain: Domain) {
+    this.#published = publishNode(domain, 'impostor');
+    this.#services = new NodeServices(domain, this.#published.id);
     this.#services.openOrCreate('stage').announcePort('publisher', 1);
   }
 

@@ -35,7 +35,7 @@ async function answering(
   reply: (asker: Asker, bait: Bait) => void,
 ): Promise<void> {
   const stage = await Stage.make(t);
-  const impostor = new Impostor(stage);
+  const impostor = new Impostor(stage.domain);
   const asker = await impostor.asked();
   const bait = new Bait(asker.request);
   reply(asker, bait);
@@ -161,7 +161,7 @@ test('descriptors of anything else are refused', async (t) => {
 
 test('an impostor that hangs up, or never answers, costs nobody anything', async (t) => {
   const stage = await Stage.make(t);
-  const impostor = new Impostor(stage);
+  const impostor = new Impostor(stage.domain);
   for (let count = 0; count < 5; count++) (await impostor.asked()).socket.close();
   const silent = await impostor.asked();
   await stage.work(500);
@@ -228,7 +228,7 @@ const LIES: readonly RingLie[] = [
 for (const { what, told, tell } of LIES)
   test(`a publisher that ${what} loses its connection, and nobody else notices`, async (t) => {
     const stage = await Stage.make(t);
-    const impostor = new Impostor(stage);
+    const impostor = new Impostor(stage.domain);
     const { socket, request } = await impostor.asked();
     const bait = new Bait(request);
     socket.send(bait.answer, bait.descriptors);
@@ -252,7 +252,7 @@ async function nextOf(stage: Stage, bait: Bait, slot: number): Promise<Sample> {
 
 test('a publisher that sends a slot again while it is held loses its connection', async (t) => {
   const stage = await Stage.make(t, { settings: { maxBorrowed: 3 } });
-  const impostor = new Impostor(stage);
+  const impostor = new Impostor(stage.domain);
   const { socket, request } = await impostor.asked();
   const bait = new Bait(request);
   socket.send(bait.answer, bait.descriptors);
@@ -278,7 +278,7 @@ test('a publisher that sends a slot again while it is held loses its connection'
 
 test('a publisher that hangs up and then changes its ring leaves nothing behind', async (t) => {
   const stage = await Stage.make(t);
-  const impostor = new Impostor(stage);
+  const impostor = new Impostor(stage.domain);
   const { socket, request } = await impostor.asked();
   const bait = new Bait(request);
   socket.send(bait.answer, bait.descriptors);

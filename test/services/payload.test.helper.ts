@@ -1,4 +1,4 @@
-/** Samples that prove themselves: random content that a seed decides, and a checksum over all of it. Also seeded random numbers. */
+/** Samples that prove themselves: random content that a seed decides, and a checksum over all of it. Also seeded random numbers, and words of them. */
 
 /** Numbers from 0 to 1 that follow from the seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
@@ -61,4 +61,13 @@ function checksum(bytes: Uint8Array): number {
   }
   for (let at = words.length * 4; at < bytes.length; at++) sum = Math.imul(sum ^ (bytes[at] as number), 31);
   return sum >>> 0;
+}
+
+/** Writes a thousand words anywhere: of any value, or small ones that may make sense. */
+export function scribble(random: () => number, words: Int32Array): void {
+  for (let count = 0; count < 1_000; count++) {
+    const at = between(random, 0, words.length - 1);
+    const value = random() < 0.5 ? between(random, -2, 16) : between(random, -(2 ** 31), 2 ** 31 - 1);
+    Atomics.store(words, at, value);
+  }
 }

@@ -13,7 +13,7 @@ import {
   Mapping,
   UnixSocket,
 } from 'sealane/internal';
-import { between, randomFrom } from './payload.test.helper.js';
+import { between, randomFrom, scribble } from './payload.test.helper.js';
 
 const [, , directory = '', node = '', request = '{}', seed = '1'] = process.argv;
 const path = Domain.open({ directory }).nodeSocket(node);
@@ -44,15 +44,6 @@ function mapControl(bytes: number, descriptors: readonly number[]): Mapping | un
   }
 }
 
-/** Whole words of any value, or small ones that may make sense. */
-function scribble(words: Int32Array): void {
-  for (let count = 0; count < 1_000; count++) {
-    const at = between(random, 0, words.length - 1);
-    const value = random() < 0.5 ? between(random, -2, 16) : between(random, -(2 ** 31), 2 ** 31 - 1);
-    Atomics.store(words, at, value);
-  }
-}
-
 /** Whether the connection still stands. */
 function pester(socket: UnixSocket): boolean {
   try {
@@ -74,7 +65,7 @@ for (;;) {
   }
   const words = new Int32Array(control.buffer);
   do {
-    scribble(words);
+    scribble(random, words);
     await turn();
   } while (pester(socket));
   control.close();

@@ -1,4 +1,4 @@
-/** Processes that write random values all over what they share with a publisher, while an honest pair works. */
+/** Processes that write random values all over what they share with a publisher or a subscriber, while an honest pair works. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,17 +7,26 @@ import { fileURLToPath } from 'node:url';
 import { requestFor } from './liar.test.helper.js';
 import { Stage, type StageOptions } from './stage.test.helper.js';
 
-const VANDAL = fileURLToPath(new URL('./vandal.test.helper.js', import.meta.url));
-/** So often the publisher must have thrown vandals out. */
+const script = (name: string) => fileURLToPath(new URL(`./${name}.test.helper.js`, import.meta.url));
+const SUBSCRIBER = script('vandal');
+const PUBLISHER = script('vandal-publisher');
+/** So often vandals must have been thrown out. A subscriber asks again only after a while. */
 const TIMES = 100;
+const TIMES_PUBLISHING = 20;
 
-async function vandalize(t: TestContext, options: StageOptions): Promise<void> {
-  const stage = await Stage.make(t, options);
+/** Lets processes of a script run beside the honest pair, until they were thrown out often enough. */
+async function endure(
+  stage: Stage,
+  t: TestContext,
+  script: string,
+  words: readonly string[][],
+  times: number,
+) {
   let thrownOut = 0;
-  const vandals = [1, 2].map((seed) => {
-    const request = JSON.stringify(requestFor(stage, { subscriber: seed }));
-    const words = [VANDAL, stage.directory, stage.publisherNode.id, request, String(seed)];
-    const child = spawn(process.execPath, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const vandals = words.map((own) => {
+    const child = spawn(process.execPath, [script, stage.directory, ...own], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     child.on('message', () => {
       thrownOut += 1;
     });
@@ -26,12 +35,21 @@ async function vandalize(t: TestContext, options: StageOptions): Promise<void> {
   t.after(() => {
     for (const { child } of vandals) child.kill('SIGKILL');
   });
-  await stage.workUntil('the vandals are thrown out', () => thrownOut >= TIMES);
+  await stage.workUntil('the vandals are thrown out', () => thrownOut >= times);
   for (const { child, exited } of vandals) {
     assert.equal(child.exitCode ?? child.signalCode, null, 'a vandal ended by itself');
     child.kill('SIGKILL');
     await exited;
   }
+}
+
+async function vandalize(t: TestContext, options: StageOptions): Promise<void> {
+  const stage = await Stage.make(t, options);
+  const words = [1, 2].map((seed) => {
+    const request = JSON.stringify(requestFor(stage, { subscriber: seed }));
+    return [stage.publisherNode.id, request, String(seed)];
+  });
+  await endure(stage, t, SUBSCRIBER, words, TIMES);
   await stage.workUntil('the vandals are gone', () => stage.publisher.figures.subscribers.length === 1);
   assert.ok(stage.lies(stage.publisherEvents).length > 0);
   await stage.checkWhole();
@@ -47,4 +65,12 @@ test('vandals in a service that drops harm only themselves', async (t) => {
 
 test('vandals in a service that waits harm only themselves', async (t) => {
   await vandalize(t, { settings: { overflow: false }, whenFull: 'wait' });
+});
+
+test('vandals that publish harm only themselves', async (t) => {
+  const stage = await Stage.make(t);
+  await endure(stage, t, PUBLISHER, [['1'], ['2']], TIMES_PUBLISHING);
+  await stage.workUntil('they are gone', () => stage.subscriber.figures.publishers.length === 1);
+  assert.ok(stage.lies(stage.subscriberEvents).length > 0);
+  await stage.checkWhole();
 });
