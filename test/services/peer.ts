@@ -69,7 +69,7 @@ async function busyPoll(): Promise<void> {
   say(node.id);
   for (let line: string | undefined; line !== 'end'; ) {
     line = text(subscriber.receive());
-    if (line !== undefined && line !== options.ignore) say(line);
+    if (line !== undefined && line !== '') say(line);
   }
   say('done');
 }
@@ -81,7 +81,7 @@ async function slowPoll(): Promise<void> {
   say(node.id);
   while (true) {
     const line = text(subscriber.receive());
-    if (line !== undefined && line !== options.ignore) say(line);
+    if (line !== undefined && line !== '') say(line);
     if (line === 'end') return;
     pause(1);
   }
@@ -110,6 +110,18 @@ async function sendLoop(): Promise<void> {
   say(`stopped ${publisher.figures.subscribers.length}`);
 }
 
+/** Sends what its subscriber is to ignore, as fast as it can, until the file `stop` appears. */
+async function flood(): Promise<void> {
+  const { node, service } = await open();
+  const publisher = await service.publisher();
+  await publisher.connected();
+  for (let count = 0; !flag('stop'); count++) {
+    publisher.sendCopy(bytesOf(''));
+    if (count === 1_000) say(node.id);
+  }
+  say('stopped');
+}
+
 /** Sends `count` numbered samples in a row; says when it begins and when it is done. */
 async function sendMany(): Promise<void> {
   const { node, service } = await open();
@@ -121,14 +133,17 @@ async function sendMany(): Promise<void> {
   for await (const _ of told()) return;
 }
 
-/** Has samples borrowed and on loan, and stays. */
+/** Has samples borrowed and on loan, connected to itself and others, and stays. */
 async function holdAll(): Promise<void> {
   const { node, service } = await open();
   const publisher = await service.publisher();
   const subscriber = await service.subscriber();
+  await publisher.connected(number('subscribers', 1));
+  await subscriber.connected(number('publishers', 1));
+  publisher.sendCopy(bytesOf('own'));
   const held = [publisher.loan(10), await subscriber.next()];
   say(node.id);
-  await subscriber.next();
+  for await (const _ of told()) break;
   for (const sample of held) sample.release();
 }
 
@@ -177,7 +192,7 @@ async function exitWithWorkers(): Promise<void> {
 }
 
 const ROLES: Record<string, () => Promise<void>> = {
-  ...{ publish, subscribe, busyPoll, slowPoll, block, sendLoop, sendMany },
+  ...{ publish, subscribe, busyPoll, slowPoll, block, sendLoop, sendMany, flood },
   ...{ holdAll, onlyNode, forget, exitWithWorkers },
 };
 

@@ -32,6 +32,14 @@ export interface PeerOptions {
   readonly [name: string]: unknown;
 }
 
+/** How a peer's process is started. */
+export interface PeerStart {
+  /** Of Node.js. */
+  readonly flags?: readonly string[];
+  /** A command that runs it. */
+  readonly wrapper?: readonly string[];
+}
+
 /** A domain of the test's own. */
 export class Stage {
   readonly directory: string;
@@ -56,8 +64,8 @@ export class Stage {
   }
 
   /** A process that plays a role of peer.ts. */
-  peer(role: string, options: Record<string, unknown> = {}, flags: readonly string[] = []): Peer {
-    const peer = new Peer({ directory: this.directory, service: 'x', ...options, role }, flags);
+  peer(role: string, options: Record<string, unknown> = {}, how: PeerStart = {}): Peer {
+    const peer = new Peer({ directory: this.directory, service: 'x', ...options, role }, how);
     this.#t.after(() => peer.kill());
     return peer;
   }
@@ -121,10 +129,9 @@ export class Peer {
   readonly errors: string[] = [];
   readonly #lines = new Lines();
 
-  constructor(options: PeerOptions, flags: readonly string[]) {
-    this.child = spawn(process.execPath, [...flags, script, JSON.stringify(options)], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+  constructor(options: PeerOptions, { flags = [], wrapper = [] }: PeerStart) {
+    const words = [...wrapper, process.execPath, ...flags, script, JSON.stringify(options)];
+    this.child = spawn(words[0] as string, words.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
     const { stdout, stderr } = this.child;
     assert.ok(stdout && stderr);
     createInterface({ input: stdout })

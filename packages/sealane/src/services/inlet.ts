@@ -39,6 +39,8 @@ export class Inlet implements Borrower {
   lie: string | undefined;
   /** The connection has ended; what is in the ring and what is borrowed is still good. */
   ended = false;
+  /** Whether its port has told that the connection is over. */
+  reported = false;
   readonly #socket: PairSocket;
   readonly #slots: Mapping;
   readonly #control: Mapping;

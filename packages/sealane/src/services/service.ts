@@ -2,6 +2,7 @@
  * A publish-subscribe service as one node has it open: makes its ports, and tells what happens in it. Owns the node's participation, its
  * ports, and the watch of the service's folder.
  */
+import { join } from 'node:path';
 import { checkOptions, checkSignal } from '../base/check.js';
 import { closedError, describe, SealaneError } from '../base/errors.js';
 import { POOL_SEALS, SharedMemory, type UnixSocket } from '../os/index.js';
@@ -14,7 +15,7 @@ import { Doorbell } from './doorbell.js';
 import { EventSource, type EventsMissed } from './events.js';
 import type { ConnectRequest } from './handshake.js';
 import type { Inlet } from './inlet.js';
-import { type PortKey, type PortKind, parsePortFileName, serviceFolderName } from './names.js';
+import { type PortKey, type PortKind, parsePortFileName, portFileName, serviceFolderName } from './names.js';
 import type { Outlet, PortAddress } from './outlet.js';
 import { offerPair } from './pairing.js';
 import type { PortInfo } from './port-files.js';
@@ -30,6 +31,7 @@ import { payloadOffset, type ServiceSettings, slotCount, slotStride } from './se
 import { memoryBytes, SlotMemory, type SlotShape } from './slots.js';
 import { Subscriber, type SubscriberOptions, toSubscriberSettings } from './subscriber.js';
 import { SubscriberPort } from './subscriber-port.js';
+import { Sweeper } from './sweeper.js';
 
 /** Something that happened in a service. */
 export type ServiceEvent =
@@ -83,6 +85,8 @@ export class PubSubService implements AsyncDisposable, Disposable {
   readonly #files: OpenService;
   readonly #watch: ServiceWatch;
   readonly #endWatch: () => void;
+  readonly #sweeper: Sweeper;
+  readonly #endSweeps: () => void;
   readonly #publishers = new Map<number, OwnPublisher>();
   readonly #subscribers = new Map<Subscriber, Connector>();
   /** The publishers of all nodes, by the names of their files. */
@@ -97,6 +101,8 @@ export class PubSubService implements AsyncDisposable, Disposable {
     this.#events = new EventSource(`the service ${describe(files.name)}`);
     this.#watch = new ServiceWatch(files.folder, (change) => this.#onChange(change));
     this.#endWatch = host.serveWatch(this.#watch);
+    this.#sweeper = new Sweeper(files.domain);
+    this.#endSweeps = host.loop.onServe(() => this.#sweeper.retry());
   }
 
   get name(): string {
@@ -166,7 +172,7 @@ export class PubSubService implements AsyncDisposable, Disposable {
       maxBorrowed: settings.maxBorrowed,
       loop,
       onGone: (inlet, lie) => {
-        this.#lost(number, inlet.peer, lie);
+        this.#lost(number, 'publisher', inlet.peer, lie);
         connector.lost({ ...inlet.peer, kind: 'publisher' });
         bell.ring();
       },
@@ -188,6 +194,8 @@ export class PubSubService implements AsyncDisposable, Disposable {
     this.#closed = true;
     this.#endWatch();
     this.#watch.close();
+    this.#endSweeps();
+    this.#sweeper.close();
     for (const { publisher } of this.#publishers.values()) publisher.close();
     for (const subscriber of this.#subscribers.keys()) subscriber.close();
     this.#events.close();
@@ -252,7 +260,7 @@ export class PubSubService implements AsyncDisposable, Disposable {
       warmSlots: bufferSize + maxBorrowed + history + settings.maxLoaned,
       isLocal: (node) => localNodes.has(node),
       onGone: (outlet) => {
-        this.#lost(number, outlet.peer, outlet.lie);
+        this.#lost(number, 'subscriber', outlet.peer, outlet.lie);
         bell.ring();
       },
     });
@@ -318,7 +326,9 @@ export class PubSubService implements AsyncDisposable, Disposable {
     }
   }
 
-  #lost(port: number, peer: PortAddress, lie: string | undefined): void {
+  /** `kind`: that of the peer. */
+  #lost(port: number, kind: PortKind, peer: PortAddress, lie: string | undefined): void {
+    this.#sweeper.suspect(peer.node, join(this.#files.folder, portFileName({ ...peer, kind })));
     if (lie === undefined) {
       this.#events.emit({ type: 'lost', port, peer });
       return;

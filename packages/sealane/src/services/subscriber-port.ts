@@ -12,7 +12,7 @@ import type { HotSample } from './received.js';
 export interface SubscriberPortOptions {
   readonly maxBorrowed: number;
   readonly loop: ControlLoop;
-  /** An inlet was closed, and why: undefined: its publisher closed or died. */
+  /** The connection of an inlet is over, and why: undefined: its publisher closed or died. What it sent may still be received. */
   onGone(inlet: Inlet, lie: string | undefined): void;
 }
 
@@ -120,6 +120,7 @@ export class SubscriberPort {
   end(inlet: Inlet, lie: string | undefined): void {
     inlet.lie ??= lie;
     inlet.end();
+    this.#report(inlet);
     this.#retire(inlet);
     this.wake();
   }
@@ -153,6 +154,13 @@ export class SubscriberPort {
   #forget(inlet: Inlet): void {
     if (!this.#inlets.includes(inlet)) return;
     this.#inlets = this.#inlets.filter((other) => other !== inlet);
+    this.#report(inlet);
+  }
+
+  /** Once, and at once: what is still to be received may wait for long. */
+  #report(inlet: Inlet): void {
+    if (inlet.reported) return;
+    inlet.reported = true;
     this.#options.onGone(inlet, inlet.lie);
   }
 

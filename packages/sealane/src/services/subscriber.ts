@@ -138,7 +138,8 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
   get figures(): SubscriberPortFigures {
     const { received, missed, inlets } = this.engine;
     const borrowed = inlets.reduce((sum, inlet) => sum + inlet.borrowed, 0);
-    return { received, missed, borrowed, publishers: inlets.map(({ peer }) => peer) };
+    const connected = inlets.filter(({ ended }) => !ended);
+    return { received, missed, borrowed, publishers: connected.map(({ peer }) => peer) };
   }
 
   /**
@@ -170,7 +171,7 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
     checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
     checkOptions('options', options, ['signal']);
     checkSignal('options.signal', options.signal);
-    while (this.closed || this.engine.inlets.length < count)
+    while (this.closed || this.figures.publishers.length < count)
       await this.#bell.wait(options.signal, 'waiting for publishers');
   }
 

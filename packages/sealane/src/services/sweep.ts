@@ -123,7 +123,8 @@ function removeFromService(domain: Domain, folder: string, dead: ReadonlySet<str
   else removeServiceLocked(domain, folder);
 }
 
-function exists(path: string): boolean {
+/** Whether there is such a file, as far as that can be seen. */
+export function exists(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
