@@ -135,6 +135,8 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
 
   /** See {@link SampleSender.loan}. The garbage collector gives back what is forgotten, with a warning. */
   loan(bytes: number): Loan {
+    // Also when this fails: who forgot all that it may loan gets it back.
+    this.#forgotten.settle();
     const loan = new CheckedLoan(this.#port.loanSlot(bytes));
     this.#forgotten.add(loan);
     return loan;

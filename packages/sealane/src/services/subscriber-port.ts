@@ -63,7 +63,7 @@ export class SubscriberPort {
    */
   receive(): HotSample | undefined {
     const sample = this.receiveAllowed();
-    if (sample === undefined) this.#requireReleases();
+    if (sample === undefined) this.requireReleases();
     return sample;
   }
 
@@ -173,8 +173,8 @@ export class SubscriberPort {
     this.#options.loop.serveIfDue();
   }
 
-  /** Nothing was received: throws if that is because too much is held. */
-  #requireReleases(): void {
+  /** Nothing was received: throws ERR_SEALANE_LIMIT_EXCEEDED if that is because too much is held. */
+  requireReleases(): void {
     for (const inlet of this.#inlets) {
       if (inlet.borrowed < this.#options.maxBorrowed || !inlet.ready) continue;
       const message =

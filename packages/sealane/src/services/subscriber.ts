@@ -77,9 +77,15 @@ abstract class Receiver implements SampleReceiver {
   /** The sample as this tier shows it. */
   protected abstract show(sample: HotSample): Sample;
 
+  /** Nothing is received for now. */
+  protected pause(): void {}
+
   receive(): Sample | undefined {
-    const sample = this.engine.receive();
-    return sample === undefined ? undefined : this.show(sample);
+    const sample = this.engine.receiveAllowed();
+    if (sample !== undefined) return this.show(sample);
+    this.pause();
+    this.engine.requireReleases();
+    return undefined;
   }
 
   receiveBatch(max: number): Sample[] {
@@ -96,6 +102,7 @@ abstract class Receiver implements SampleReceiver {
   receiveBlocking({ timeoutMs = Number.POSITIVE_INFINITY }: { readonly timeoutMs?: number } = {}) {
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
       throw invalidArgument('timeoutMs', 'be a number of milliseconds from 0 to Infinity', timeoutMs);
+    this.pause();
     const sample = this.engine.receiveBlocking(timeoutMs);
     return sample === undefined ? undefined : this.show(sample);
   }
@@ -152,7 +159,6 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
     for (;;) {
       const sample = this.receive();
       if (sample !== undefined) return sample;
-      this.#forgotten.settle();
       await this.engine.ready(options.signal);
     }
   }
@@ -189,6 +195,11 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+  }
+
+  /** Who forgot all that it may hold receives no more, and gets it back all the same. */
+  protected override pause(): void {
+    this.#forgotten.settle();
   }
 
   protected show(sample: HotSample): Sample {
