@@ -18,7 +18,7 @@ export interface Compared {
   readonly peer: string;
   /** The peer in words, for the table. */
   readonly to: string;
-  readonly target: Target;
+  readonly target?: Target;
   readonly more?: Readonly<Record<string, number>>;
 }
 
@@ -48,7 +48,7 @@ export function latencyRow(compared: Compared): Row {
     unit: 'us',
     ...(both ? { ratio: result.ratio(ours, peer) } : {}),
     ...(result.has(peer) ? { to: compared.to } : {}),
-    target: compared.target,
+    ...(compared.target === undefined ? {} : { target: compared.target }),
     more: { ...ourFigures(compared), ...peerFigures(compared), ...compared.more },
     histograms: Object.fromEntries(sides.map(([shown, name = '']) => [shown, result.histogram(name)])),
   });

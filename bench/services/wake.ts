@@ -9,14 +9,18 @@ import { ours } from './ours/index.js';
 import type { Turns } from './sides.js';
 import { Started } from './started.js';
 
-const ID = 'services.wake';
+const BLOCKED_ID = 'services.wake';
+const LOOP_ID = 'services.wake.loop';
+/** Ours in the event loop is a side of the same run; the blocked thread carries the plain name. */
+const LOOP = 'sealane, event loop';
 const PEER = 'C with epoll';
 
 const ABOUT = `
-Two processes, a core each, that sleep until the other wakes them. Ours: a subscriber in the event loop, which answers
-each sample with one of its own. Theirs: two C processes (bench/peers/wake_pingpong.c) that sleep in epoll_wait on a
-non-blocking SOCK_SEQPACKET pair, receive a byte and send one back. A figure is half a round trip. Ratio: ours / theirs,
-smaller is better.
+Two processes, a core each, that sleep until the other wakes them, and answer each sample with one of their own. Ours,
+services.wake: \`receiveBlocking()\`, the thread sleeps in epoll_wait. services.wake.loop: \`await subscriber.next()\`, the event
+loop sleeps, and a turn of it with its promises is part of the figure. Theirs, for both: two C processes
+(bench/peers/wake_pingpong.c) that sleep in epoll_wait on a non-blocking SOCK_SEQPACKET pair, receive a byte and send one
+back. A figure is half a round trip. Batches of all sides alternate. Ratio: ours / theirs, smaller is better.
 `;
 
 class EpollTurns implements Turns {
@@ -32,7 +36,10 @@ class EpollTurns implements Turns {
 }
 
 async function startSides(context: Context, started: Started<Turns>): Promise<void> {
-  if (ours.wake !== undefined) started.add(OURS, await ours.wake());
+  if (ours.wake !== undefined) {
+    if (context.wants(BLOCKED_ID)) started.add(OURS, await ours.wake('block'));
+    if (context.wants(LOOP_ID)) started.add(LOOP, await ours.wake('loop'));
+  }
   const failure = buildPeers();
   if (failure === undefined) started.add(PEER, new EpollTurns());
   else context.leaveOut(PEER, failure);
@@ -52,7 +59,11 @@ async function run(context: Context): Promise<Row[]> {
     warmup: context.quick ? 1 : 5,
     onRound: (round, rounds) => context.progress(`round ${round} of ${rounds}`),
   });
-  return [latencyRow({ id: ID, result, ours: OURS, peer: PEER, to: PEER, target: { atMost: 1.5 } })];
+  const shared = { result, peer: PEER, to: PEER };
+  return [
+    latencyRow({ ...shared, id: BLOCKED_ID, ours: OURS, target: { atMost: 1.5 } }),
+    latencyRow({ ...shared, id: LOOP_ID, ours: LOOP }),
+  ];
 }
 
-export const wake: Measurement = { ids: [ID], about: ABOUT, run };
+export const wake: Measurement = { ids: [BLOCKED_ID, LOOP_ID], about: ABOUT, run };

@@ -1,6 +1,7 @@
 // Our side of each measurement. What is not here is not measured: its rows show the peer alone, or are left out.
 import type { Context } from '../../harness/suite.js';
 import type { PingPong, PingPongOptions, StartExchange, Stream, StreamOptions, Turns } from '../sides.js';
+import { OurExchange } from './exchange.js';
 import { OurStream } from './stream.js';
 import { OurTurns, startTurns } from './turns.js';
 
@@ -14,10 +15,16 @@ export interface OwnFigure {
 /** The two tiers of samples: `hot` reuses one object a slot, `checked` is disposable and watched. */
 export type Tier = 'hot' | 'checked';
 
+export interface OurPingPongOptions extends PingPongOptions {
+  readonly tier: Tier;
+  /** Whether samples carry the time at which they were sent. */
+  readonly timestamps: boolean;
+}
+
 export interface Ours {
-  readonly pingPong?: (options: PingPongOptions & { readonly tier: Tier }) => Promise<PingPong>;
-  /** Each side sleeps in its event loop until the other's sample wakes it. */
-  readonly wake?: () => Promise<Turns>;
+  readonly pingPong?: (options: OurPingPongOptions) => Promise<PingPong>;
+  /** Each side sleeps until the other's sample wakes it: with its thread blocked, or in its event loop. */
+  readonly wake?: (waiting: 'block' | 'loop') => Promise<Turns>;
   readonly stream?: (options: StreamOptions) => Promise<Stream>;
   /** Called in the producer's process, which is pinned already; the consumer is to run on the core it is told. */
   readonly exchange?: StartExchange;
@@ -30,8 +37,8 @@ export interface Ours {
 }
 
 export const ours: Ours = {
-  pingPong: ({ payloadBytes, tier }) =>
-    OurTurns.start({ payloadBytes, tier, waiting: 'poll', timestamps: true }),
-  wake: () => startTurns('block'),
+  pingPong: (options) => OurTurns.start({ ...options, waiting: 'poll' }),
+  wake: (waiting) => startTurns(waiting),
   stream: (options) => OurStream.start(options),
+  exchange: (consumers) => OurExchange.start(consumers),
 };
