@@ -20,9 +20,9 @@ const ABOUT = `
 One publisher sends samples of 64 bytes as fast as its subscribers, each a process, take them; buffers hold ${STREAM_BUFFER} samples,
 nothing is dropped, and each subscriber checks the counter in every sample. The figure is samples published a second,
 each of them received by every subscriber; the time is that of the slowest process, from its first sample to its last.
-One to one, both are pinned and poll. One to eight, nothing is pinned, and the peer's subscribers yield the processor
-after each look that finds nothing; with fewer cores than processes the scheduler decides much of it. Both sides' runs
-alternate. Ratio: ours / theirs, larger is better.
+One to one, both are pinned and poll. One to eight, nothing is pinned. The peer's subscribers yield the processor after each
+look that finds nothing, and never sleep; ours call \`receiveBlocking()\`, which does the same for 20 us and then sleeps. With
+fewer cores than processes the scheduler decides much of it. Both sides' runs alternate. Ratio: ours / theirs, larger is better.
 `;
 
 const FANOUT_ABOUT = `

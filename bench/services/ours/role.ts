@@ -26,7 +26,7 @@ export interface Ports {
 export interface Batch {
   readonly count: number;
   readonly payloadBytes: number;
-  /** Sleeps until a sample comes, in place of polling. */
+  /** Sleeps until a sample comes, in place of polling; a stream's subscriber after a moment. */
   readonly sleeps?: boolean;
 }
 
@@ -96,8 +96,18 @@ function poll(receives: SampleReceiver): number {
   }
 }
 
+/** Sleeps at once: what is measured is the waking. */
 function sleep(receives: SampleReceiver): number {
-  const sample = receives.receiveBlocking();
+  return block(receives, 0);
+}
+
+/** As a user's worker waits. */
+function wait(receives: SampleReceiver): number {
+  return block(receives);
+}
+
+function block(receives: SampleReceiver, spinMs?: number): number {
+  const sample = receives.receiveBlocking({ spinMs });
   if (sample === undefined) throw new Error('nothing came');
   const value = readWord(sample.bytes);
   sample.release();
@@ -178,7 +188,7 @@ function stream({ count, payloadBytes }: Batch): number {
 /** Nanoseconds from the first sample to the last, each checked for being the next. */
 function count({ count: samples, sleeps = false }: Batch): number {
   if (receiver === undefined) throw new Error('call open first');
-  const take = sleeps ? sleep : poll;
+  const take = sleeps ? wait : poll;
   let last = take(receiver);
   const start = performance.now();
   for (let index = 1; index < samples; index++) {

@@ -53,7 +53,7 @@ export class OurStream implements Stream {
     return this.#group[Symbol.asyncDispose]();
   }
 
-  /** More than one has no core of its own: they sleep while nothing comes. */
+  /** More than one has no core of its own: they wait for samples as workers do. */
   #count(count: number): Promise<number>[] {
     const sleeps = this.#subscribers.length > 1;
     return this.#subscribers.map((subscriber) =>

@@ -160,6 +160,9 @@ export interface Addon {
   /** CLOCK_MONOTONIC to scratch: seconds, nanoseconds; then all of it in nanoseconds, as low and high word of 64 bits. */
   clockMonotonic(): void;
 
+  /** Lets other threads that want to run have this processor first. */
+  scheduleYield(): void;
+
   /** scratch: soft and hard RLIMIT_NOFILE (Infinity: none), page size in bytes. */
   readLimits(): void;
   /** Tries memfd_create with these flags, and to map a page of it: 0, or the error number. */

@@ -17,6 +17,7 @@ export { mapsAllUsers, type OverflowIds, overflowIds } from './overflow.js';
 export { type Interest, MAX_POLL_KEYS, MAX_POLL_MS, Readiness } from './readiness.js';
 export * from './reopen.js';
 export * from './runtime-directory.js';
+export { yieldProcessor } from './schedule.js';
 export * from './sha256.js';
 export { SharedMemory } from './shared-memory.js';
 export * from './unix-socket.js';

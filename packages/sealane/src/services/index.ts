@@ -26,6 +26,7 @@ export type { Sample, SampleHeader } from './received.js';
 export { PubSubService, type ServiceEvent } from './service.js';
 export { latest, type ServiceSettings } from './settings.js';
 export {
+  type BlockingOptions,
   type SampleReceiver,
   Subscriber,
   type SubscriberOptions,

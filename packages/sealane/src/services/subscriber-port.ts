@@ -3,6 +3,7 @@
  * allocate nothing once every slot was seen, and make no system call while both sides are awake.
  */
 import { closedError, SealaneError } from '../base/errors.js';
+import { yieldProcessor } from '../os/index.js';
 import type { ControlLoop } from './control.js';
 import { Doorbell } from './doorbell.js';
 import type { Inlet } from './inlet.js';
@@ -90,13 +91,23 @@ export class SubscriberPort {
     return undefined;
   }
 
-  /** The next sample; blocks the thread until there is one, or undefined after that many milliseconds. */
-  receiveBlocking(timeoutMs: number): HotSample | undefined {
-    const until = performance.now() + timeoutMs;
-    for (;;) {
-      const sample = this.receive() ?? this.#sleep(until - performance.now());
-      if (sample !== undefined || performance.now() >= until) return sample;
+  /**
+   * The next sample; blocks the thread until there is one, or undefined after `timeoutMs`. Looks for `spinMs` before it sleeps; whatever
+   * comes meanwhile needs no wake-up.
+   */
+  receiveBlocking(timeoutMs: number, spinMs: number): HotSample | undefined {
+    let sample = this.receive();
+    if (sample !== undefined) return sample;
+    const now = performance.now();
+    const until = now + timeoutMs;
+    if (spinMs > 0) sample = this.#spin(now + Math.min(spinMs, timeoutMs));
+    while (sample === undefined) {
+      const left = until - performance.now();
+      if (!(left > 0)) break;
+      this.#sleep(left);
+      sample = this.receive();
     }
+    return sample;
   }
 
   /** Resolves when there may be something to receive; rejects when the signal fires, or the port is closed. */
@@ -184,13 +195,21 @@ export class SubscriberPort {
     }
   }
 
-  /** Waits a while for anything to happen, unless a sample is there: that is returned. */
-  #sleep(ms: number): HotSample | undefined {
-    if (ms <= 0) return undefined;
+  /** Looks until then, and lets others have the processor in between: one of them may be the publisher. */
+  #spin(until: number): HotSample | undefined {
+    let sample: HotSample | undefined;
+    while (sample === undefined && performance.now() < until) {
+      yieldProcessor();
+      sample = this.receive();
+    }
+    return sample;
+  }
+
+  /** Waits a while for anything to happen, unless a sample is there. */
+  #sleep(ms: number): void {
     const ready = this.#beginWaiting();
     if (!ready) this.#options.loop.wait(Math.min(Math.ceil(ms), WAIT_SLICE_MS));
     this.#endWaiting();
-    return undefined;
   }
 
   /** Asks all publishers to wake this side; true if that is not needed, because there is something already. */

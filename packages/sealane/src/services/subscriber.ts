@@ -35,10 +35,22 @@ export interface SampleReceiver {
   /** The samples that are there now, at most `max` and at most `maxBorrowed` of each publisher. Throws ERR_SEALANE_CLOSED. */
   receiveBatch(max: number): Sample[];
   /**
-   * The next sample; blocks the thread until there is one, or undefined after `timeoutMs` (default: without end). For workers and
-   * scripts: on a thread with other work, await next() instead. A worker that waits here can be terminated. Throws as receive().
+   * The next sample; blocks the thread until there is one. For workers and scripts: on a thread with other work, await next() instead. A
+   * worker that waits here can be terminated. Throws as receive(), ERR_SEALANE_INVALID_ARGUMENT.
    */
-  receiveBlocking(options?: { readonly timeoutMs?: number }): Sample | undefined;
+  receiveBlocking(options?: BlockingOptions): Sample | undefined;
+}
+
+/** How a thread waits for a sample. */
+export interface BlockingOptions {
+  /** Undefined is returned after that many milliseconds, 0 to Infinity. Default: Infinity. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Milliseconds for which it looks again and again before it sleeps, 0 to Infinity. Default: 0.02. Between two looks others may have the
+   * processor (sched_yield); what they leave is used up. To wake a sleeper costs the publisher a system call and the subscriber some
+   * microseconds, for every sample where samples come no faster than it can fall asleep. 0: sleep at once, to spare the processor.
+   */
+  readonly spinMs?: number | undefined;
 }
 
 /** What a subscriber has done so far. */
@@ -52,6 +64,9 @@ export interface SubscriberPortFigures {
   /** The publishers that are connected now. */
   readonly publishers: readonly PortAddress[];
 }
+
+/** As long as a wake-up takes: who sleeps earlier may pay more for it than the time that it spared. */
+const DEFAULT_SPIN_MS = 0.02;
 
 const OPTIONS = ['bufferSize', 'history', 'maxBorrowed'] as const;
 
@@ -99,13 +114,21 @@ abstract class Receiver implements SampleReceiver {
     return samples;
   }
 
-  receiveBlocking({ timeoutMs = Number.POSITIVE_INFINITY }: { readonly timeoutMs?: number } = {}) {
-    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
-      throw invalidArgument('timeoutMs', 'be a number of milliseconds from 0 to Infinity', timeoutMs);
+  receiveBlocking({ timeoutMs = Number.POSITIVE_INFINITY, spinMs = DEFAULT_SPIN_MS }: BlockingOptions = {}) {
+    if (!isDuration(timeoutMs)) throw invalidDuration('timeoutMs', timeoutMs);
+    if (!isDuration(spinMs)) throw invalidDuration('spinMs', spinMs);
     this.pause();
-    const sample = this.engine.receiveBlocking(timeoutMs);
+    const sample = this.engine.receiveBlocking(timeoutMs, spinMs);
     return sample === undefined ? undefined : this.show(sample);
   }
+}
+
+function isDuration(ms: unknown): boolean {
+  return typeof ms === 'number' && ms >= 0;
+}
+
+function invalidDuration(what: string, ms: unknown): Error {
+  return invalidArgument(what, 'be a number of milliseconds from 0 to Infinity', ms);
 }
 
 /** Shows the objects themselves. */
