@@ -10,10 +10,12 @@ export class CompletionWriter {
   readonly #words: Int32Array;
   readonly #tailAt: number;
   readonly #mask: number;
-  #tail = 0;
+  #tail: number;
 
-  constructor(words: Int32Array, shape: ChannelShape) {
+  /** `start`: the position in the ring, which tests put close to the wrap. */
+  constructor(words: Int32Array, shape: ChannelShape, start = 0) {
     this.#words = words;
+    this.#tail = start;
     this.#tailAt = completionTailAt(shape) / WORD_BYTES;
     this.#mask = shape.completionCells - 1;
   }
@@ -34,12 +36,15 @@ export class CompletionReader {
   readonly #tailAt: number;
   readonly #cells: number;
   readonly #slots: number;
-  #head = 0;
+  #head: number;
   /** The tail as it was last seen. */
-  #tail = 0;
+  #tail: number;
 
-  constructor(words: Int32Array, shape: ChannelShape, slots: number) {
+  /** `start`: as for {@link CompletionWriter}. */
+  constructor(words: Int32Array, shape: ChannelShape, slots: number, start = 0) {
     this.#words = words;
+    this.#head = start;
+    this.#tail = start;
     this.#tailAt = completionTailAt(shape) / WORD_BYTES;
     this.#cells = shape.completionCells;
     this.#slots = slots;

@@ -28,15 +28,18 @@ export class SubmissionWriter {
   readonly #mask: number;
   /** What is at which position: this, and not the ring, decides which slot comes back. */
   readonly #sent: Int32Array;
-  #tail = 0;
+  #tail: number;
   /** The head as it was last seen: it only moves on, so that there is at least as much room as this says. */
-  #head = 0;
+  #head: number;
 
-  constructor(words: Int32Array, cells: number, limit: number) {
+  /** `start`: where both positions are in the ring, which tests put close to the wrap. */
+  constructor(words: Int32Array, cells: number, limit: number, start = 0) {
     this.#words = words;
     this.#mask = cells - 1;
     this.limit = limit;
     this.#sent = new Int32Array(cells);
+    this.#tail = start;
+    this.#head = start;
   }
 
   /** Samples in the ring, by the head that was last seen. */

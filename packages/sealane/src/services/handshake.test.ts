@@ -1,0 +1,167 @@
+/** The packets of the handshake: what is encoded is decoded, and whatever else comes is refused as what it is. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { isSealaneError } from '../base/errors.js';
+import { HANDSHAKE_MAX_REFUSE_BYTES } from '../shm/layout.js';
+import { MAX_SLOTS } from '../shm/outcome.js';
+import {
+  type ConnectAccepted,
+  type ConnectRequest,
+  decodeAnswer,
+  decodeConnect,
+  encodeAccepted,
+  encodeConnect,
+  encodeRefused,
+  type RefusalReason,
+} from './handshake.js';
+
+const hex = (digits: number) =>
+  fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: digits, maxLength: digits });
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const samples = fc.integer({ min: 1, max: 65_536 });
+
+const requests: fc.Arbitrary<ConnectRequest> = fc.record(
+  {
+    service: hex(20),
+    publisher: u32,
+    node: hex(16),
+    subscriber: u32,
+    bufferSize: samples,
+    maxBorrowed: samples,
+    history: fc.integer({ min: 0, max: 65_536 }),
+  },
+  { noNullPrototype: true },
+);
+
+const cells = (most: number) => fc.integer({ min: 0, max: Math.log2(most) }).map((power) => 2 ** power);
+
+const accepted: fc.Arbitrary<ConnectAccepted> = fc
+  .record({
+    slots: fc.integer({ min: 1, max: MAX_SLOTS }),
+    userHeaderBytes: fc.integer({ min: 0, max: 65_536 }),
+    padding: fc.integer({ min: 0, max: 4_096 }),
+    maxBytes: fc.integer({ min: 0, max: 2 ** 39 }),
+    submissionCells: cells(65_536),
+    completionCells: cells(2 * MAX_SLOTS),
+  })
+  .map(({ slots, userHeaderBytes, padding, maxBytes, submissionCells, completionCells }) => {
+    const payloadOffset = 64 + userHeaderBytes + padding;
+    const strideBytes = Math.ceil((payloadOffset + maxBytes) / 8) * 8;
+    const shape = { slots, userHeaderBytes, payloadOffset, maxBytes, strideBytes };
+    return { type: 'accepted', shape, submissionCells, completionCells };
+  });
+
+/** Of one to four bytes. */
+const characters = fc.constantFrom('a', '\0', 'é', '€', '😀');
+
+const reasons = fc.constantFrom<RefusalReason>(
+  ...(['no-port', 'untrusted', 'too-many', 'own-process', 'exhausted', 'bad-request'] as const),
+);
+
+const packets: fc.Arbitrary<Uint8Array> = fc.oneof(
+  requests.map(encodeConnect),
+  accepted.map(encodeAccepted),
+  fc.tuple(reasons, fc.string()).map(([reason, text]) => encodeRefused(reason, text)),
+);
+
+/** Decodes, or throws what a peer's packet may cause. Returns whether it was decoded. */
+function decodes(decode: (packet: Uint8Array) => unknown, packet: Uint8Array): boolean {
+  try {
+    decode(packet);
+    return true;
+  } catch (error) {
+    const expected =
+      isSealaneError(error, 'ERR_SEALANE_PROTOCOL') || isSealaneError(error, 'ERR_SEALANE_VERSION_MISMATCH');
+    if (!expected) throw error;
+    return false;
+  }
+}
+
+test('a request is decoded as it was encoded', () => {
+  fc.assert(
+    fc.property(requests, (request) => assert.deepEqual(decodeConnect(encodeConnect(request)), request)),
+  );
+});
+
+test('an acceptance is decoded as it was encoded', () => {
+  fc.assert(
+    fc.property(accepted, (answer) => assert.deepEqual(decodeAnswer(encodeAccepted(answer)), answer)),
+  );
+});
+
+test('a refusal is decoded as it was encoded, its text cut at a whole character', () => {
+  fc.assert(
+    fc.property(reasons, fc.string({ unit: characters, maxLength: 400 }), (reason, text) => {
+      const packet = encodeRefused(reason, text);
+      assert.ok(packet.length <= HANDSHAKE_MAX_REFUSE_BYTES);
+      const answer = decodeAnswer(packet);
+      assert.ok(answer.type === 'refused' && answer.reason === reason);
+      assert.ok(text.startsWith(answer.text));
+      if (Buffer.byteLength(text) <= 512) assert.equal(answer.text, text);
+    }),
+  );
+});
+
+test('no part of a packet is decoded', () => {
+  fc.assert(
+    fc.property(packets, (packet) => {
+      for (let length = 0; length < packet.length; length++)
+        for (const decode of [decodeConnect, decodeAnswer])
+          assert.equal(decodes(decode, packet.subarray(0, length)), false, `${length} bytes`);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a packet with anything changed is decoded within its ranges, or refused', () => {
+  fc.assert(
+    fc.property(packets, fc.nat(), fc.integer({ min: 1, max: 255 }), (packet, at, bits) => {
+      const changed = Uint8Array.from(packet);
+      const index = at % packet.length;
+      changed[index] = (changed[index] ?? 0) ^ bits;
+      for (const decode of [decodeConnect, decodeAnswer])
+        if (index < 6) assert.equal(decodes(decode, changed), false);
+        else decodes(decode, changed);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('whatever is decoded keeps its bounds', () => {
+  const sized = fc
+    .constantFrom(64, 16, 17, 528)
+    .chain((length) => fc.uint8Array({ minLength: length, maxLength: length }));
+  fc.assert(
+    fc.property(sized, fc.constantFrom(1, 2, 3), (packet, type) => {
+      packet.set([83, 76, 83, 86, 1, 0, type, 0]);
+      if (decodes(decodeConnect, packet)) checkRequest(decodeConnect(packet));
+      if (decodes(decodeAnswer, packet)) checkAnswer(decodeAnswer(packet));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+function checkRequest({ bufferSize, maxBorrowed, history }: ConnectRequest): void {
+  assert.ok(bufferSize >= 1 && bufferSize <= 65_536);
+  assert.ok(maxBorrowed >= 1 && maxBorrowed <= 65_536);
+  assert.ok(history >= 0 && history <= 65_536);
+}
+
+function checkAnswer(answer: ReturnType<typeof decodeAnswer>): void {
+  if (answer.type === 'refused') return;
+  const { slots, payloadOffset, maxBytes, strideBytes, userHeaderBytes } = answer.shape;
+  assert.ok(slots >= 1 && slots <= MAX_SLOTS);
+  assert.ok(64 + userHeaderBytes <= payloadOffset && payloadOffset + maxBytes <= strideBytes);
+  assert.ok(Number.isSafeInteger(slots * strideBytes));
+}
+
+test('a packet of another version is refused as that', () => {
+  fc.assert(
+    fc.property(packets, fc.integer({ min: 2, max: 65_535 }), (packet, version) => {
+      new DataView(packet.buffer, packet.byteOffset).setUint16(4, version, true);
+      assert.throws(() => decodeConnect(packet), { code: 'ERR_SEALANE_VERSION_MISMATCH' });
+      assert.throws(() => decodeAnswer(packet), { code: 'ERR_SEALANE_VERSION_MISMATCH' });
+    }),
+  );
+});
