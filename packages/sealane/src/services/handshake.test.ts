@@ -44,12 +44,13 @@ const accepted: fc.Arbitrary<ConnectAccepted> = fc
     maxBytes: fc.integer({ min: 0, max: 2 ** 39 }),
     submissionCells: cells(65_536),
     completionCells: cells(2 * MAX_SLOTS),
+    sequenceBefore: fc.maxSafeNat(),
   })
-  .map(({ slots, userHeaderBytes, padding, maxBytes, submissionCells, completionCells }) => {
+  .map(({ slots, userHeaderBytes, padding, maxBytes, ...rest }) => {
     const payloadOffset = 64 + userHeaderBytes + padding;
     const strideBytes = Math.ceil((payloadOffset + maxBytes) / 8) * 8;
     const shape = { slots, userHeaderBytes, payloadOffset, maxBytes, strideBytes };
-    return { type: 'accepted', shape, submissionCells, completionCells };
+    return { type: 'accepted', shape, ...rest };
   });
 
 /** Of one to four bytes. */

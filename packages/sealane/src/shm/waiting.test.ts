@@ -11,7 +11,7 @@ class Encounter {
   wokeIt = false;
   wakeComes = false;
   readonly sleeper = [
-    () => beginWaiting(this.words, SUBSCRIBER_WAITING),
+    () => beginWaiting(this.words, SUBSCRIBER_WAITING, 1),
     () => {
       this.sawIt = this.#done;
     },
@@ -24,7 +24,7 @@ class Encounter {
       this.#done = true;
     },
     () => {
-      this.wokeIt = mustWake(this.words, SUBSCRIBER_WAITING);
+      this.wokeIt = mustWake(this.words, SUBSCRIBER_WAITING, 0);
     },
   ];
 }
@@ -53,16 +53,24 @@ test('who sleeps without having seen it is woken, and who has seen it knows whet
 
 test('one sleep is woken once', () => {
   const words = new Int32Array(SUBSCRIBER_WAITING + 1);
-  assert.equal(mustWake(words, SUBSCRIBER_WAITING), false);
-  beginWaiting(words, SUBSCRIBER_WAITING);
-  assert.equal(mustWake(words, SUBSCRIBER_WAITING), true);
-  assert.equal(mustWake(words, SUBSCRIBER_WAITING), false);
+  assert.equal(mustWake(words, SUBSCRIBER_WAITING, 0), false);
+  beginWaiting(words, SUBSCRIBER_WAITING, 1);
+  assert.equal(mustWake(words, SUBSCRIBER_WAITING, 0), true);
+  assert.equal(mustWake(words, SUBSCRIBER_WAITING, 0), false);
   assert.equal(endWaiting(words, SUBSCRIBER_WAITING), false);
 });
 
 test('who takes it back in time is not woken', () => {
   const words = new Int32Array(SUBSCRIBER_WAITING + 1);
-  beginWaiting(words, SUBSCRIBER_WAITING);
+  beginWaiting(words, SUBSCRIBER_WAITING, 1);
   assert.equal(endWaiting(words, SUBSCRIBER_WAITING), true);
-  assert.equal(mustWake(words, SUBSCRIBER_WAITING), false);
+  assert.equal(mustWake(words, SUBSCRIBER_WAITING, 0), false);
+});
+
+test('who waits for fewer samples than are left is not woken before', () => {
+  const words = new Int32Array(SUBSCRIBER_WAITING + 1);
+  beginWaiting(words, SUBSCRIBER_WAITING, 2);
+  assert.equal(mustWake(words, SUBSCRIBER_WAITING, 3), false);
+  assert.equal(mustWake(words, SUBSCRIBER_WAITING, 2), false);
+  assert.equal(mustWake(words, SUBSCRIBER_WAITING, 1), true);
 });
