@@ -19,11 +19,14 @@ export const ARCHITECTURES = {
   x64: {
     machine: 'x86_64',
     debian: 'amd64',
+    flags: [],
     crossPackages: ['gcc-x86-64-linux-gnu', 'libc6-dev-amd64-cross'],
   },
   arm64: {
     machine: 'aarch64',
     debian: 'arm64',
+    // Else atomic operations ask at run time what the processor has, by a function that musl lacks.
+    flags: ['-mno-outline-atomics'],
     crossPackages: ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross'],
   },
 };
@@ -53,6 +56,11 @@ export function nativeTarget() {
  * fetched when `offline`.
  */
 export function toolchain(target, { offline = false } = {}) {
+  const { flags, ...rest } = librariesFor(target, offline);
+  return { ...rest, flags: [...ARCHITECTURES[target.arch].flags, ...flags] };
+}
+
+function librariesFor(target, offline) {
   const native = nativeTarget();
   if (target.name === native.name) return { compiler: nativeCompiler(), flags: [] };
   const compiler = target.arch === native.arch ? nativeCompiler() : crossCompiler(target.arch);
