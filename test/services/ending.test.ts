@@ -104,3 +104,20 @@ test('samples that are held when their subscriber is closed end with it, and the
   }
   assert.equal(subscriber.figures.borrowed, 0);
 });
+
+for (const action of ['wait', 'drop', 'retry'] as const)
+  test(`a publisher that its own handler closes and that then is to ${action} reaches nobody any more`, async (t) => {
+    const { ours, theirs } = await freshService(t, { bufferSize: 1, overflow: false });
+    const subscriber = await ours.subscriber();
+    const closing = () => {
+      publisher.close();
+      return action;
+    };
+    const publisher = await theirs.publisher({ whenFull: closing });
+    await publisher.connected();
+    await subscriber.connected();
+    publisher.sendCopy(Uint8Array.of(1));
+    assert.equal(await publisher.loan(1).sendAsync(), 0);
+    assert.throws(() => publisher.loan(1), { code: 'ERR_SEALANE_CLOSED' });
+    assert.equal((await subscriber.next()).bytes[0], 1);
+  });

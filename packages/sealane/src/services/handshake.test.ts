@@ -46,11 +46,11 @@ const accepted: fc.Arbitrary<ConnectAccepted> = fc
     completionCells: cells(2 * MAX_SLOTS),
     sequenceBefore: fc.maxSafeNat(),
   })
-  .map(({ slots, userHeaderBytes, padding, maxBytes, ...rest }) => {
+  .map(({ slots, userHeaderBytes, padding, maxBytes, ...others }) => {
     const payloadOffset = 64 + userHeaderBytes + padding;
     const strideBytes = Math.ceil((payloadOffset + maxBytes) / 8) * 8;
     const shape = { slots, userHeaderBytes, payloadOffset, maxBytes, strideBytes };
-    return { type: 'accepted', shape, ...rest };
+    return { type: 'accepted', shape, ...others };
   });
 
 /** Of one to four bytes. */

@@ -261,6 +261,8 @@ export class PublisherPort implements Lender {
     const decision = new FullDecision(this.#options.whenFull, outlet.peer);
     while (outlet.lie === undefined && !outlet.closed) {
       const action = decision.next();
+      // A handler may close the publisher.
+      if (outlet.closed) return false;
       if (action === 'drop') return this.#drop(outlet);
       if (action === 'fail') throw fullError(outlet);
       if (action === 'wait') this.#block(outlet);
@@ -300,6 +302,8 @@ export class PublisherPort implements Lender {
     const decision = new FullDecision(this.#options.whenFull, outlet.peer);
     while (outlet.lie === undefined && !outlet.closed) {
       const action = decision.next();
+      // A handler may close the publisher.
+      if (outlet.closed) return false;
       if (action === 'drop') return this.#drop(outlet);
       if (action === 'fail') throw fullError(outlet);
       await (action === 'wait'

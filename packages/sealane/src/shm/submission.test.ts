@@ -49,10 +49,18 @@ class Model {
     const { writer, reader } = this.#pair;
     if (step === 'publish') this.#publish();
     else if (step === 'overflow') this.#overflow();
-    else if (step === 'take') assert.equal(reader.take(), this.#queue.shift() ?? NONE);
+    else if (step === 'take') this.#take();
     else if (step === 'take back') this.#takeBack();
     else assert.equal(writer.look(), this.#queue.length < this.limit ? NONE : FULL);
     assert.equal(reader.ready, this.#queue.length > 0);
+  }
+
+  #take(): void {
+    const { reader } = this.#pair;
+    const slot = this.#queue.shift() ?? NONE;
+    assert.equal(reader.take(), slot);
+    // Known is what was there when the reader last looked at the tail.
+    if (slot !== NONE) assert.ok(reader.left >= 0 && reader.left <= this.#queue.length);
   }
 
   #publish(): void {
