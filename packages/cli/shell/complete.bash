@@ -21,14 +21,16 @@ _sealane_split() {
   done
 }
 
-# Finds the command, how many arguments it has, the option that waits for its value, and the options that lead to the broker.
+# Finds the command, how many arguments it has, the option that waits for its value, and the options that lead to the broker or domain.
 _sealane_walk() {
   local i word plain kind choices
   for ((i = 1; i < ${#words[@]} - 1; i++)); do
     _sealane_plain "${words[i]}"
     word=$plain
     if [[ -n $pending ]]; then
-      [[ $pending == --socket || $pending == --job-id ]] && context+=("$pending" "$word")
+      case $pending in
+        --socket | --job-id | --domain | --directory) context+=("$pending" "$word") ;;
+      esac
       pending=
     elif [[ -n $ended || $word != -?* ]]; then
       if [[ $position == 0 && -z $ended ]] && _sealane_is_command "$path $word"; then
@@ -38,7 +40,7 @@ _sealane_walk() {
       fi
     elif [[ $word == -- ]]; then
       ended=1
-    elif [[ $word == --socket=* || $word == --job-id=* ]]; then
+    elif [[ $word == --socket=* || $word == --job-id=* || $word == --domain=* || $word == --directory=* ]]; then
       context+=("$word")
     else
       _sealane_value "$path $word"
@@ -73,10 +75,10 @@ _sealane_complete() {
     program)
       while IFS= read -r word; do COMPREPLY+=("${word:drop}"); done < <(compgen -c -- "$plain")
       ;;
-    object)
+    object | service | node)
       while IFS= read -r word; do
         _sealane_offer "$word"
-      done < <(command "${words[0]}" ${context[@]+"${context[@]}"} __objects 2>/dev/null)
+      done < <(command "${words[0]}" ${context[@]+"${context[@]}"} "__${1}s" 2>/dev/null)
       ;;
     choice)
       for word in $2; do _sealane_offer "$word"; done

@@ -41,17 +41,17 @@ function __sealane_at
     end
 end
 
-# The targets that there are, of the broker and the job that the line names.
-function __sealane_objects
+# The names that there are, of the broker and the job, or of the domain, that the line names; the argument is what lists them.
+function __sealane_names
     set -l words (commandline -opc)
     set -l context
     for i in (seq 2 (count $words))
         switch $words[$i]
-            case --socket --job-id
+            case --socket --job-id --domain --directory
                 set -a context $words[$i] $words[(math $i + 1)]
-            case '--socket=*' '--job-id=*'
+            case '--socket=*' '--job-id=*' '--domain=*' '--directory=*'
                 set -a context $words[$i]
         end
     end
-    command $words[1] $context __objects 2>/dev/null
+    command $words[1] $context $argv[1] 2>/dev/null
 end

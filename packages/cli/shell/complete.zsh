@@ -1,19 +1,20 @@
 # What `sealane completion zsh` adds to the functions that it makes from the commands. Works both sourced and from a directory in
 # $fpath, as `_sealane`. Names that a broker lists are added as they are: nothing of them is expanded.
 
-# The targets that there are, of the broker and the job that the line names.
-_sealane_objects() {
-  local -a context objects expl
+# The names that there are, of the broker and the job, or of the domain, that the line names; the argument is their kind.
+_sealane_names() {
+  local -a context names expl
+  local kind=$1
   local i
   for ((i = 2; i < $#_sealane_line; i++)); do
     case $_sealane_line[i] in
-      --socket | --job-id) context+=("$_sealane_line[i]" "$_sealane_line[i + 1]") ;;
-      --socket=* | --job-id=*) context+=("$_sealane_line[i]") ;;
+      --socket | --job-id | --domain | --directory) context+=("$_sealane_line[i]" "$_sealane_line[i + 1]") ;;
+      --socket=* | --job-id=* | --domain=* | --directory=*) context+=("$_sealane_line[i]") ;;
     esac
   done
-  objects=("${(@f)$(command $_sealane_line[1] "${(@)context}" __objects 2>/dev/null)}")
-  objects=("${(@)objects:#}")
-  _wanted objects expl object compadd -a - objects
+  names=("${(@f)$(command $_sealane_line[1] "${(@)context}" __${kind}s 2>/dev/null)}")
+  names=("${(@)names:#}")
+  _wanted ${kind}s expl $kind compadd -a - names
 }
 
 _sealane() {

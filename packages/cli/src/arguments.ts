@@ -9,6 +9,7 @@ import { parseDuration, parseSize } from './terminal/units.js';
 /** The library's limits, once more: this file is loaded before the library. */
 export const MAX_NAME_BYTES = 65_536;
 export const MAX_JOB_BYTES = 256;
+const MAX_SERVICE_NAME_BYTES = 256;
 const MAX_DURATION_MS = 2_147_483_647;
 
 /** A parser for the value of one option, as commander calls it. */
@@ -68,6 +69,20 @@ export function text(option: string): OptionParser<string> {
   return (value) => checked(option, value, value === '' ? undefined : value, 'some text');
 }
 
+/** The name of a service. */
+export function serviceName(value: string): string {
+  if (value === '') throw usageError('the service is empty', 'give the name of a service');
+  return checkLength('service name', value, MAX_SERVICE_NAME_BYTES);
+}
+
+/** A number above 0, also with a fraction. */
+export function positive(option: string): OptionParser<number> {
+  return (text) => {
+    const value = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    return checked(option, text, value > 0 && value < 1e9 ? value : undefined, 'a number above 0');
+  };
+}
+
 /** The name of an object. */
 export function objectName(option: string): OptionParser<string> {
   return (value) => checkLength('object name', text(option)(value, undefined), MAX_NAME_BYTES);
@@ -98,6 +113,16 @@ export function metadata(option: string): OptionParser<Record<string, string>> {
     if (split < 1) throw invalid(option, pair, 'KEY=VALUE');
     if (Object.hasOwn(previous, key)) throw invalid(option, pair, `each key once; ${key} was given before`);
     previous[key] = pair.slice(split + 1);
+    return previous;
+  };
+}
+
+/** `key=value` or `key`, collected: the value that an attribute must have, or true if any will do. */
+export function attributes(option: string): OptionParser<Record<string, string | true>> {
+  return (pair, previous = Object.create(null)) => {
+    const [key = '', ...rest] = pair.split('=');
+    if (key === '') throw invalid(option, pair, 'KEY or KEY=VALUE');
+    previous[key] = pair === key ? true : rest.join('=');
     return previous;
   };
 }

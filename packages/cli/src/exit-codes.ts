@@ -30,7 +30,7 @@ export const EXIT_CODE_TABLE: readonly (readonly [code: number, meaning: string]
   [EXIT.ok, 'success'],
   [EXIT.failure, 'failure that no other code names; doctor: something essential is missing'],
   [EXIT.usage, 'wrong usage: an unknown option, a missing argument, a value out of range'],
-  [EXIT.notFound, 'no such object, or none that this job may see'],
+  [EXIT.notFound, 'no such object, or none that this job may see; no such service or node'],
   [EXIT.accessDenied, 'access denied, or a socket, directory or policy file that is not to be trusted'],
   [EXIT.noBroker, 'no broker, or the connection to it was lost'],
   [EXIT.limit, 'a limit would be exceeded, or descriptors or memory are used up'],

@@ -3,7 +3,7 @@
  * The `sealane` command: runs one command and turns its end into an exit code. Loads commander and the option
  * tables only; each command loads its own module, and with it the library, when it runs.
  */
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { EXIT } from './exit-codes.js';
 import {
   type CommandError,
@@ -31,11 +31,24 @@ async function run(words: readonly string[]): Promise<number> {
     await program.parseAsync(words, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.ok;
   } catch (error) {
-    const command = flags.find((word) => program.commands.some((known) => known.name() === word));
+    const command = commandIn(program, flags);
     return fail(terminal, error, { command, socket: program.opts<{ socket?: string }>().socket });
   } finally {
     await terminal.flush();
   }
+}
+
+/** The command that the words name, with what leads to it: `service list`. Undefined: none. */
+function commandIn(program: Command, words: readonly string[]): string | undefined {
+  const path: string[] = [];
+  let current = program;
+  for (const word of words) {
+    const child = current.commands.find((known) => known.name() === word);
+    if (child === undefined) continue;
+    path.push(word);
+    current = child;
+  }
+  return path.length === 0 ? undefined : path.join(' ');
 }
 
 function fail(terminal: Terminal, error: unknown, context: CommandContext): number {

@@ -4,13 +4,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { Argument, Command, type Help, Option } from 'commander';
+import { runs } from './action.js';
 import { collect, count, digest, duration, job, metadata, objectName, size, text } from './arguments.js';
 import { BROKER_LIMITS } from './broker-limits.js';
 import { EXIT_CODE_TABLE } from './exit-codes.js';
+import { addMessaging } from './messaging/tree.js';
 import type { Terminal } from './terminal/terminal.js';
-
-/** A function of src/commands: the command's own arguments, all options, and where to print. */
-type Run<A extends unknown[], O> = (...parameters: [...A, O, Terminal]) => Promise<void>;
 
 /** The shells that `sealane completion` knows. */
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -46,6 +45,7 @@ export function createProgram(terminal: Terminal): Command {
   addLookups(program, terminal);
   addWatch(program, terminal);
   addPolicy(program, terminal);
+  addMessaging(program, terminal);
   addTools(program, terminal);
   addShellTools(program, terminal);
   return program;
@@ -100,20 +100,6 @@ function closingHelp({ out }: Terminal): string {
     '  sealane put model.bin            # prints the id',
     '  sealane get model.bin -o copy.bin',
   ].join('\n');
-}
-
-/** Wires an action to a function of a module that is loaded only now. */
-function runs<A extends unknown[], O>(
-  command: Command,
-  terminal: Terminal,
-  load: () => Promise<Run<A, O>>,
-): Command {
-  return command.action(async (...parameters: unknown[]) => {
-    // Commander appends the options and the command; the options of the program are wanted too.
-    const own = parameters.slice(0, -2) as A;
-    const run = await load();
-    await run(...own, command.optsWithGlobals() as O, terminal);
-  });
 }
 
 function jobOption(purpose: string): Option {

@@ -1,6 +1,6 @@
 /** What the scripts of all shells need to know of a command: its options, which of them take values, words to choose from. */
 import { readFileSync } from 'node:fs';
-import type { CommandEntry, OptionEntry, Value } from '../reference/tree.js';
+import type { CommandEntry, OptionEntry, Value, ValueKind } from '../reference/tree.js';
 
 /** The path of a command as one word of a script: `sealane put`. */
 export function pathOf(entry: CommandEntry): string {
@@ -33,4 +33,9 @@ export function brief(help: string): string {
 /** The part of a script that is the same whatever the commands are. */
 export function machinery(shell: 'bash' | 'zsh' | 'fish'): string {
   return readFileSync(new URL(`../../shell/complete.${shell}`, import.meta.url), 'utf8');
+}
+
+/** Whether the command itself lists the values of a kind, under a hidden name such as `__objects`. */
+export function isListed(kind: ValueKind): kind is 'object' | 'service' | 'node' {
+  return kind === 'object' || kind === 'service' || kind === 'node';
 }

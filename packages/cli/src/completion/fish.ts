@@ -6,7 +6,7 @@ import {
   type OptionEntry,
   type Value,
 } from '../reference/tree.js';
-import { brief, machinery, optionsOf, pathOf, valuesOf } from './facts.js';
+import { brief, isListed, machinery, optionsOf, pathOf, valuesOf } from './facts.js';
 
 /** The script for fish. */
 export function fishScript(program: CommandEntry): string {
@@ -76,7 +76,7 @@ function optionWords({ names, value, help }: OptionEntry): string {
 function sourceWords({ kind, choices }: Value): string[] {
   if (kind === 'choice') return [`-a ${quoted(choices.join(' '))}`];
   if (kind === 'file') return ['-F'];
-  return kind === 'object' ? ["-k -a '(__sealane_objects)'"] : [];
+  return isListed(kind) ? [`-k -a '(__sealane_names __${kind}s)'`] : [];
 }
 
 /** Text between single quotes of fish, in which a backslash escapes. */

@@ -1,6 +1,6 @@
 /** The completion script for zsh: a function for each command, and shell/complete.zsh, which they call. */
 import { type CommandEntry, flatten, type OptionEntry, type Value } from '../reference/tree.js';
-import { brief, machinery, optionsOf, quoted } from './facts.js';
+import { brief, isListed, machinery, optionsOf, quoted } from './facts.js';
 
 /** The script for zsh. */
 export function zshScript(program: CommandEntry): string {
@@ -90,7 +90,7 @@ function dispatch(entry: CommandEntry): string[] {
 function action({ kind, choices }: Value): string {
   if (kind === 'choice') return `(${choices.join(' ')})`;
   if (kind === 'file') return '_files';
-  return kind === 'object' ? '_sealane_objects' : ' ';
+  return isListed(kind) ? `_sealane_names ${kind}` : ' ';
 }
 
 function firstSentence(summary: string): string {

@@ -7,9 +7,10 @@ import {
   type OptionEntry,
   type Value,
 } from '../reference/tree.js';
+import type { CommandTexts } from './command-texts.js';
 import { POLICY_FILE } from './policy-file.js';
 import { type Block, bold, escapeText, italic, type Page, renderPage, type Section } from './roff.js';
-import { type CommandTexts, ENVIRONMENT, FILES, OVERVIEW, REVISED, TEXTS } from './texts.js';
+import { ENVIRONMENT, FILES, OVERVIEW, REVISED, TEXTS } from './texts.js';
 
 /** All pages as roff, by the name of their file: `sealane-put.1`. */
 export function renderManual(program: CommandEntry, version: string): Map<string, string> {

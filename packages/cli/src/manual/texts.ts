@@ -1,22 +1,12 @@
 /**
  * What manual pages say beyond the help: explanations and examples, by command. A command that is not here has a page all the same.
  */
+import type { CommandTexts } from './command-texts.js';
+import { MESSAGING_TEXTS } from './messaging-texts.js';
 import { type Block, bold, italic, type Section } from './roff.js';
 
 /** When these texts were last gone through; the date on every page. */
 export const REVISED = '2026-11-21';
-
-/** What is written by hand for a command. */
-export interface CommandTexts {
-  /** Follows the summary. */
-  readonly description?: readonly Block[];
-  /** Stand before the exit status. */
-  readonly sections?: readonly Section[];
-  /** What the program may return, where that is not said for all commands. */
-  readonly exitStatus?: string;
-  readonly examples?: readonly string[];
-  readonly seeAlso?: readonly string[];
-}
 
 const TARGETS: Block = {
   paragraph:
@@ -208,6 +198,7 @@ export const TEXTS: Readonly<Record<string, CommandTexts>> = {
     ],
     seeAlso: ['sealane-policy(5)', 'sealane-broker(1)'],
   },
+  ...MESSAGING_TEXTS,
   demo: {
     description: [
       {

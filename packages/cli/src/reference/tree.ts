@@ -5,10 +5,10 @@
 import type { Argument, Command, Option } from 'commander';
 
 /**
- * What a value is, as far as a shell can help with it: a path, the name of an object, a program, one of a few words, or something
+ * What a value is, as far as a shell can help with it: a path, the name of an object, service or node, a program, one of a few words, or something
  * that only its user knows.
  */
-export type ValueKind = 'file' | 'object' | 'program' | 'choice' | 'text';
+export type ValueKind = 'file' | 'object' | 'service' | 'node' | 'program' | 'choice' | 'text';
 
 /** A value that an option takes, or an argument. */
 export interface Value {
@@ -57,6 +57,8 @@ const KINDS: Readonly<Record<string, ValueKind>> = {
   output: 'file',
   target: 'object',
   pattern: 'object',
+  service: 'service',
+  node: 'node',
   command: 'program',
 };
 

@@ -78,6 +78,7 @@ export class Terminal {
   readonly #environment: NodeJS.ProcessEnv;
   #out: Screen | undefined;
   #err: Screen | undefined;
+  #abandoned = false;
 
   constructor(options: TerminalOptions, environment: NodeJS.ProcessEnv = process.env) {
     this.json = options.json;
@@ -110,7 +111,12 @@ export class Terminal {
 
   /** Resolves when everything printed so far has left this process. */
   async flush(): Promise<void> {
-    await this.#out?.flush();
+    if (!this.#abandoned) await this.#out?.flush();
+  }
+
+  /** What was printed and not read by now is lost: for a command that was interrupted and whose reader stalls. */
+  abandon(): void {
+    this.#abandoned = true;
   }
 
   #open(stream: NodeJS.WriteStream, onError: (error: NodeJS.ErrnoException) => void): Screen {

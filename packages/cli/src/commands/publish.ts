@@ -1,0 +1,208 @@
+/** `sealane service publish`: standard input or a file as samples of a service. Owns its publisher for as long as it runs. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type FullAction, type Loan, latest, type Publisher, type ServiceOptions } from 'sealane';
+import { usageError } from '../failure.js';
+import type { Interrupt } from '../interrupt.js';
+import { type Input, openInput } from '../messaging/input.js';
+import { type DomainOptions, Turns, tooLate, withNode, withTimeout } from '../messaging/participate.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { formatBytes, formatCount, formatDuration } from '../terminal/units.js';
+
+/** Options of which the library knows the meaning. */
+const SETTINGS = [
+  ...(['maxBytes', 'alignment', 'maxPublishers', 'maxSubscribers', 'maxNodes'] as const),
+  ...(['bufferSize', 'history', 'maxBorrowed', 'maxLoaned', 'overflow'] as const),
+];
+
+export interface PublishOptions
+  extends DomainOptions,
+    Partial<Record<Exclude<(typeof SETTINGS)[number], 'overflow'>, number>> {
+  file?: string;
+  lines?: boolean;
+  size?: number;
+  count?: number;
+  rate?: number;
+  waitSubscribers?: number;
+  /** Milliseconds. */
+  timeout?: number;
+  stay?: boolean;
+  whenFull?: FullAction;
+  /** false: `--no-overflow`; undefined: as the service has it. */
+  overflow?: boolean;
+  latest?: boolean;
+  attribute?: Record<string, string>;
+}
+
+/** Publishes until the input, or `--count`, is used up. */
+export async function runPublish(name: string, options: PublishOptions, terminal: Terminal): Promise<void> {
+  checkInput(options);
+  await withNode('sealane service publish', options, async (node, interrupt) => {
+    const { signal } = interrupt;
+    await using input = await openInput(options.file, signal);
+    const whole = await wholeOf(input, options);
+    const settings = settingsOf(options, whole === undefined ? options.size : bytesOf(whole));
+    await using service = await node.service(name).publishSubscribe(settings);
+    await using publisher = await service.publisher({ whenFull: options.whenFull });
+    await waitForSubscribers(publisher, options, signal);
+    const mayBlock = !service.settings.overflow && (options.whenFull ?? 'wait') === 'wait';
+    const outgoing = new Outgoing(publisher, options, mayBlock, signal);
+    if (whole !== undefined) await sendWhole(outgoing, whole);
+    else if (options.size !== undefined) await sendRecords(outgoing, input, options.size);
+    else await sendLines(outgoing, input);
+    report(name, outgoing, terminal);
+    if (options.stay) await stay(interrupt);
+  });
+}
+
+function checkInput({ file, lines, stay, latest, history }: PublishOptions): void {
+  if (file === '') throw usageError('the file name is empty', 'give a FILE, or - for standard input');
+  if (file === undefined && !lines && process.stdin.isTTY)
+    throw usageError('nothing to publish', 'give --file FILE, or --lines to type samples in');
+  if (stay && !latest && !history)
+    throw usageError('--stay keeps nothing without a history', 'add --latest or --history NUMBER');
+}
+
+/** What is stated; else samples are as large as what is published, where that is known. */
+function settingsOf(options: PublishOptions, bytes: number | undefined): ServiceOptions {
+  const stated = SETTINGS.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]]));
+  return {
+    ...(bytes === undefined ? {} : { maxBytes: Math.max(1, bytes) }),
+    ...(options.latest ? latest : {}),
+    ...Object.fromEntries(stated),
+    ...(options.attribute === undefined ? {} : { attributes: options.attribute }),
+  };
+}
+
+/** A file whose size is known and that is sent once is read into the sample; all else that is one sample is read before. */
+async function wholeOf(input: Input, options: PublishOptions): Promise<Buffer | FileWhole | undefined> {
+  if (options.lines || options.size !== undefined) return undefined;
+  const once = (options.count ?? (options.rate === undefined ? 1 : 2)) === 1;
+  if (once && input.knownBytes !== undefined) return { input, bytes: input.knownBytes };
+  const content = await input.rest();
+  if (content.length === 0 && options.file === undefined)
+    throw usageError(
+      'nothing came on standard input',
+      'give --file FILE, or --file - to publish an empty sample',
+    );
+  return content;
+}
+
+/** A file that is one sample. */
+interface FileWhole {
+  readonly input: Input;
+  readonly bytes: number;
+}
+
+function bytesOf(whole: Buffer | FileWhole): number {
+  return Buffer.isBuffer(whole) ? whole.length : whole.bytes;
+}
+
+async function waitForSubscribers(
+  publisher: Publisher,
+  { waitSubscribers: wanted, timeout }: PublishOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (wanted === undefined) return;
+  const late = () => {
+    const there = publisher.figures.subscribers.length;
+    const message = `${formatCount(there, 'subscriber')} of ${wanted} came within ${formatDuration(timeout ?? 0)}`;
+    return tooLate(
+      message,
+      'wait longer with --timeout, or start them with `sealane service subscribe --wait`',
+    );
+  };
+  await withTimeout(signal, timeout, late, (either) => publisher.connected(wanted, { signal: either }));
+}
+
+/** Sends samples, no faster than wanted, and counts them. */
+class Outgoing {
+  readonly publisher: Publisher;
+  samples = 0;
+  bytes = 0;
+  readonly #mayBlock: boolean;
+  readonly #signal: AbortSignal;
+  readonly #most: number;
+  readonly #gapMs: number;
+  readonly #fromMs = performance.now();
+  readonly #turns = new Turns();
+
+  constructor(publisher: Publisher, options: PublishOptions, mayBlock: boolean, signal: AbortSignal) {
+    this.publisher = publisher;
+    this.#mayBlock = mayBlock;
+    this.#signal = signal;
+    const once = options.rate === undefined && !options.lines && options.size === undefined;
+    this.#most = options.count ?? (once ? 1 : Number.POSITIVE_INFINITY);
+    this.#gapMs = options.rate === undefined ? 0 : 1_000 / options.rate;
+  }
+
+  /** Whether `--count` is reached. */
+  get done(): boolean {
+    return this.samples >= this.#most;
+  }
+
+  /** Loans a sample, when its time has come. */
+  async loan(bytes: number): Promise<Loan> {
+    if (this.#turns.due) await this.#turns.give(this.#signal);
+    const aheadMs = this.#fromMs + this.samples * this.#gapMs - performance.now();
+    // Timers count in milliseconds: at higher rates several samples follow each other, and then a pause.
+    if (this.#gapMs > 0 && aheadMs >= 1) await sleep(aheadMs, undefined, { signal: this.#signal });
+    return this.publisher.hot.loan(bytes);
+  }
+
+  /** Sends it. It must not be touched afterwards. */
+  async send(loan: Loan, bytes: number): Promise<void> {
+    if (this.#mayBlock) await loan.sendAsync({ signal: this.#signal });
+    else loan.send();
+    this.samples += 1;
+    this.bytes += bytes;
+  }
+
+  /** Sends a copy. */
+  async copy(content: Uint8Array): Promise<void> {
+    const loan = await this.loan(content.length);
+    loan.bytes.set(content);
+    await this.send(loan, content.length);
+  }
+}
+
+async function sendWhole(outgoing: Outgoing, whole: Buffer | FileWhole): Promise<void> {
+  if (!Buffer.isBuffer(whole)) await sendFilled(outgoing, whole.input, whole.bytes);
+  else while (!outgoing.done) await outgoing.copy(whole);
+}
+
+async function sendRecords(outgoing: Outgoing, input: Input, size: number): Promise<void> {
+  while (!outgoing.done && (await sendFilled(outgoing, input, size)) === size);
+}
+
+/** Fills one sample from the input and sends what came, unless that is nothing. */
+async function sendFilled(outgoing: Outgoing, input: Input, size: number): Promise<number> {
+  const loan = await outgoing.loan(size);
+  const filled = await input.fill(loan.bytes);
+  if (filled === size) await outgoing.send(loan, size);
+  else {
+    const rest = Buffer.from(loan.bytes.subarray(0, filled));
+    loan.release();
+    if (filled > 0) await outgoing.copy(rest);
+  }
+  return filled;
+}
+
+async function sendLines(outgoing: Outgoing, input: Input): Promise<void> {
+  for await (const line of input.lines()) {
+    await outgoing.copy(line);
+    if (outgoing.done) return;
+  }
+}
+
+function report(service: string, { samples, bytes }: Outgoing, terminal: Terminal): void {
+  if (terminal.json) terminal.writeJson({ service, samples, bytes });
+  else if (terminal.err.terminal)
+    terminal.err.line(
+      terminal.err.style.dim(`published ${formatCount(samples, 'sample')}, ${formatBytes(bytes)}`),
+    );
+}
+
+/** Until a signal comes, which ends the command as it always does. */
+async function stay(interrupt: Interrupt): Promise<never> {
+  throw await interrupt.wait();
+}

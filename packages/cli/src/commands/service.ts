@@ -1,0 +1,105 @@
+/** `sealane service list` and `inspect`: what services a domain has, and who is in them. */
+import { type ListedService, listServices, type PortInfo } from 'sealane';
+import { EXIT } from '../exit-codes.js';
+import { CommandError } from '../failure.js';
+import { attributeFacts, coloured, type Fact, optionText, printFacts } from '../messaging/facts.js';
+import { type DomainOptions, domainWords, explained, placeOf } from '../messaging/participate.js';
+import { field } from '../terminal/escape.js';
+import { type Column, renderTable } from '../terminal/table.js';
+import type { Terminal } from '../terminal/terminal.js';
+import { formatBytes } from '../terminal/units.js';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'STATE' },
+  { title: 'NODES', align: 'right' },
+  { title: 'PUBLISHERS', align: 'right' },
+  { title: 'SUBSCRIBERS', align: 'right' },
+  { title: 'SAMPLE', align: 'right' },
+  { title: 'BUFFER', align: 'right' },
+  { title: 'HISTORY', align: 'right' },
+  { title: 'OVERFLOW' },
+  { title: 'PROBLEM', optional: true },
+  { title: 'NAME', flexible: true },
+];
+
+/** Prints a table on a terminal, a line for each service elsewhere, JSON Lines when asked. */
+export async function runServiceList(options: DomainOptions, terminal: Terminal): Promise<void> {
+  const services = await explained(options, () => listServices(placeOf(options)));
+  if (terminal.json) for (const service of services) terminal.writeJson(service);
+  else if (!terminal.out.terminal) for (const service of services) terminal.out.line(toLine(service));
+  else if (services.length > 0) printTable(services, terminal);
+  else terminal.err.line(terminal.err.style.dim('no services; `sealane service publish NAME` makes one'));
+}
+
+/** Prints what is known about one service. */
+export async function runServiceInspect(
+  name: string,
+  options: DomainOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const services = await explained(options, () => listServices(placeOf(options)));
+  const service = services.find((each) => each.name === name && each.alive);
+  if (service === undefined) {
+    const hint = `\`sealane service list${domainWords(options)}\` shows those that are there`;
+    throw new CommandError('ERR_SEALANE_NO_SERVICE', EXIT.notFound, `no service ${name}`, hint);
+  }
+  if (terminal.json) terminal.writeJson(service);
+  else printFacts(factsOf(service, terminal), terminal);
+}
+
+function stateOf({ alive }: ListedService): string {
+  return alive ? 'alive' : 'dead';
+}
+
+function countOf({ ports }: ListedService, kind: PortInfo['kind']): number {
+  return ports.filter((port) => port.kind === kind).length;
+}
+
+function toLine(service: ListedService): string {
+  return [
+    stateOf(service),
+    `nodes=${service.nodes.length}`,
+    `publishers=${countOf(service, 'publisher')}`,
+    `subscribers=${countOf(service, 'subscriber')}`,
+    service.settings?.maxBytes ?? '-',
+    field(service.name),
+  ].join('\t');
+}
+
+function printTable(services: readonly ListedService[], { out }: Terminal): void {
+  const rows = services.map((service) => {
+    const { settings, problem } = service;
+    const counts = [service.nodes.length, countOf(service, 'publisher'), countOf(service, 'subscriber')];
+    return [
+      ...[stateOf(service), ...counts.map(String)],
+      settings === undefined ? '-' : formatBytes(settings.maxBytes),
+      ...[field(settings?.bufferSize), field(settings?.history)],
+      settings === undefined ? '-' : yesOrNo(settings.overflow),
+      ...[problem === undefined ? '' : field(problem), field(service.name ?? service.folder)],
+    ];
+  });
+  for (const line of renderTable(COLUMNS, rows, out.layout)) out.line(line);
+}
+
+function yesOrNo(value: boolean): string {
+  return value ? 'yes' : 'no';
+}
+
+function factsOf(service: ListedService, { out }: Terminal): Fact[] {
+  const settings = Object.entries(service.settings ?? {});
+  return [
+    ['name', field(service.name)],
+    ['folder', service.folder],
+    ...settings.map(([key, value]): Fact => [`setting.${key}`, String(value)]),
+    ...attributeFacts(service.attributes),
+    ...service.nodes.map(({ id, state, pid }): Fact => {
+      return ['node', [id, coloured(state, out.style), `pid=${field(pid)}`].join('\t')];
+    }),
+    ...service.ports.map(portFact),
+  ];
+}
+
+function portFact({ kind, node, port, pid, options, problem }: PortInfo): Fact {
+  const about = problem === undefined ? optionText(options) : `problem=${field(problem)}`;
+  return [kind, [`${node}:${port}`, `pid=${field(pid)}`, about].join('\t')];
+}

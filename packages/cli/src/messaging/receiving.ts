@@ -1,0 +1,136 @@
+/**
+ * Receiving samples for as long as a command wants them. Owns the subscriber. Samples are shown in place, through objects that are used
+ * again: nothing is copied.
+ */
+import type { PubSubService, Sample, Subscriber } from 'sealane';
+import type { CommandError } from '../failure.js';
+import { formatDuration } from '../terminal/units.js';
+import {
+  type DomainOptions,
+  domainWords,
+  openService,
+  Turns,
+  tooLate,
+  withNode,
+  withTimeout,
+} from './participate.js';
+
+/** Options of every command that subscribes. */
+export interface SubscriptionOptions extends DomainOptions {
+  wait?: boolean;
+  bufferSize?: number;
+  history?: number;
+  attribute?: Record<string, string | true>;
+  /** Milliseconds to wait for the service, and then for each sample. */
+  timeout?: number;
+}
+
+/** When to stop receiving. */
+export interface ReceivingLimits {
+  /** Milliseconds without a sample. */
+  timeout?: number;
+  untilGone?: boolean;
+}
+
+/** A subscription of this command. */
+export interface Subscription {
+  readonly service: PubSubService;
+  readonly subscriber: Subscriber;
+  /** Fires when the command is interrupted. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs `work` with a subscriber of a service that exists, or that comes to exist with `wait`. */
+export async function withSubscription(
+  verb: string,
+  name: string,
+  options: SubscriptionOptions,
+  work: (subscription: Subscription) => Promise<void>,
+): Promise<void> {
+  const { wait, bufferSize, history, attribute } = options;
+  await withNode(`sealane service ${verb}`, options, async (node, { signal }) => {
+    const needs = {
+      ...(bufferSize === undefined ? {} : { bufferSize }),
+      ...(history === undefined ? {} : { history }),
+      attributes: attribute,
+    };
+    await using service = await withTimeout(
+      signal,
+      options.timeout,
+      () => absent(name, options),
+      (either) => openService(node, name, needs, { wait, signal: either }),
+    );
+    await using subscriber = await service.subscriber({ bufferSize, history });
+    await work({ service, subscriber, signal });
+  });
+}
+
+/**
+ * Hands each sample to `use`, and takes it back when that is done; ends when `use` answers true, or as the limits say. Rejects when a
+ * signal fires.
+ */
+export async function receiveAll(
+  { service, subscriber, signal }: Subscription,
+  limits: ReceivingLimits,
+  use: (sample: Sample) => Promise<boolean> | boolean,
+): Promise<void> {
+  const gone = new AbortController();
+  const ends = limits.untilGone ? AbortSignal.any([signal, gone.signal]) : signal;
+  if (limits.untilGone) void abortWhenGone(service, subscriber, gone);
+  const turns = new Turns();
+  for (;;) {
+    const sample =
+      subscriber.hot.receive() ?? (await nextSample(subscriber, ends, gone.signal, limits.timeout));
+    if (sample === undefined) return;
+    try {
+      const done = use(sample);
+      if (done === true || (done !== false && (await done))) return;
+    } finally {
+      sample.release();
+    }
+    if (turns.due) await turns.give(signal);
+  }
+}
+
+/** The next sample; undefined when the publishers are gone and all is received. */
+async function nextSample(
+  subscriber: Subscriber,
+  ends: AbortSignal,
+  gone: AbortSignal,
+  timeoutMs: number | undefined,
+): Promise<Sample | undefined> {
+  if (gone.aborted) return undefined;
+  try {
+    return await withTimeout(
+      ends,
+      timeoutMs,
+      () => silent(timeoutMs ?? 0),
+      (signal) => subscriber.next({ signal }),
+    );
+  } catch (error) {
+    if (gone.aborted) return subscriber.hot.receive();
+    throw error;
+  }
+}
+
+/** A publisher is lost only when all that it sent was received. */
+async function abortWhenGone(
+  service: PubSubService,
+  subscriber: Subscriber,
+  gone: AbortController,
+): Promise<void> {
+  for await (const event of service.events()) {
+    if (event.type !== 'lost' || event.port !== subscriber.port) continue;
+    if (!subscriber.closed && subscriber.figures.publishers.length === 0) gone.abort();
+  }
+}
+
+function absent(name: string, { timeout = 0, ...where }: SubscriptionOptions): CommandError {
+  const message = `no service ${name} appeared within ${formatDuration(timeout)}`;
+  return tooLate(message, `\`sealane service list${domainWords(where)}\` shows those that are there`);
+}
+
+function silent(timeoutMs: number): CommandError {
+  const message = `no sample came within ${formatDuration(timeoutMs)}`;
+  return tooLate(message, 'wait longer with --timeout, or see with `sealane service inspect` who publishes');
+}
