@@ -1,12 +1,17 @@
 // Our side of each measurement. What is not here is not measured: its rows show the peer alone, or are left out.
 import type { Context } from '../../harness/suite.js';
 import type { PingPong, PingPongOptions, StartExchange, Stream, StreamOptions, Turns } from '../sides.js';
+import { measureDiscovery } from './discovery.js';
 import { OurExchange } from './exchange.js';
+import { measureIdle } from './idle.js';
+import { measureScale } from './scale.js';
 import { OurStream } from './stream.js';
 import { OurTurns, startTurns } from './turns.js';
 
 /** A figure that is compared with nothing. */
 export interface OwnFigure {
+  /** What it is called within its measurement, where that has several. */
+  readonly part?: string;
   readonly value: number;
   readonly unit: string;
   readonly more?: Readonly<Record<string, number>>;
@@ -29,11 +34,11 @@ export interface Ours {
   /** Called in the producer's process, which is pinned already; the consumer is to run on the core it is told. */
   readonly exchange?: StartExchange;
   /** Bytes of memory that a service takes that nobody uses. */
-  readonly idle?: (context: Context) => Promise<OwnFigure>;
-  /** Time from the second of two peers' creation until both are connected. */
-  readonly discovery?: (context: Context) => Promise<OwnFigure>;
+  readonly idle?: (context: Context) => Promise<readonly OwnFigure[]>;
+  /** Time from the second of two peers' creation until both are connected: a figure for each order and way of waiting. */
+  readonly discovery?: (context: Context) => Promise<readonly OwnFigure[]>;
   /** 500 services and 100 nodes in one domain. */
-  readonly scale?: (context: Context) => Promise<OwnFigure>;
+  readonly scale?: (context: Context) => Promise<readonly OwnFigure[]>;
 }
 
 export const ours: Ours = {
@@ -41,4 +46,7 @@ export const ours: Ours = {
   wake: (waiting) => startTurns(waiting),
   stream: (options) => OurStream.start(options),
   exchange: (consumers) => OurExchange.start(consumers),
+  idle: measureIdle,
+  discovery: measureDiscovery,
+  scale: measureScale,
 };

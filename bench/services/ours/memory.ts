@@ -1,0 +1,50 @@
+// What a process costs, as the kernel counts it: its share of all memory that it maps, and its descriptors.
+import { readdirSync, readFileSync } from 'node:fs';
+
+export interface Cost {
+  /** Proportional set size: memory that several processes map is divided among them. Memory of memfds included. */
+  readonly pssBytes: number;
+  /** The part of it that is shared memory: slots and rings. */
+  readonly sharedBytes: number;
+  /** Addresses, used or not. */
+  readonly virtualBytes: number;
+  readonly descriptors: number;
+}
+
+const ZERO: Cost = { pssBytes: 0, sharedBytes: 0, virtualBytes: 0, descriptors: 0 };
+
+function bytesIn(text: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN) * 1024;
+}
+
+/** Of this process, after its garbage was collected: start it with --expose-gc. */
+export function ownCost(): Cost {
+  const { gc } = globalThis;
+  if (gc === undefined) throw new Error('start the process with --expose-gc');
+  gc();
+  const rollup = readFileSync('/proc/self/smaps_rollup', 'utf8');
+  return {
+    pssBytes: bytesIn(rollup, 'Pss'),
+    sharedBytes: bytesIn(rollup, 'Pss_Shmem'),
+    virtualBytes: bytesIn(readFileSync('/proc/self/status', 'utf8'), 'VmSize'),
+    descriptors: readdirSync('/proc/self/fd').length,
+  };
+}
+
+function combine(one: Cost, other: Cost, by: (one: number, other: number) => number): Cost {
+  return {
+    pssBytes: by(one.pssBytes, other.pssBytes),
+    sharedBytes: by(one.sharedBytes, other.sharedBytes),
+    virtualBytes: by(one.virtualBytes, other.virtualBytes),
+    descriptors: by(one.descriptors, other.descriptors),
+  };
+}
+
+export function sum(costs: readonly Cost[]): Cost {
+  return costs.reduce((all, cost) => combine(all, cost, (one, other) => one + other), ZERO);
+}
+
+/** What one of `count` things costs that were added between `before` and `after`. */
+export function costOfEach(before: Cost, after: Cost, count: number): Cost {
+  return combine(before, after, (one, other) => (other - one) / count);
+}
