@@ -1,6 +1,6 @@
 // A peer of the services' tests, in a process or a thread of its own: what it does is its role. It says what happens in lines, also
 // while its event loop does not turn.
-import { existsSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { Node, type PubSubService, type Sample, type Subscriber } from 'sealane';
@@ -195,6 +195,24 @@ function takeAndForget(publisher: Awaited<ReturnType<PubSubService['publisher']>
   }
 }
 
+/** A publisher in a process that has one descriptor left: enough to be asked, not to answer. Until it is told something. */
+async function exhausted(): Promise<void> {
+  const { node, service } = await open();
+  await service.publisher();
+  const taken: number[] = [];
+  const lines = told();
+  const line = lines.next();
+  try {
+    while (true) taken.push(openSync('/dev/null', 'r'));
+  } catch {
+    closeSync(taken.pop() ?? -1);
+  }
+  say(node.id);
+  await line;
+  for (const fd of taken) closeSync(fd);
+  await lines.next();
+}
+
 /** Starts workers that never let their event loops turn, then leaves. */
 async function exitWithWorkers(): Promise<void> {
   for (const role of ['busyPoll', 'block', 'sendLoop']) {
@@ -207,7 +225,7 @@ async function exitWithWorkers(): Promise<void> {
 
 const ROLES: Record<string, () => Promise<void>> = {
   ...{ publish, subscribe, busyPoll, slowPoll, block, sendLoop, sendMany, flood },
-  ...{ holdAll, onlyNode, forget, exitWithWorkers },
+  ...{ holdAll, onlyNode, forget, exhausted, exitWithWorkers },
 };
 
 await ROLES[options.role]?.();

@@ -211,13 +211,15 @@ export function texts(receiver: { receive(): Sample | undefined }): string[] {
 
 export const bytesOf = (words: string | number) => new Uint8Array(Buffer.from(String(words)));
 
-/** The first event of that type. */
+type EventOf<T, E = ServiceEvent> = E extends { type: infer U } ? (T extends U ? E : never) : never;
+
+/** The next event of that type. */
 export async function event<T extends ServiceEvent['type']>(
   events: AsyncIterable<ServiceEvent>,
   type: T,
-): Promise<Extract<ServiceEvent, { type: T }>> {
+): Promise<EventOf<T>> {
   for await (const one of { [Symbol.asyncIterator]: () => keepOpen(events[Symbol.asyncIterator]()) })
-    if (one.type === type) return one as Extract<ServiceEvent, { type: T }>;
+    if (one.type === type) return one as EventOf<T>;
   throw new Error(`the events ended without ${type}`);
 }
 

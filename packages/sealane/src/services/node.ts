@@ -55,7 +55,8 @@ export class Node implements AsyncDisposable, Disposable {
   readonly #services = new Set<PubSubService>();
   readonly #events = new EventSource<NodeEvent>('the node');
   #domainWatch: DomainWatch | undefined;
-  #watches = 0;
+  /** The watches of open services. */
+  readonly #watches = new Set<ServiceWatch>();
   #watchKey: { readonly fd: number; readonly key: number } | undefined;
   #ports = 0;
   #closed = false;
@@ -173,20 +174,25 @@ export class Node implements AsyncDisposable, Disposable {
     };
   }
 
-  /** All watches of a thread have one descriptor. */
+  /** All watches of a thread have one descriptor, and any of them serves all. */
   #serveWatch(watch: ServiceWatch): () => void {
     const { fd } = watch;
-    this.#watches += 1;
+    this.#watches.add(watch);
     if (this.#watchKey === undefined && fd !== undefined)
-      this.#watchKey = { fd, key: this.#loop.watch(fd, () => watch.serve()) };
+      this.#watchKey = { fd, key: this.#loop.watch(fd, () => this.#serveWatches()) };
     const endServe = fd === undefined ? this.#loop.onServe(() => watch.serve()) : () => undefined;
     return () => {
       endServe();
-      this.#watches -= 1;
-      if (this.#watches > 0 || this.#watchKey === undefined) return;
+      this.#watches.delete(watch);
+      if (this.#watches.size > 0 || this.#watchKey === undefined) return;
       this.#loop.unwatch(this.#watchKey.fd, this.#watchKey.key);
       this.#watchKey = undefined;
     };
+  }
+
+  #serveWatches(): void {
+    const [first] = this.#watches;
+    first?.serve();
   }
 
   #connect(request: ConnectRequest, socket: UnixSocket): Refusal {
