@@ -4,7 +4,8 @@
 # The names that there are, of the broker and the job, or of the domain, that the line names; the argument is their kind.
 _sealane_names() {
   local -a context names expl
-  local kind=$1
+  # What _arguments passes stands before it.
+  local kind=$argv[-1]
   local i
   for ((i = 2; i < $#_sealane_line; i++)); do
     case $_sealane_line[i] in

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Broker, connect } from 'sealane';
+import { Broker, connect, Node } from 'sealane';
 import { createProgram } from '../program.js';
 import { describeProgram, flatten } from '../reference/tree.js';
 import { Terminal } from '../terminal/terminal.js';
@@ -29,6 +29,7 @@ const environment: NodeJS.ProcessEnv = {
   PATH: `${join(folder, 'bin')}:${dirname(process.execPath)}:${process.env.PATH}`,
   HOME: folder,
   SEALANE_SOCKET: socket,
+  SEALANE_DIR: folder,
   TERM: 'dumb',
   LC_ALL: 'C.UTF-8',
 };
@@ -44,6 +45,7 @@ for (const name of [
   delete environment[name];
 
 let broker: Broker;
+let node: Node;
 
 before(async () => {
   mkdirSync(join(folder, 'bin'));
@@ -52,11 +54,15 @@ before(async () => {
   for (const shell of ['bash', 'zsh', 'fish'] as const)
     writeFileSync(join(folder, `sealane.${shell}`), completionScript(shell, tree));
   broker = await Broker.start({ socket });
+  node = await Node.create({ name: 'camera', directory: folder });
+  for (const name of ['camera/front', 'camera/rear', '-x', HOSTILE[0] ?? ''])
+    await node.service(name).publishSubscribe();
   await using bus = await connect({ socket });
   for (const name of [...NAMES, ...UNFIT]) await bus.put(Buffer.from('x'), { name });
 });
 
 after(async () => {
+  await node.close();
   await broker.stop();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -162,6 +168,9 @@ const TYPED: [line: string, words: string[]][] = [
   ['sealane completion fi\t', ['completion', 'fish']],
   ['sealane help dro\t', ['help', 'drop']],
   ['sealane policy ch\t model.t\t', ['policy', 'check', 'model.txt']],
+  ['sealane service subs\t camera/f\t', ['service', 'subscribe', 'camera/front']],
+  ['sealane node insp\t cam\t', ['node', 'inspect', 'camera']],
+  ['sealane service hz --domain none cam\t', ['service', 'hz', '--domain', 'none', 'cam']],
 ];
 
 async function checkTyping(t: TestContext, shell: Shell, setup: string[]): Promise<void> {
@@ -224,6 +233,9 @@ test('bash is offered what fits, quoted, and less what stands before a break', a
   assert.deepEqual(await bashOffers('sealane --socket=/nonexistent get mod'), []);
   assert.deepEqual(await bashOffers('sealane get -- --wa'), []);
   assert.deepEqual(await bashOffers('sealane put --name mod'), []);
+  assert.deepEqual(await bashOffers('sealane service hz cam'), ['camera/front', 'camera/rear']);
+  assert.deepEqual(await bashOffers('sealane service hz --domain=none cam'), []);
+  assert.deepEqual(await bashOffers('sealane node inspect cam'), ['camera']);
   assert.ok((await bashOffers('sealane stat --')).includes('--digest'));
   assert.ok(!existsSync(trap), 'a name was run');
 });
@@ -241,6 +253,9 @@ test('fish is offered what fits', async (t) => {
   assert.deepEqual((await fishOffers('sealane completion ')).sort(), ['bash', 'fish', 'zsh']);
   assert.deepEqual(await fishOffers('sealane help dro'), ['drop']);
   assert.deepEqual(await fishOffers('sealane policy check model.t'), ['model.txt']);
+  assert.deepEqual(await fishOffers('sealane service hz cam'), ['camera/front', 'camera/rear']);
+  assert.deepEqual(await fishOffers('sealane service hz --domain none cam'), []);
+  assert.deepEqual(await fishOffers('sealane node inspect cam'), ['camera']);
   assert.deepEqual(await fishOffers('sealane policy check model.txt --cg'), ['--cgroup']);
   assert.ok((await fishOffers('sealane exec model.bin -- mkfif')).includes('mkfifo'));
   assert.deepEqual(await fishOffers('sealane exec model.bin -- cat model.t'), ['model.txt']);
