@@ -27,7 +27,7 @@ const newest = new Map<string, Report>();
 let ffmpeg: ChildProcess | undefined;
 let drawn = 0;
 let ending = false;
-let _timer: NodeJS.Timeout | undefined;
+let timed = false;
 
 mkdirSync(out, { recursive: true });
 const pattern = values.pattern || !hasFfmpeg();
@@ -96,7 +96,8 @@ function show(report: Report): void {
   newest.set(report.role, report);
   // Its time begins when every process is at work, however long they took to start.
   const working = [...newest.values()].filter(({ frames }) => frames > 0).length;
-  if (working === ROLES) _timer ??= setTimeout(() => end(0), Number(values.seconds) * 1_000);
+  if (working === ROLES && !timed) setTimeout(() => end(0), Number(values.seconds) * 1_000);
+  timed ||= working === ROLES;
   if (!process.stdout.isTTY) return void process.stdout.write(`${lineOf(report)}\n`);
   const lines = [...newest.values()].map(lineOf);
   process.stdout.write(`${drawn === 0 ? '' : `\x1b[${drawn}A\r\x1b[J`}${lines.join('\n')}\n`);
