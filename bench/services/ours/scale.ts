@@ -117,7 +117,7 @@ async function openOneMore(context: Context, crowd: Crowd): Promise<readonly num
 
 async function openOneMoreAlone(context: Context): Promise<readonly number[]> {
   await using crowd = new Crowd();
-  return openOneMore(context, crowd);
+  return await openOneMore(context, crowd);
 }
 
 export async function measureScale(context: Context): Promise<OwnFigure[]> {
