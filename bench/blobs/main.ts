@@ -12,6 +12,7 @@ import { requests } from './requests.js';
 const suite: Suite = {
   title: 'Sealane blobs: benchmarks',
   command: 'npm run bench:blobs',
+  seeAlso: 'Those of the services: [benchmarks-services.md](benchmarks-services.md).',
   measurements: [get, put, draft, deliver, requests, audit, memfdbus, memory],
 };
 

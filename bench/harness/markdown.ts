@@ -30,11 +30,21 @@ function methods(suite: Suite): string {
     .join('\n');
 }
 
-export function renderMarkdown(suite: Suite, machine: Machine, rows: readonly Row[], quick: boolean): string {
+/** One run. */
+export interface Recorded {
+  readonly machine: Machine;
+  readonly rows: readonly Row[];
+  readonly quick: boolean;
+  /** Where the plot lies, seen from the document; undefined: none was drawn. */
+  readonly plot: string | undefined;
+}
+
+export function renderMarkdown(suite: Suite, { machine, rows, quick, plot }: Recorded): string {
   const warning = quick ? '\n**From a quick run: too few rounds for figures to quote.**\n' : '';
+  const picture = plot === undefined ? '' : `![The figures of this run](${plot})\n\n`;
   return `# ${suite.title}
 
-Written by \`${suite.command} -- --markdown FILE\`; not edited by hand.
+Written by \`${suite.command} -- --markdown FILE\`; not edited by hand. ${suite.seeAlso}
 ${warning}
 Machine: ${machineLine(machine)}.
 
@@ -43,7 +53,7 @@ median over the rounds is shown: it holds better from machine to machine than th
 
 ## Results
 
-${resultTable(rows)}
+${picture}${resultTable(rows)}
 
 Further figures of the same run (times in microseconds unless they say otherwise):
 

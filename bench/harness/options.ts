@@ -14,7 +14,7 @@ export const USAGE = `  --only ID      only the measurements whose id starts wit
   --quick        few rounds and small sizes: a check that everything works, not a figure to quote
   --json FILE    write the rows as JSON: [{ id, value, unit, ratio, to, target, holds, more, histograms }]
   --svg FILE     write a plot: bars, and histograms where they were kept
-  --markdown FILE  write the rows, the machine and how each figure is measured as a document
+  --markdown FILE  write the rows, the machine and how each figure is measured as a document, with the plot of --svg in it
   --help`;
 
 /** Throws a TypeError of node:util for an option that does not exist. */

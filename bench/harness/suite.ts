@@ -1,5 +1,6 @@
 // Runs a list of measurements one after the other, and writes what they found: table, JSON, plot, document.
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import { describeMachine, type Machine, machineLine } from './machine.js';
 import { renderMarkdown } from './markdown.js';
 import { type BenchOptions, parseOptions, selects, USAGE } from './options.js';
@@ -33,6 +34,8 @@ export interface Suite {
   readonly title: string;
   /** How to start it, for --help and the document. */
   readonly command: string;
+  /** A sentence with a link to the document of the other suite. Each suite writes a document of its own. */
+  readonly seeAlso: string;
   readonly measurements: readonly Measurement[];
 }
 
@@ -87,10 +90,14 @@ function report(measurement: Measurement, error: unknown): void {
 }
 
 function save(suite: Suite, options: BenchOptions, machine: Machine, rows: readonly Row[]): void {
+  for (const path of [options.json, options.svg, options.markdown]) {
+    if (path !== undefined) mkdirSync(dirname(path), { recursive: true });
+  }
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
   if (options.svg !== undefined) writeFileSync(options.svg, renderSvg(suite.title, rows));
   if (options.markdown !== undefined) {
-    writeFileSync(options.markdown, renderMarkdown(suite, machine, rows, options.quick));
+    const plot = options.svg === undefined ? undefined : relative(dirname(options.markdown), options.svg);
+    writeFileSync(options.markdown, renderMarkdown(suite, { machine, rows, quick: options.quick, plot }));
   }
 }
 

@@ -9,6 +9,7 @@ import { wake } from './wake.js';
 const suite: Suite = {
   title: 'Sealane services: benchmarks',
   command: 'npm run bench:services',
+  seeAlso: 'Those of the blobs: [benchmarks.md](benchmarks.md).',
   measurements: [pingPong, flat, throughput, fanout, wake, vs, ...own],
 };
 
