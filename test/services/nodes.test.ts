@@ -295,7 +295,10 @@ test('a node that opens a service twice takes part until both are closed, and ea
   assert.equal(publishers[0]?.closed, true);
   assert.equal(publishers[1]?.sendCopy(bytesOf('still')), 1);
   assert.equal(text(subscribers[1]?.receive()), 'still');
-  assert.equal((await stage.service()).ports().length, 2);
+  const other = await stage.service();
+  assert.equal(other.ports().length, 2);
+  await other.publisher();
+  await subscribers[1]?.connected(2);
   second.close();
   assert.equal(
     stage.files().filter((name) => name.includes(`/${node.id}`) && name.startsWith('services')).length,
