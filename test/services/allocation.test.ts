@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SampleReceiver, SampleSender } from 'sealane';
-import { Stage } from './stage.js';
+import { Stage } from './nodes.test.helper.js';
 
 const ROUNDS = 100_000;
 /** Half of what the smallest object of V8 takes, a round: one that allocates is far beyond. */

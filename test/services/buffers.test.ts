@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FullSituation, latest } from 'sealane';
-import { bytesOf, joined, Stage, text, texts, until } from './stage.js';
+import { bytesOf, joined, Stage, text, texts, until } from './nodes.test.helper.js';
 
 const full = { code: 'ERR_SEALANE_SUBSCRIBER_FULL' };
 

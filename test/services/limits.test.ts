@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node } from 'sealane';
-import { bytesOf, joined, Stage, text, texts, until } from './stage.js';
+import { bytesOf, joined, Stage, text, texts, until } from './nodes.test.helper.js';
 
 const exceeded = (setting: string) => ({ code: 'ERR_SEALANE_LIMIT_EXCEEDED', message: new RegExp(setting) });
 

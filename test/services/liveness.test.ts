@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { bytesOf, event, joined, Stage, text, texts, until } from './stage.js';
+import { bytesOf, event, joined, Stage, text, texts, until } from './nodes.test.helper.js';
 
 /** Starts a process in a user namespace that may have no inotify instance. */
 const withoutInotify = {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Node, type NodeEvent, type ServiceEvent } from 'sealane';
-import { bytesOf, event, joined, ownDescriptors, Stage, text, texts, until } from './stage.js';
+import { bytesOf, event, joined, ownDescriptors, Stage, text, texts, until } from './nodes.test.helper.js';
 
 test('a service is created once, opened only while it is there, and made by whoever comes first', async (t) => {
   const stage = new Stage(t);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { PublisherOptions, Sample } from 'sealane';
-import { bytesOf, joined, Stage, text, until } from './stage.js';
+import { bytesOf, joined, Stage, text, until } from './nodes.test.helper.js';
 
 /** A publisher and a subscriber of one service, connected. */
 async function pair(stage: Stage, settings: object = {}, options: PublisherOptions = {}) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Publisher, Subscriber } from 'sealane';
-import { bytesOf, joined, Stage, text, texts } from './stage.js';
+import { bytesOf, joined, Stage, text, texts } from './nodes.test.helper.js';
 
 const closed = { code: 'ERR_SEALANE_CLOSED' };
 

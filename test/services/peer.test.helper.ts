@@ -4,7 +4,7 @@ import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { Node, type PubSubService, type Sample, type Subscriber } from 'sealane';
-import { bytesOf, type PeerOptions, text, WorkerPeer } from './stage.js';
+import { bytesOf, type PeerOptions, text, WorkerPeer } from './nodes.test.helper.js';
 
 const options: PeerOptions = isMainThread ? JSON.parse(process.argv[2] ?? '{}') : workerData;
 
@@ -27,6 +27,15 @@ async function open(): Promise<{ node: Node; service: PubSubService }> {
 
 const number = (name: string, initial = 0) => (options[name] as number | undefined) ?? initial;
 const flag = (name: string) => existsSync(String(options[name]));
+
+const parent = process.ppid;
+
+/** Ends a process whose test is gone: nobody else does. */
+function endIfOrphaned(): void {
+  if (isMainThread && process.ppid !== parent) process.exit();
+}
+
+setInterval(endIfOrphaned, 1_000).unref();
 
 /** Keeps the thread without a turn of the event loop. */
 function pause(ms: number): void {
@@ -68,6 +77,7 @@ async function busyPoll(): Promise<void> {
   const subscriber = await service.subscriber();
   say(node.id);
   for (let line: string | undefined; line !== 'end'; ) {
+    endIfOrphaned();
     line = text(subscriber.receive());
     if (line !== undefined && line !== '') say(line);
   }
@@ -80,6 +90,7 @@ async function slowPoll(): Promise<void> {
   const subscriber = await service.subscriber();
   say(node.id);
   while (true) {
+    endIfOrphaned();
     const line = text(subscriber.receive());
     if (line !== undefined && line !== '') say(line);
     if (line === 'end') return;
@@ -93,8 +104,9 @@ async function block(): Promise<void> {
   const subscriber = await service.subscriber();
   say(node.id);
   for (let line: string | undefined; line !== 'end'; ) {
-    line = text(subscriber.receiveBlocking());
-    say(String(line));
+    endIfOrphaned();
+    line = text(subscriber.receiveBlocking(isMainThread ? { timeoutMs: 1_000 } : {}));
+    if (line !== undefined) say(line);
   }
 }
 
@@ -104,6 +116,7 @@ async function sendLoop(): Promise<void> {
   const publisher = await service.publisher(options.publisher ?? {});
   say(node.id);
   for (let count = 1; !flag('stop'); count++) {
+    endIfOrphaned();
     publisher.sendCopy(bytesOf(count));
     if (options.slow === true) pause(1);
   }
@@ -116,6 +129,7 @@ async function flood(): Promise<void> {
   const publisher = await service.publisher();
   await publisher.connected();
   for (let count = 0; !flag('stop'); count++) {
+    endIfOrphaned();
     publisher.sendCopy(bytesOf(''));
     if (count === 1_000) say(node.id);
   }

@@ -20,7 +20,7 @@ import {
   type Subscriber,
 } from 'sealane';
 
-const script = fileURLToPath(new URL('peer.js', import.meta.url));
+const script = fileURLToPath(new URL('peer.test.helper.js', import.meta.url));
 
 /** What a peer is told at its start. */
 export interface PeerOptions {
@@ -43,18 +43,24 @@ export interface PeerStart {
 /** A domain of the test's own. */
 export class Stage {
   readonly directory: string;
-  readonly #t: TestContext;
+  /** What ends all that was started. */
+  readonly #ends: (() => unknown)[] = [];
 
   constructor(t: TestContext) {
-    this.#t = t;
     this.directory = mkdtempSync(join(tmpdir(), 'sealane-'));
-    t.after(() => rmSync(this.directory, { recursive: true, force: true }));
+    t.after(() => this.#end());
+  }
+
+  /** The directory last: whoever lives makes files in it. */
+  async #end(): Promise<void> {
+    for (const end of this.#ends.reverse()) await end();
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   /** A node of this thread. */
   async node(name = 'node'): Promise<Node> {
     const node = await Node.create({ name, directory: this.directory });
-    this.#t.after(() => node.close());
+    this.#ends.push(() => node.close());
     return node;
   }
 
@@ -63,17 +69,17 @@ export class Stage {
     return await (await this.node()).service(name).publishSubscribe(settings);
   }
 
-  /** A process that plays a role of peer.ts. */
+  /** A process that plays a role of peer.test.helper.ts. */
   peer(role: string, options: Record<string, unknown> = {}, how: PeerStart = {}): Peer {
     const peer = new Peer({ directory: this.directory, service: 'x', ...options, role }, how);
-    this.#t.after(() => peer.kill());
+    this.#ends.push(() => peer.kill());
     return peer;
   }
 
-  /** A thread of this process that plays a role of peer.ts. */
+  /** A thread of this process that plays a role of peer.test.helper.ts. */
   worker(role: string, options: Record<string, unknown> = {}): WorkerPeer {
     const peer = new WorkerPeer({ directory: this.directory, service: 'x', ...options, role });
-    this.#t.after(() => peer.worker.terminate());
+    this.#ends.push(() => peer.worker.terminate());
     return peer;
   }
 
