@@ -137,10 +137,12 @@ async function type(shell: Shell, setup: string[], lines: string[]): Promise<str
   try {
     // The marks are written so that the echo of the line is none.
     const report = `sealane() { printf 'GIVEN''[%s]' "$#"; printf '<%s>' "$@"; printf 'E''ND\\n'; }`;
-    for (const line of [...setup, report, "echo REA''DY"]) child.stdin.write(`${line}\n`);
+    for (const line of ["PS1='YOURS''> '", ...setup, report, "echo REA''DY"]) child.stdin.write(`${line}\n`);
     await until(/READY/);
     const given: string[][] = [];
     for (const line of lines) {
+      // A shell may throw away what is typed before it reads lines again.
+      await until(/YOURS> /);
       child.stdin.write(`${line}\n`);
       const [, words = ''] = await until(/GIVEN\[\d+\]([^\n]*?)END/);
       given.push(words.slice(1, -1).split('><'));
