@@ -93,7 +93,7 @@ export class SubmissionReader {
   readonly #cells: number;
   readonly #mask: number;
   readonly #slots: number;
-  /** Where the last take left the head, and the tail as it was last seen: good as long as the head still stands there. */
+  /** The head as it was last seen or left, and the tail as it was seen then: good as long as the head still stands there. */
   #head = 0;
   #tail = 0;
   /** Samples that were left in the ring behind the one that was taken last, as far as was known: perhaps more. */
@@ -120,6 +120,7 @@ export class SubmissionReader {
       if (head !== this.#head || head === this.#tail) {
         // Acquires what SubmissionWriter.publish released: the cells and the slots' content up to here.
         this.#tail = Atomics.load(words, TAIL);
+        this.#head = head;
         if (head === this.#tail) return NONE;
       }
       // Before the compare-exchange: behind it the publisher may fill the cell anew.
