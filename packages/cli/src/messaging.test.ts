@@ -249,6 +249,18 @@ test('a subscriber whose reader stalls holds nobody up, and a signal ends it all
   assert.deepEqual(await once(stalled, 'exit'), [143, null]);
 });
 
+test('a subscriber whose reader stalls misses samples, and keeps no lines in memory', async () => {
+  const words = 'service subscribe unread --wait --json --until-gone';
+  const subscriber = spawn(SEALANE, words.split(' '), { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const publish = 'service publish unread --rate 200 --count 100 --wait-subscribers 1';
+  assert.equal((await start(publish, Buffer.alloc(1 << 20)).ended).status, 0);
+  let text = '';
+  for await (const chunk of subscriber.stdout.setEncoding('utf8')) text += chunk;
+  const lines = text.trimEnd().split('\n').map(json);
+  assert.ok(lines.length < 20, `${lines.length} lines`);
+  assert.equal(lines.at(-1)?.sequence, 100);
+});
+
 test('a reader that goes away ends a subscriber without an error', async (t) => {
   await beating(t, 'head');
   const script = '"$SEALANE" service subscribe head --raw | head -c 1; echo $PIPESTATUS';

@@ -38,7 +38,8 @@ export async function runSubscribe(
   await withSubscription('subscribe', name, options, async (subscription) => {
     await receiveAll(subscription, options, (sample) => {
       left -= 1;
-      const shown = show(sample, subscription.signal);
+      const { signal } = subscription;
+      const shown = show(sample, signal) ?? room(terminal, signal);
       return shown === undefined ? left <= 0 : shown.then(() => left <= 0);
     });
   });
@@ -64,29 +65,45 @@ function showOf({ raw, lines, payload }: SubscribeOptions, terminal: Terminal): 
 
 /** Straight from the publisher's memory: the sample is held until the bytes have left this process. */
 function writePayload(
-  sample: Sample,
+  { bytes }: Sample,
   lineEnd: boolean,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const { stdout } = terminal;
-    // A reader that stalls must not keep an interrupted command: what it has not read is lost.
-    const stop = () => {
-      terminal.abandon();
-      reject(signal.reason);
-    };
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop, { once: true });
-    const done = (error?: Error | null) => {
-      signal.removeEventListener('abort', stop);
-      if (error) reject(error);
-      else resolve();
-    };
-    if (!lineEnd) return void stdout.write(sample.bytes, done);
-    stdout.write(sample.bytes);
-    stdout.write('\n', done);
+  const { stdout } = terminal;
+  return unlessAborted(terminal, signal, (done) => {
+    stdout.write(bytes, lineEnd ? undefined : done);
+    if (lineEnd) stdout.write('\n', done);
   });
+}
+
+/** Undefined while standard output takes more; else resolves when it does: what nobody reads is not to fill memory. */
+function room(terminal: Terminal, signal: AbortSignal): Promise<void> | undefined {
+  const { stdout } = terminal;
+  if (!(stdout as NodeJS.WriteStream).writableNeedDrain) return undefined;
+  return unlessAborted(terminal, signal, (done) => void stdout.once('drain', done));
+}
+
+/** A reader that stalls must not keep an interrupted command: what it has not read is lost. */
+async function unlessAborted(
+  terminal: Terminal,
+  signal: AbortSignal,
+  begin: (done: (error?: Error | null) => void) => void,
+): Promise<void> {
+  signal.throwIfAborted();
+  let stop: () => void = () => undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      stop = () => {
+        terminal.abandon();
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', stop, { once: true });
+      begin((error) => (error ? reject(error) : resolve()));
+    });
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 function textOf({ bytes }: Sample): string {
