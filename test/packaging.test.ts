@@ -130,7 +130,13 @@ function paths(tree: unknown): string[] {
 }
 
 test('what a shell and a service manager read comes with the command', { skip }, () => {
-  for (const shell of ['bash', 'zsh', 'fish']) assert.match(sealane(['completion', shell]), /__objects/);
+  const machinery = {
+    bash: 'complete -F _sealane',
+    zsh: 'compdef _sealane sealane',
+    fish: 'function __sealane_names',
+  };
+  for (const [shell, text] of Object.entries(machinery))
+    assert.ok(sealane(['completion', shell]).includes(text), shell);
   const files = packages.find(({ name }) => name === 'sealane-cli')?.files ?? [];
   for (const manager of ['user', 'system'])
     for (const unit of ['sealane.service', 'sealane.socket', 'sealane-memfdbus.socket'])
