@@ -45,5 +45,3 @@ export const HANDSHAKE_ACCEPT_BYTES = 64;
 export const HANDSHAKE_REFUSE_HEADER_BYTES = 16;
 /** A refusal with the longest text. */
 export const HANDSHAKE_MAX_REFUSE_BYTES = 528;
-/** A packet of this one byte (`w`) wakes the other side. */
-export const HANDSHAKE_WAKE_BYTE = 119;
