@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:buffer';
 import { test } from 'node:test';
+import { MAX_SLOTS } from '../shm/outcome.js';
 import {
   checkSettings,
   completeSettings,
   latest,
-  MAX_SLOTS,
   parseSettings,
   payloadOffset,
   poolBytes,

@@ -5,6 +5,8 @@
 import { constants } from 'node:buffer';
 import { checkOptions } from '../base/check.js';
 import { describe, invalidArgument, SealaneError } from '../base/errors.js';
+import { SLOT_HEADER_BYTES } from '../shm/layout.js';
+import { MAX_SLOTS } from '../shm/outcome.js';
 import { protocolError } from '../wire/index.js';
 
 /**
@@ -38,12 +40,6 @@ export interface ServiceSettings {
 
 /** Newest sample only: a publisher never waits, and a subscriber that comes late gets the last one. */
 export const latest = Object.freeze({ bufferSize: 1, history: 1, overflow: true } as const);
-
-/** Most slots in one pool: an index fits a ring cell, and a byte a slot and connection stays affordable. */
-export const MAX_SLOTS = 1_048_576;
-
-/** What stands at the start of each slot, before the user header: sequence number, length, two timestamps, and room to grow. */
-export const SLOT_HEADER_BYTES = 64;
 
 /** A cache line; no two slots share one, whatever the alignment. */
 const CACHE_LINE_BYTES = 64;

@@ -7,7 +7,7 @@ export const FULL = -2;
 /** The other side wrote what can't be: whoever reads this ends the connection. */
 export const CORRUPT = -3;
 
-/** The greatest number of slots that a pool can have. Keeps an index and its checks in small integers. */
+/** Most slots in one pool: an index is a small integer, and a byte a slot and connection stays affordable. */
 export const MAX_SLOTS = 1_048_576;
 
 /** The least power of two that is not below `count`, which is from 1 to 2^30. */
