@@ -30,6 +30,7 @@ export async function measureIdle(context: Context): Promise<OwnFigure[]> {
   const each = costOfEach(before, await crowd.cost(), SERVICES);
   const more = {
     'shared KiB': each.sharedBytes / KIB,
+    'heap KiB': each.heapBytes / KIB,
     'virtual KiB': each.virtualBytes / KIB,
     descriptors: each.descriptors,
   };

@@ -81,6 +81,8 @@ export const localNodes = new Set<string>();
 
 /** Publish-subscribe among all nodes that have the service open. Made by {@link Node.service}. */
 export class PubSubService implements AsyncDisposable, Disposable {
+  /** The folder's name, by which requests name the service: every request is compared with it. @internal */
+  readonly id: string;
   readonly #host: ServiceHost;
   readonly #files: OpenService;
   readonly #watch: ServiceWatch;
@@ -98,6 +100,7 @@ export class PubSubService implements AsyncDisposable, Disposable {
   constructor(host: ServiceHost, files: OpenService) {
     this.#host = host;
     this.#files = files;
+    this.id = serviceFolderName(files.name);
     this.#events = new EventSource(`the service ${describe(files.name)}`);
     this.#watch = new ServiceWatch(files.folder, (change) => this.#onChange(change));
     this.#endWatch = host.serveWatch(this.#watch);
@@ -209,11 +212,6 @@ export class PubSubService implements AsyncDisposable, Disposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
-  }
-
-  /** The folder's name, by which requests name the service. @internal */
-  get id(): string {
-    return serviceFolderName(this.name);
   }
 
   /** A subscriber wants to connect to a publisher of this node. Takes the socket, or says why not. @internal */
