@@ -15,8 +15,8 @@ const IDLE = `
 A publisher in one process and a subscriber in another, connected, with the default settings, and nothing is ever sent. The
 figure is what the proportional set size (Pss) of both processes together grows by with 100 such services, divided by 100,
 after a garbage collection in each; "shared" is the part of it that is memory of both, "heap" are live objects of JavaScript.
-V8 takes more than it uses and gives it back late: what is left of the figure is mostly that. What the kernel keeps for
-sockets, files and mappings is in nobody's set. "virtual" are addresses: the room for samples that were never sent.
+V8 takes memory and gives it back in steps, so that the figure can be less than its parts. What the kernel keeps for sockets,
+files and mappings is in nobody's set. "virtual" are addresses: the room for samples that were never sent.
 `;
 
 const DISCOVERY = `
