@@ -1,5 +1,6 @@
 // What a sample carries: its header, user header and alignment; who gets it; and the memory that it lies in.
 import assert from 'node:assert/strict';
+import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { PublisherOptions, Sample } from 'sealane';
@@ -227,10 +228,21 @@ test('huge pages are asked for, and samples arrive whether or not there are any'
 test('a pool that can not be made is refused with the settings to lower', async (t) => {
   const node = await new Stage(t).node();
   const wrong = { code: 'ERR_SEALANE_INVALID_ARGUMENT' };
-  const large = { maxBytes: 4_294_967_296, bufferSize: 65_536 };
-  await assert.rejects(node.service('x').publishSubscribe(large), { ...wrong, message: /lower maxBytes/ });
   const many = { maxBytes: 1, bufferSize: 65_536, maxSubscribers: 256 };
   await assert.rejects(node.service('x').publishSubscribe(many), { ...wrong, message: /lower bufferSize/ });
+});
+
+test('a pool of more bytes than the process can map is refused: with its settings, or with its publisher', async (t) => {
+  const node = await new Stage(t).node();
+  const large = { maxBytes: 4_294_967_296, bufferSize: 65_536 };
+  const service = node.service('x').publishSubscribe(large);
+  if (constants.MAX_LENGTH < 2 ** 50) {
+    const wrong = { code: 'ERR_SEALANE_INVALID_ARGUMENT', message: /lower maxBytes/ };
+    return assert.rejects(service, wrong);
+  }
+  const opened = await service;
+  await assert.rejects(opened.publisher(), { code: 'ERR_SEALANE_EXHAUSTED' });
+  assert.deepEqual(await opened.ports(), []);
 });
 
 test('what was sent before its publisher closed still arrives', async (t) => {
