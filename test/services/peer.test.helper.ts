@@ -209,22 +209,50 @@ function takeAndForget(publisher: Awaited<ReturnType<PubSubService['publisher']>
   }
 }
 
-/** A publisher in a process that has one descriptor left: enough to be asked, not to answer. Until it is told something. */
+/** A publisher in a process that has few descriptors left, or none. Told to `measure`, it says how busy it is; else it has them again. */
 async function exhausted(): Promise<void> {
   const { node, service } = await open();
   await service.publisher();
-  const taken: number[] = [];
   const lines = told();
-  const line = lines.next();
+  const first = lines.next();
+  const taken = takeDescriptors();
+  for (let left = number('left', 1); left > 0; left--) closeSync(taken.pop() ?? -1);
+  say(node.id);
+  for (let line = await first; line.done !== true; line = await lines.next()) {
+    if (line.value === 'measure') say(String(await busyShare(500)));
+    else for (const fd of taken.splice(0)) closeSync(fd);
+  }
+}
+
+/** All that there are. */
+function takeDescriptors(): number[] {
+  const taken: number[] = [];
   try {
     while (true) taken.push(openSync('/dev/null', 'r'));
   } catch {
-    closeSync(taken.pop() ?? -1);
+    return taken;
   }
+}
+
+/** Sends without a descriptor, and goes on so for a while once the file `relieve` appears; then with all, until the file `stop` does. */
+async function sendStarved(): Promise<void> {
+  const { node, service } = await open();
+  const publisher = await service.publisher();
+  const taken = takeDescriptors();
   say(node.id);
-  await line;
-  for (const fd of taken) closeSync(fd);
-  await lines.next();
+  for (let left = 100; !flag('stop'); pause(1)) {
+    endIfOrphaned();
+    publisher.sendCopy(bytesOf('a'));
+    if (flag('relieve') && left-- === 0) for (const fd of taken) closeSync(fd);
+  }
+}
+
+/** Which part of a processor this process uses for some milliseconds, in which it has nothing to do. */
+async function busyShare(ms: number): Promise<number> {
+  const before = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000 / ms;
 }
 
 /** Starts workers that never let their event loops turn, then leaves. */
@@ -239,7 +267,7 @@ async function exitWithWorkers(): Promise<void> {
 
 const ROLES: Record<string, () => Promise<void>> = {
   ...{ publish, subscribe, busyPoll, slowPoll, block, sendLoop, sendMany, flood },
-  ...{ holdAll, onlyNode, forget, exhausted, exitWithWorkers },
+  ...{ holdAll, onlyNode, forget, exhausted, sendStarved, exitWithWorkers },
 };
 
 await ROLES[options.role]?.();

@@ -18,6 +18,9 @@ const MAX_PENDING = 256;
 /** Connections to accept in one turn, so that a crowd does not delay those who are connected. */
 const ACCEPTS_PER_TURN = 16;
 
+/** How long nothing is accepted when that failed, in milliseconds: what waits would be told again at once, for ever. */
+const REST_MS = 50;
+
 /** One byte more than a request has: a longer packet is none. */
 const buffer = new Uint8Array(HANDSHAKE_CONNECT_BYTES + 1);
 
@@ -29,6 +32,10 @@ export class Acceptor implements Disposable {
   readonly #key: number;
   /** Key in the loop of each connection that has sent nothing yet, the oldest first. */
   readonly #pending = new Map<UnixSocket, number>();
+  readonly #endServe: () => void;
+  /** Until when it rests, by performance.now(); undefined: it accepts. */
+  #restsUntilMs: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   /** `connect` takes the socket, or says why not. */
@@ -41,12 +48,15 @@ export class Acceptor implements Disposable {
     this.#loop = loop;
     this.#connect = connect;
     this.#key = loop.watch(listener.fd, () => this.#accept());
+    this.#endServe = loop.onServe(() => this.#resume());
   }
 
   /** Gives up what waits. The listening socket stays open. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#endServe();
+    clearTimeout(this.#timer);
     this.#loop.unwatch(this.#listener.fd, this.#key);
     for (const socket of this.#pending.keys()) this.#giveUp(socket);
   }
@@ -65,7 +75,22 @@ export class Acceptor implements Disposable {
       }
     } catch (error) {
       if (!isSealaneError(error)) throw error;
+      this.#rest();
     }
+  }
+
+  #rest(): void {
+    this.#restsUntilMs = performance.now() + REST_MS;
+    this.#loop.want(this.#listener.fd, this.#key, false);
+    this.#timer = setTimeout(() => this.#resume(), REST_MS + 1).unref();
+  }
+
+  /** Accepts again if it is time. */
+  #resume(): void {
+    if (this.#restsUntilMs === undefined || performance.now() < this.#restsUntilMs) return;
+    this.#restsUntilMs = undefined;
+    clearTimeout(this.#timer);
+    this.#loop.want(this.#listener.fd, this.#key, true);
   }
 
   #admit(socket: UnixSocket): void {
@@ -76,10 +101,17 @@ export class Acceptor implements Disposable {
     }
     const [oldest] = this.#pending.keys();
     if (this.#pending.size >= MAX_PENDING && oldest !== undefined) this.#giveUp(oldest);
-    this.#pending.set(
-      socket,
-      this.#loop.watch(socket.fd, () => this.#receive(socket)),
-    );
+    this.#pending.set(socket, this.#watch(socket));
+  }
+
+  /** Takes the socket, also when this throws. */
+  #watch(socket: UnixSocket): number {
+    try {
+      return this.#loop.watch(socket.fd, () => this.#receive(socket));
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
   }
 
   #receive(socket: UnixSocket): void {

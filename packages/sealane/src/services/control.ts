@@ -20,8 +20,13 @@ export class ControlLoop implements Disposable {
   #servedMs = 0;
 
   constructor() {
-    this.#watcher = new Watcher(this.#readiness.fd, () => this.serve());
-    this.#watcher.want(true, false);
+    try {
+      this.#watcher = new Watcher(this.#readiness.fd, () => this.serve());
+      this.#watcher.want(true, false);
+    } catch (error) {
+      this.#readiness.close();
+      throw error;
+    }
   }
 
   /** Watches a borrowed descriptor; returns the key under which {@link unwatch} ends that. */
@@ -32,9 +37,9 @@ export class ControlLoop implements Disposable {
     return key;
   }
 
-  /** Says whether to tell about room to write as well. */
-  want(fd: number, key: number, writable: boolean): void {
-    this.#readiness.change(fd, key, { readable: true, writable });
+  /** Says whether to tell of something to read: the default. Without, only errors and the end are told. */
+  want(fd: number, key: number, readable: boolean): void {
+    this.#readiness.change(fd, key, { readable, writable: false });
   }
 
   /** Ends a watch. Before the descriptor is closed. */

@@ -2,7 +2,7 @@
  * A node: one participant of a domain, in one thread. Owns its socket and files, its control loop, and the services that it has open.
  * Others find it in the file system; nothing runs beside the nodes.
  */
-import { checkOptions, checkSignal, checkText } from '../base/check.js';
+import { checkOptions, checkRecord, checkSignal, checkText } from '../base/check.js';
 import { closedError, describe } from '../base/errors.js';
 import type { UnixSocket } from '../os/index.js';
 import { Acceptor, type Refusal } from './acceptor.js';
@@ -50,7 +50,7 @@ export type NodeEvent =
 export class Node implements AsyncDisposable, Disposable {
   readonly #published: PublishedNode;
   readonly #files: NodeServices;
-  readonly #loop = new ControlLoop();
+  readonly #loop: ControlLoop;
   readonly #acceptor: Acceptor;
   readonly #services = new Set<PubSubService>();
   readonly #events = new EventSource<NodeEvent>('the node');
@@ -62,12 +62,22 @@ export class Node implements AsyncDisposable, Disposable {
   #closed = false;
 
   private constructor(domain: Domain, name: string, attributes: Attributes | undefined) {
-    this.#published = publishNode(domain, name, attributes);
-    this.#files = new NodeServices(domain, this.#published.id);
-    this.#acceptor = new Acceptor(this.#published.listener, this.#loop, (request, socket) =>
-      this.#connect(request, socket),
-    );
-    localNodes.add(this.#published.id);
+    const loop = new ControlLoop();
+    let published: PublishedNode | undefined;
+    try {
+      published = publishNode(domain, name, attributes);
+      this.#acceptor = new Acceptor(published.listener, loop, (request, socket) =>
+        this.#connect(request, socket),
+      );
+    } catch (error) {
+      published?.close();
+      loop.close();
+      throw error;
+    }
+    this.#loop = loop;
+    this.#published = published;
+    this.#files = new NodeServices(domain, published.id);
+    localNodes.add(published.id);
   }
 
   /**
@@ -236,12 +246,19 @@ export class ServiceBuilder {
 
   /** Opens it. Rejects with ERR_SEALANE_NO_SERVICE when no living node has it open; else as publishSubscribe. */
   async openPublishSubscribe(needs: ServiceNeeds = {}): Promise<PubSubService> {
+    checkGiven('needs', needs);
     const { attributes, ...settings } = needs;
     return this.#open((files) => files.open(this.#name, { settings, attributes }));
   }
 }
 
 function toCreation(options: ServiceOptions) {
+  checkGiven('options', options);
   const { attributes, ...settings } = options;
   return { settings, attributes };
+}
+
+/** What is in it is checked where it is used. */
+function checkGiven(name: string, given: unknown): void {
+  checkRecord(name, given);
 }
