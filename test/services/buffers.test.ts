@@ -223,6 +223,32 @@ test('a publisher that waits for a subscriber of its own thread is told to use s
   assert.equal(text(subscriber.receive()), 'b');
 });
 
+test('a handler that makes room and sends on its own is refused: its sample would overtake', async (t) => {
+  let refused: unknown;
+  const whenFull = () => {
+    assert.equal(text(subscriber.receive()), 'a');
+    try {
+      publisher.sendCopy(bytesOf('c'));
+    } catch (error) {
+      refused = error;
+    }
+    return 'retry' as const;
+  };
+  const { publisher, subscriber } = await pair(
+    new Stage(t),
+    { bufferSize: 1, overflow: false },
+    { whenFull },
+  );
+  publisher.sendCopy(bytesOf('a'));
+  assert.equal(publisher.sendCopy(bytesOf('b')), 1);
+  assert.equal((refused as { code?: string }).code, 'ERR_SEALANE_BUSY');
+  assert.equal(publisher.figures.loaned, 0);
+  const sample = subscriber.receive();
+  assert.equal(sample?.missed, 0);
+  assert.equal(text(sample), 'b');
+  assert.equal(publisher.sendCopy(bytesOf('d')), 1);
+});
+
 test('sendAsync waits on the event loop, keeps the order, and gives up with its signal', async (t) => {
   const { publisher, subscriber, lost } = await pair(new Stage(t), { bufferSize: 1, overflow: false });
   publisher.sendCopy(bytesOf('a'));

@@ -18,7 +18,7 @@ export interface FullSituation {
   readonly elapsedMs: number;
 }
 
-/** Decides anew each time. `retry` looks again at once: it must not answer that for ever. */
+/** Decides anew each time. `retry` looks again at once: it must not answer that for ever. It can't send: ERR_SEALANE_BUSY. */
 export type FullHandler = (situation: FullSituation) => FullAction | 'retry';
 
 const ACTIONS: ReadonlySet<unknown> = new Set(['wait', 'drop', 'fail']);

@@ -58,7 +58,7 @@ export class PublisherPort implements Lender {
   #sequenceLow = 0;
   #sequenceHigh = 0;
   #untilServe = SERVE_EVERY_SENDS;
-  /** A sendAsync waits: samples sent meanwhile would overtake it. */
+  /** A sample waits for room: those sent meanwhile would overtake it. */
   #sending = false;
   #closed = false;
   readonly #bell = new Doorbell('the publisher');
@@ -257,7 +257,17 @@ export class PublisherPort implements Lender {
     return room && !outlet.closed;
   }
 
+  /** While this asks a handler, nothing else may be sent: it would overtake. */
   #waitForRoom(outlet: Outlet): boolean {
+    this.#sending = true;
+    try {
+      return this.#decideForRoom(outlet);
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  #decideForRoom(outlet: Outlet): boolean {
     const decision = new FullDecision(this.#options.whenFull, outlet.peer);
     while (outlet.lie === undefined && !outlet.closed) {
       const action = decision.next();
@@ -343,7 +353,8 @@ export class PublisherPort implements Lender {
   #checkIdle(): void {
     if (this.#closed) throw closedError('the publisher');
     if (!this.#sending) return;
-    const message = 'an earlier sample still waits for room: await its sendAsync first';
+    const message =
+      'an earlier sample still waits for room: await its sendAsync first, and send nothing in whenFull';
     throw new SealaneError('ERR_SEALANE_BUSY', message);
   }
 
