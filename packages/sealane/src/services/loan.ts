@@ -2,6 +2,7 @@
  * A slot on loan from its publisher, to be filled and sent: the reused object of the hot tier. Owns nothing but its state. The
  * publisher has one for each slot, made when the slot is first loaned.
  */
+import { checkOptions, checkSignal } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
 import { BYTES, type SlotMemory, SOURCE_TIMESTAMP, writeBigInt } from './slots.js';
 
@@ -18,7 +19,7 @@ export interface Loan extends Disposable {
   setSourceTimestamp(ns: bigint): void;
   /**
    * Gives it to all subscribers; returns how many got it. What happens when one is full is the publisher's `whenFull`. Throws
-   * ERR_SEALANE_CLOSED (sent or released before, publisher closed), ERR_SEALANE_BUSY (an earlier sendAsync still waits),
+   * ERR_SEALANE_CLOSED (sent or released before, publisher closed), ERR_SEALANE_BUSY (an earlier sample still waits for room),
    * ERR_SEALANE_SUBSCRIBER_FULL: nobody got it, and it is still on loan; unless a handler decided so: those before the full one got it then.
    */
   send(): number;
@@ -104,9 +105,11 @@ export class HotLoan implements Loan {
     return this.#lender.send(this);
   }
 
-  async sendAsync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<number> {
+  async sendAsync(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    checkOptions('options', options, ['signal']);
+    checkSignal('options.signal', options.signal);
     this.#check();
-    return this.#lender.sendAsync(this, signal);
+    return this.#lender.sendAsync(this, options.signal);
   }
 
   release(): void {

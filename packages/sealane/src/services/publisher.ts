@@ -145,6 +145,8 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
   /** Sends a copy of `bytes`; returns how many subscribers got it. Throws what loan and send throw. */
   sendCopy(bytes: Uint8Array): number {
     if (!(bytes instanceof Uint8Array)) throw invalidArgument('bytes', 'be a Uint8Array', bytes);
+    if (bytes.length === 0 && isDetached(bytes))
+      throw invalidArgument('bytes', 'not be detached: it was transferred, or its sample has ended', bytes);
     const loan = this.#port.loanSlot(bytes.length);
     try {
       loan.bytes.set(bytes);
@@ -188,5 +190,15 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+  }
+}
+
+/** A view of a detached buffer has no bytes, as an empty one has: only the attempt to make another tells them apart. */
+function isDetached({ buffer }: Uint8Array): boolean {
+  try {
+    new Uint8Array(buffer, 0, 0);
+    return false;
+  } catch {
+    return true;
   }
 }

@@ -114,13 +114,23 @@ abstract class Receiver implements SampleReceiver {
     return samples;
   }
 
-  receiveBlocking({ timeoutMs = Number.POSITIVE_INFINITY, spinMs = DEFAULT_SPIN_MS }: BlockingOptions = {}) {
+  receiveBlocking(options: BlockingOptions = {}): Sample | undefined {
+    checkBlocking(options);
+    const { timeoutMs = Number.POSITIVE_INFINITY, spinMs = DEFAULT_SPIN_MS } = options;
     if (!isDuration(timeoutMs)) throw invalidDuration('timeoutMs', timeoutMs);
     if (!isDuration(spinMs)) throw invalidDuration('spinMs', spinMs);
     this.pause();
     const sample = this.engine.receiveBlocking(timeoutMs, spinMs);
     return sample === undefined ? undefined : this.show(sample);
   }
+}
+
+/** For every sample: the full check allocates, and only what is odd needs it. */
+function checkBlocking(options: BlockingOptions): void {
+  let odd =
+    typeof options !== 'object' || options === null || Object.getPrototypeOf(options) !== Object.prototype;
+  for (const key in options) if (key !== 'timeoutMs' && key !== 'spinMs') odd = true;
+  if (odd) checkOptions('options', options, ['timeoutMs', 'spinMs']);
 }
 
 function isDuration(ms: unknown): boolean {
