@@ -224,6 +224,27 @@ async function exhausted(): Promise<void> {
   }
 }
 
+/** A subscriber in a process that has one descriptor left, for a connection but not for its memory. Says why it is degraded; told something, it has them again. */
+async function starvedSubscriber(): Promise<void> {
+  const { node, service } = await open();
+  const events = service.events();
+  const subscriber = await service.subscriber();
+  const lines = told();
+  const line = lines.next();
+  const taken = takeDescriptors();
+  closeSync(taken.pop() ?? -1);
+  say(node.id);
+  for await (const event of events) {
+    if (event.type !== 'degraded') continue;
+    say(event.error.code);
+    break;
+  }
+  await line;
+  for (const fd of taken) closeSync(fd);
+  await subscriber.connected();
+  say('connected');
+}
+
 /** All that there are. */
 function takeDescriptors(): number[] {
   const taken: number[] = [];
@@ -267,7 +288,7 @@ async function exitWithWorkers(): Promise<void> {
 
 const ROLES: Record<string, () => Promise<void>> = {
   ...{ publish, subscribe, busyPoll, slowPoll, block, sendLoop, sendMany, flood },
-  ...{ holdAll, onlyNode, forget, exhausted, sendStarved, exitWithWorkers },
+  ...{ holdAll, onlyNode, forget, exhausted, sendStarved, starvedSubscriber, exitWithWorkers },
 };
 
 await ROLES[options.role]?.();

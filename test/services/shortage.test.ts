@@ -30,6 +30,17 @@ test('a thread that only sends accepts again too, once it has descriptors', asyn
   stop.raise();
 });
 
+test('a subscriber without descriptors for the memory of a publisher is told so, and connects once it has some', async (t) => {
+  const stage = new Stage(t);
+  const peer = stage.peer('starvedSubscriber', {}, fewDescriptors);
+  await peer.line();
+  const publisher = await (await stage.service()).publisher();
+  assert.equal(await peer.line(), 'ERR_SEALANE_EXHAUSTED');
+  peer.tell('go on');
+  assert.equal(await peer.line(), 'connected');
+  await publisher.connected();
+});
+
 test('a node that can not be made leaves no descriptor and nothing that keeps the event loop alive', async (t) => {
   const stage = new Stage(t);
   await stage.node();

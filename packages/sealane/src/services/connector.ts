@@ -57,6 +57,9 @@ const MAX_RETRY_MS = 1_000;
 /** Refusals that stay as long as both ports do. */
 const FINAL: ReadonlySet<RefusalReason> = new Set(['own-process', 'untrusted', 'bad-request']);
 
+/** Descriptors that come with an acceptance. */
+const PAIR_DESCRIPTORS = 2;
+
 /** Room for the longest answer and one byte. */
 const buffer = new Uint8Array(1_024);
 
@@ -156,6 +159,10 @@ export class Connector implements Disposable {
   #answered(target: Target, packet: Packet): void {
     const { key } = target;
     const answer = decodeOwning(packet);
+    if (packet.descriptorsLost && packet.descriptors.length < PAIR_DESCRIPTORS) {
+      disposeDescriptors(packet.descriptors);
+      throw lostDescriptors();
+    }
     const socket = this.#releaseSocket(target);
     if (socket === undefined || answer.type === 'refused') {
       disposeDescriptors(packet.descriptors);
@@ -248,6 +255,14 @@ function decodeOwning({ bytes, descriptors }: Packet): ConnectAccepted | Connect
     disposeDescriptors(descriptors);
     throw error;
   }
+}
+
+/** The kernel drops those for which this process has no room. */
+function lostDescriptors(): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_EXHAUSTED',
+    'this process has no descriptor left for the memory of a publisher: close some, or raise RLIMIT_NOFILE (ulimit -n)',
+  );
 }
 
 function idOf({ node, port }: PortKey): string {
