@@ -11,7 +11,7 @@ import type { Domain } from './domain.js';
 import { type FileRecord, listFolder, readRecord, removeEntry, writeLinked } from './files.js';
 import { MAX_PORT, type PortKey, parsePortFileName, portFileName } from './names.js';
 import type { ServiceSettings } from './settings.js';
-import { Census, sweepLocked } from './sweep.js';
+import { Census, removeEntries, sweepLocked } from './sweep.js';
 
 /** Options of a port that others may see: for people and tools; what binds is agreed on at the connection. */
 export type PortOptions = Readonly<Record<string, number | boolean | string>>;
@@ -109,11 +109,13 @@ function requireRoom(place: PortPlace, key: PortKey): void {
   const most = place.settings[limit];
   if (countPorts(place, key).length < most) return;
   const census = new Census(place.domain, key.node);
-  sweepLocked(
+  const dead = sweepLocked(
     place.domain,
     countPorts(place, key).map(({ node }) => node),
     census,
   );
+  // Also where they take no part, as nobody leaves them but who was taken for dead before.
+  removeEntries(place.folder, listFolder(place.folder), dead);
   const count = countPorts(place, key).length;
   if (count < most) return;
   const message = `the service ${describe(place.name)} has ${count} ${key.kind}s, and its setting ${limit} allows ${most}`;

@@ -180,6 +180,18 @@ test('as many ports are announced as the service allows, by name of the setting,
   );
 });
 
+test('ports of the dead make room also where their nodes take no part', (t) => {
+  const domain = freshDomain(t);
+  const service = freshNode(t, domain).create('x', { settings: { maxPublishers: 1 } });
+  const ghost = join(domain.services, serviceFolderName('x'), `${NODE}-00000001.pub`);
+  writeFileSync(ghost, 'junk');
+  service.announcePort('publisher', 1);
+  assert.deepEqual(
+    service.listPorts().map(({ port, node }) => [port, node === NODE]),
+    [[1, false]],
+  );
+});
+
 test('a port is there with its process and options until it is withdrawn', (t) => {
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
