@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import type { PublisherOptions, Sample } from 'sealane';
 import { bytesOf, joined, Stage, text, until } from './nodes.test.helper.js';
 
@@ -38,6 +39,7 @@ test('the header names the sender, counts samples, and tells when each was sent 
       [node.id, publisher.port, process.pid, sequence, 0n, 0],
     );
     assert.ok(before <= header.timestampNs, `${before} <= ${header.timestampNs}`);
+    assert.match(inspect(header), /sequence: \d+/, 'console.log shows it');
     assert.ok(header.timestampNs <= after, `${header.timestampNs} <= ${after}`);
   }
   assert.equal(publisher.figures.sent, 3);

@@ -2,6 +2,7 @@
  * A sample that a subscriber has borrowed: the reused object of the hot tier. Owns nothing but its state. A subscriber has one for each
  * slot of each publisher, made when the slot first arrives.
  */
+import { inspect } from 'node:util';
 import { SealaneError } from '../base/errors.js';
 import type { PortAddress } from './outlet.js';
 import {
@@ -158,6 +159,12 @@ class SlotHeader implements SampleHeader {
 
   get sourceTimestampNs(): bigint {
     return readBigInt(this.#borrower.memory.words, this.#at + SOURCE_TIMESTAMP);
+  }
+
+  /** What console.log shows: getters are hidden from it. */
+  [inspect.custom](): SampleHeader {
+    const { node, publisher, pid, sequence, timestampNs, sourceTimestampNs } = this;
+    return { node, publisher, pid, sequence, timestampNs, sourceTimestampNs };
   }
 }
 
