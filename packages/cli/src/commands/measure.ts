@@ -173,5 +173,10 @@ function spreadCells(spread: Spread | undefined, format: (value: number) => stri
 
 function spreadFields(spread: Spread | undefined, unit: string): string[] {
   const names = ['min', 'mean', 'max', 'stddev'] as const;
-  return names.map((name) => `${name}${unit}=${spread === undefined ? '-' : spread[name].toFixed(1)}`);
+  return names.map((name) => `${name}${unit}=${spread === undefined ? '-' : oneDigit(spread[name])}`);
+}
+
+/** Whole numbers, such as counts of bytes, without a digit behind the point. */
+function oneDigit(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }
