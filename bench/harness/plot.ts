@@ -80,6 +80,7 @@ export function renderSvg(title: string, rows: readonly Row[]): string {
     y += drawing.height;
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y + 10}" font-family="sans-serif" font-size="11">
+<title>${escapeXml(title)}</title>
 <rect width="100%" height="100%" fill="white"/>
 <text x="8" y="20" font-size="14">${escapeXml(title)} (time, logarithmic; shorter is better)</text>
 ${parts.join('\n')}
