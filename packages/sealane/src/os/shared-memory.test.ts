@@ -112,7 +112,8 @@ test('prefaulted memory has all its pages before it is touched, other memory non
   assert.equal(inspect(lazy.descriptor).allocatedBytes, 0);
   using memory = SharedMemory.create('prefaulted', 4 * MIB, POOL_SEALS, { prefault: true });
   assert.equal(inspect(memory.descriptor).allocatedBytes, 4 * MIB);
-  assert.equal(kilobytes('prefaulted', 'Rss'), 4096);
+  // Almost: the kernel may take a page away at any time.
+  assert(kilobytes('prefaulted', 'Rss') >= 0.9 * 4096);
 });
 
 test('locked memory is locked while it is mapped', (t) => {
