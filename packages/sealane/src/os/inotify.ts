@@ -4,9 +4,8 @@
  */
 import { endianness } from 'node:os';
 import { assert } from '../base/assert.js';
-import { closedError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
-import { closeDescriptor } from './descriptor.js';
+import { KernelObject } from './kernel-object.js';
 import { systemError } from './system-error.js';
 
 /** Flags of an event, inotify(7). */
@@ -40,14 +39,12 @@ export interface InotifyEvent {
   readonly kind: InotifyKind;
 }
 
-/** One inotify instance. Every method but close() throws ERR_SEALANE_CLOSED once closed. */
-export class Inotify implements Disposable {
-  #fd: number;
+/**
+ * One inotify instance; its descriptor is readable while there are events. Closing it ends all watches. Every method but close() throws
+ * ERR_SEALANE_CLOSED once closed.
+ */
+export class Inotify extends KernelObject {
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
-
-  private constructor(fd: number) {
-    this.#fd = fd;
-  }
 
   /**
    * Makes one. Throws ERR_SEALANE_EXHAUSTED when this user has no instance left (fs.inotify.max_user_instances, usually 128) or this
@@ -55,21 +52,10 @@ export class Inotify implements Disposable {
    */
   static open(): Inotify {
     try {
-      return new Inotify(addon().inotifyOpen());
+      return new Inotify(addon().inotifyOpen(), 'the inotify instance');
     } catch (error) {
       throw systemError(error, 'making an inotify instance');
     }
-  }
-
-  /** The descriptor, which stays this object's; it is readable while there are events. Throws ERR_SEALANE_CLOSED. */
-  get fd(): number {
-    if (this.#fd === -1) throw closedError('the inotify instance');
-    return this.#fd;
-  }
-
-  /** Whether close() was called. */
-  get closed(): boolean {
-    return this.#fd === -1;
   }
 
   /**
@@ -104,19 +90,6 @@ export class Inotify implements Disposable {
       throw systemError(error, 'reading what happened in directories');
     }
     return count === -1 ? undefined : parseInotify(this.#buffer.subarray(0, count));
-  }
-
-  /** Closes the descriptor and ends all watches. A Watcher of it is closed first. Idempotent. */
-  close(): void {
-    const fd = this.#fd;
-    if (fd === -1) return;
-    this.#fd = -1;
-    closeDescriptor(fd);
-  }
-
-  /** Same as close(). */
-  [Symbol.dispose](): void {
-    this.close();
   }
 }
 

@@ -2,9 +2,8 @@
  * Which of many descriptors are ready, epoll(7), asked or waited for without the event loop; or with it, where a Watcher watches the
  * one descriptor of all. Owns the epoll descriptor, not what is watched: remove a descriptor before it is closed.
  */
-import { closedError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
-import { closeDescriptor } from './descriptor.js';
+import { KernelObject } from './kernel-object.js';
 import { systemError } from './system-error.js';
 
 /** Longest wait of one {@link Readiness.poll}, in milliseconds: a thread in the kernel can't be terminated. */
@@ -27,36 +26,21 @@ export interface Interest {
 /**
  * Watches descriptors, each under a key. Level-triggered: what is ready is told again until it no longer is. An error, and the end of
  * a connection in both directions, count as readable and writable, and are told whatever is watched for: remove such a descriptor.
- * Every method but close() throws ERR_SEALANE_CLOSED once closed.
+ * Its descriptor is readable while anything watched is ready; closing it closes nothing of what was watched. Every method but close()
+ * throws ERR_SEALANE_CLOSED once closed.
  */
-export class Readiness implements Disposable {
-  #fd: number;
+export class Readiness extends KernelObject {
   /** Key and what it is ready for, by turns; the addon's own numbers last only until its next call. */
   readonly #results = new Int32Array(2 * MAX_POLL_KEYS);
   readonly #native = addon();
 
-  private constructor(fd: number) {
-    this.#fd = fd;
-  }
-
   /** Makes one that watches nothing. Throws ERR_SEALANE_EXHAUSTED when no descriptor is left. */
   static open(): Readiness {
     try {
-      return new Readiness(addon().readinessOpen());
+      return new Readiness(addon().readinessOpen(), 'the readiness');
     } catch (error) {
       throw systemError(error, 'making an epoll instance');
     }
-  }
-
-  /** The descriptor, which stays this object's; it is readable while anything watched is ready. Throws ERR_SEALANE_CLOSED. */
-  get fd(): number {
-    if (this.#fd === -1) throw closedError('the readiness');
-    return this.#fd;
-  }
-
-  /** Whether close() was called. */
-  get closed(): boolean {
-    return this.#fd === -1;
   }
 
   /**
@@ -122,18 +106,5 @@ export class Readiness implements Disposable {
   /** Whether the i-th of the last poll() can be written. */
   writable(index: number): boolean {
     return ((this.#results[2 * index + 1] as number) & WRITABLE) !== 0;
-  }
-
-  /** Closes the epoll descriptor; what was watched stays open. A Watcher of it is closed first. Idempotent. */
-  close(): void {
-    const fd = this.#fd;
-    if (fd === -1) return;
-    this.#fd = -1;
-    closeDescriptor(fd);
-  }
-
-  /** Same as close(). */
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

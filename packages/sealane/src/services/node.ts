@@ -14,7 +14,7 @@ import { EventSource, type EventsMissed } from './events.js';
 import type { ConnectRequest } from './handshake.js';
 import { checkName } from './names.js';
 import { type PublishedNode, publishNode } from './node-files.js';
-import { localNodes, PubSubService } from './service.js';
+import { PubSubService } from './service.js';
 import { NodeServices, type OpenService } from './service-files.js';
 import type { ServiceSettings } from './settings.js';
 
@@ -45,6 +45,9 @@ export type NodeEvent =
   /** A node came or went; `name` is its id. Or a service; `name` is that of its folder. */
   | { readonly type: 'arrived' | 'departed'; readonly kind: 'node' | 'service'; readonly name: string }
   | EventsMissed;
+
+/** The nodes of this thread. */
+const localNodes = new Set<string>();
 
 /** Takes part in a domain. Close it, or declare it with `await using`. */
 export class Node implements AsyncDisposable, Disposable {
@@ -179,6 +182,7 @@ export class Node implements AsyncDisposable, Disposable {
       id: this.id,
       loop: this.#loop,
       nextPort: () => ++this.#ports,
+      isLocal: (node: string) => localNodes.has(node),
       serveWatch: (watch: ServiceWatch) => this.#serveWatch(watch),
       onClose: (service: PubSubService) => this.#services.delete(service),
     };

@@ -50,8 +50,15 @@ export function offerPair(offer: Offer): Outlet | undefined {
     const peer = { node: request.node, port: request.subscriber, pid: socket.peer.pid };
     const { bufferSize, maxBorrowed } = request;
     outlet = new Outlet({
-      ...{ peer, socket, shape: channel, bufferSize, maxBorrowed },
-      ...{ control: control.mapping, pool: port.pool, loop: offer.loop, events: offer.events },
+      peer,
+      socket,
+      shape: channel,
+      bufferSize,
+      maxBorrowed,
+      control: control.mapping,
+      pool: port.pool,
+      loop: offer.loop,
+      events: offer.events,
     });
     port.add(outlet, history);
     return outlet;
@@ -97,8 +104,15 @@ export function acceptPair(acceptance: Acceptance): Inlet {
     mapped.push(control);
     const { peer, socket, loop, events } = acceptance;
     return new Inlet({
-      ...{ peer, socket, loop, events, slots, control },
-      ...{ slotShape: answer.shape, channelShape: answer, sequenceBefore: answer.sequenceBefore },
+      peer,
+      socket,
+      loop,
+      events,
+      slots,
+      control,
+      slotShape: answer.shape,
+      channelShape: answer,
+      sequenceBefore: answer.sequenceBefore,
     });
   } catch (error) {
     for (const mapping of mapped) mapping.close();

@@ -160,7 +160,11 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
   get figures(): PublisherFigures {
     const { pool, outlets, sent, loaned } = this.#port;
     return {
-      ...{ sent, loaned, usedSlots: pool.used, slots: pool.slots, memoryBytes: this.#memory.mapping.length },
+      sent,
+      loaned,
+      usedSlots: pool.used,
+      slots: pool.slots,
+      memoryBytes: this.#memory.mapping.length,
       subscribers: outlets.map(({ peer, held, lost }) => ({ ...peer, held, lost })),
     };
   }

@@ -61,6 +61,8 @@ export interface ServiceHost {
   readonly loop: ControlLoop;
   /** A number for a new port. */
   nextPort(): number;
+  /** Whether a node lives in this very thread: waiting for it with the thread blocked would wait for ever. */
+  isLocal(node: string): boolean;
   /** Serves what tells of changes in folders, also while no event loop turns. Returns what ends that. */
   serveWatch(watch: ServiceWatch): () => void;
   onClose(service: PubSubService): void;
@@ -75,9 +77,6 @@ interface OwnPublisher {
   readonly settings: PublisherSettings;
   readonly bell: Doorbell;
 }
-
-/** Nodes of this thread: waiting for one of them with the thread blocked would wait for ever. */
-export const localNodes = new Set<string>();
 
 /** Publish-subscribe among all nodes that have the service open. Made by {@link Node.service}. */
 export class PubSubService implements AsyncDisposable, Disposable {
@@ -221,7 +220,12 @@ export class PubSubService implements AsyncDisposable, Disposable {
     const refusal = this.#refusal(own, request, socket.peer.pid);
     if (refusal !== undefined) return refusal;
     const outlet: Outlet | undefined = offerPair({
-      ...{ request, socket, pool: own.memory, shape: own.shape, port: own.port, loop: this.#host.loop },
+      request,
+      socket,
+      pool: own.memory,
+      shape: own.shape,
+      port: own.port,
+      loop: this.#host.loop,
       events: {
         onWake: () => own.port.onRoom(),
         onEnd: (problem) => {
@@ -253,10 +257,15 @@ export class PubSubService implements AsyncDisposable, Disposable {
     const bell = new Doorbell('the publisher');
     const { bufferSize, maxBorrowed, history, overflow } = this.settings;
     const port = new PublisherPort({
-      ...{ memory: new SlotMemory(memory.buffer, shape), history, overflow, loop: this.#host.loop },
-      ...{ maxLoaned: settings.maxLoaned, whenFull: settings.whenFull, timestamps: settings.timestamps },
+      memory: new SlotMemory(memory.buffer, shape),
+      history,
+      overflow,
+      loop: this.#host.loop,
+      maxLoaned: settings.maxLoaned,
+      whenFull: settings.whenFull,
+      timestamps: settings.timestamps,
       warmSlots: bufferSize + maxBorrowed + history + settings.maxLoaned,
-      isLocal: (node) => localNodes.has(node),
+      isLocal: (node) => this.#host.isLocal(node),
       onGone: (outlet) => {
         this.#lost(number, 'subscriber', outlet.peer, outlet.lie);
         bell.ring();
@@ -288,7 +297,8 @@ export class PubSubService implements AsyncDisposable, Disposable {
     const { id: node, loop } = this.#host;
     const { bufferSize = 1, maxBorrowed = 1, history = 0 } = settings;
     return new Connector({
-      ...{ domain: this.#files.domain, loop },
+      domain: this.#files.domain,
+      loop,
       request: { service: this.id, node, subscriber: number, bufferSize, maxBorrowed, history },
       isThere: ({ node: other, port: at }) => this.#isKnown(other, at),
       onConnected: (_key, inlet: Inlet) => {

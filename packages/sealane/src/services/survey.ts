@@ -84,7 +84,12 @@ function find(options: SurveyOptions): Domain | undefined {
 
 function toNode({ id, state, pid, info, problem }: ReturnType<typeof listNodesOf>[number]): ListedNode {
   return {
-    ...{ id, state, pid: known(pid) ?? info?.pid, name: info?.name, uid: info?.uid, gid: info?.gid },
+    id,
+    state,
+    pid: known(pid) ?? info?.pid,
+    name: info?.name,
+    uid: info?.uid,
+    gid: info?.gid,
     startedAt: info === undefined ? undefined : new Date(Number(info.startedNs / 1_000_000n)),
     attributes: info?.attributes ?? {},
     problem,
@@ -93,7 +98,9 @@ function toNode({ id, state, pid, info, problem }: ReturnType<typeof listNodesOf
 
 function toService({ folder, definition, problem, nodes, ports }: ServiceListing): ListedService {
   return {
-    ...{ folder, name: definition?.name, settings: definition?.settings },
+    folder,
+    name: definition?.name,
+    settings: definition?.settings,
     attributes: definition?.attributes ?? {},
     problem,
     alive: nodes.some(({ state }) => state !== 'dead'),
