@@ -36,6 +36,13 @@ export function fetchDebianPackages({ suite, architecture, packages, folder, off
   renameSync(aside, folder);
 }
 
+/** Names of the packages that a package depends on, as its release has it now: a metapackage names the version of the day. Throws a DebianError. */
+export function debianDependencies(suite, architecture, name) {
+  const { folder, options } = aptState(suite, architecture);
+  const lines = run('apt-cache', [...options, 'depends', '--important', name], folder).split('\n');
+  return lines.flatMap((line) => /^ *(?:Pre)?Depends: (\S+)$/.exec(line)?.[1] ?? []);
+}
+
 /** Installs packages of this machine's own Debian, which takes root. Throws a DebianError with the line to type otherwise. */
 export function installDebianPackages(packages) {
   if (packages.length === 0) return;

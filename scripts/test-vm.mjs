@@ -1,0 +1,62 @@
+/**
+ * Runs tests beside real drivers, in a virtual machine: `npm run test:vm [-- PART ...]`; needs the build. Boots a kernel of Debian with udmabuf,
+ * a DMA heap, a camera (vivid) and graphics (virtio-gpu, cirrus, vgem), and runs the compiled test/vm/*.test.js whose names have one of the parts.
+ *
+ *   --install-tools   installs QEMU and what else it takes with apt-get first (as root; else says what to type)
+ *   --tools-only      runs nothing
+ *   --kvm             lets the processor do it where this machine allows: faster
+ *
+ * Without the tools nothing is run, and the reason is printed.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './addon/compile.mjs';
+import { DebianError, installDebianPackages } from './debian.mjs';
+import { fetchKernel } from './vm/kernel.mjs';
+import { missingPackages, runInMachine } from './vm/machine.mjs';
+
+const FOLDER = 'test/dist/vm';
+const words = process.argv.slice(2);
+const parts = words.filter((word) => !word.startsWith('--'));
+
+function say(text) {
+  process.stdout.write(`test:vm: ${text}\n`);
+}
+
+function prepare() {
+  if (process.arch !== 'x64')
+    throw new DebianError(`the machine's kernel is for x64, and this is ${process.arch}`);
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  if (!words.includes('--install-tools'))
+    throw new DebianError(`${missing.join(', ')} missing: npm run test:vm -- --install-tools`);
+  say(`installing ${missing.join(', ')}`);
+  installDebianPackages(missing);
+}
+
+function selectedTests() {
+  const files = readdirSync(join(root, FOLDER)).filter((name) => name.endsWith('.test.js'));
+  return files.filter((name) => parts.length === 0 || parts.some((part) => name.includes(part))).sort();
+}
+
+async function run() {
+  prepare();
+  const kernel = fetchKernel();
+  if (words.includes('--tools-only')) return 0;
+  const files = selectedTests();
+  if (files.length === 0) throw new Error(`no test in ${FOLDER} has one of the names ${parts.join(', ')}`);
+  say(`booting Linux ${kernel.release} for ${files.join(', ')}`);
+  const paths = files.map((name) => `${FOLDER}/${name}`).join(' ');
+  const command = `node --test --test-concurrency=1 --test-reporter=spec ${paths}\n`;
+  const onLine = (line) => process.stdout.write(`${line}\n`);
+  const status = await runInMachine({ kernel, command, kvm: words.includes('--kvm'), onLine });
+  if (status === undefined) say('failed: the machine ended before it had run everything');
+  return status ?? 1;
+}
+
+try {
+  process.exitCode = await run();
+} catch (error) {
+  if (!(error instanceof DebianError)) throw error;
+  say(`skipped: ${error.message}`);
+}
