@@ -160,6 +160,11 @@ export interface Addon {
   /** CLOCK_MONOTONIC to scratch: seconds, nanoseconds; then all of it in nanoseconds, as low and high word of 64 bits. */
   clockMonotonic(): void;
 
+  /** A video device, non-blocking, on record. */
+  videoOpen(path: string): number;
+  /** ioctl(2) with a request of V4L2 and its structure, which the kernel fills in; false: not now (EAGAIN). */
+  videoAsk(fd: number, request: number, bytes: Uint8Array): boolean;
+
   /** Lets other threads that want to run have this processor first. */
   scheduleYield(): void;
 

@@ -21,4 +21,5 @@ export { yieldProcessor } from './schedule.js';
 export * from './sha256.js';
 export { SharedMemory } from './shared-memory.js';
 export * from './unix-socket.js';
+export * from './video-device.js';
 export { Watcher } from './watcher.js';
