@@ -84,7 +84,7 @@ test('lock files name no registry host but the canonical one of crates.io', () =
 
 test('no binary is tracked', () => {
   const text =
-    /\.(ts|cts|mts|js|mjs|c|h|rs|json|md|svg|toml|yml|bash|zsh|fish|socket|service|conf|pml)$|(^|\/)(LICENSE|NOTICE|run|Cargo\.lock|bin\/sealane|\.[a-z]+)$/;
+    /\.(ts|cts|mts|js|mjs|c|h|rs|json|md|svg|toml|yml|sh|bash|zsh|fish|socket|service|conf|pml)$|(^|\/)(LICENSE|NOTICE|run|Cargo\.lock|bin\/sealane|\.[a-z]+)$/;
   assert.deepEqual(
     files.filter((file) => !text.test(file)),
     [],
