@@ -198,9 +198,9 @@ test('every part of a request is refused', async (t) => {
   await stage.checkWhole();
 });
 
-/** Bytes of a request that say what it is, and to whom: magic, version, type, service and publisher. */
+/** Bytes of a request that say what it is, and to whom: magic, version, type, service, its kind, and publisher. */
 const NAMES: ReadonlySet<number> = new Set(
-  Array.from({ length: 28 }, (_, at) => at).filter((at) => at < 18 || at >= 24),
+  Array.from({ length: 28 }, (_, at) => at).filter((at) => at <= 18 || at >= 24),
 );
 
 test('a request with any byte changed is accepted or refused, and nothing stays', async (t) => {
@@ -227,8 +227,8 @@ async function refusal(t: TestContext, changes: Parameters<typeof requestFor>[1]
 }
 
 test('what does not exist is refused as that', async (t) => {
-  assert.equal(await refusal(t, { publisher: 99 }), 'no-port');
-  assert.equal(await refusal(t, { publisher: 0 }), 'no-port');
+  assert.equal(await refusal(t, { sender: 99 }), 'no-port');
+  assert.equal(await refusal(t, { sender: 0 }), 'no-port');
   assert.equal(await refusal(t, { service: '00112233445566778899' }), 'no-port');
 });
 

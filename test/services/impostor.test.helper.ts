@@ -16,6 +16,7 @@ import {
   Memfd,
   NodeServices,
   POOL_SEALS,
+  PUBLISH_SUBSCRIBE,
   type PublishedNode,
   publishNode,
   SharedMemory,
@@ -48,7 +49,7 @@ export class Impostor implements Disposable {
   constructor(domain: Domain) {
     this.#published = publishNode(domain, 'impostor');
     this.#services = new NodeServices(domain, this.#published.id);
-    this.#services.openOrCreate('stage').announcePort('publisher', 1);
+    this.#services.openOrCreate(PUBLISH_SUBSCRIBE, 'stage').announcePort('publisher', 1);
   }
 
   get id(): string {

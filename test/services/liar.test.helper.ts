@@ -13,6 +13,7 @@ import {
   channelBytes,
   closeDescriptor,
   completionTailAt,
+  decodeAccepted,
   decodeAnswer,
   disposeDescriptors,
   encodeConnect,
@@ -51,8 +52,8 @@ export async function nextPacket(
 export function requestFor(stage: Stage, changes: Partial<ConnectRequest> = {}): ConnectRequest {
   const { bufferSize, maxBorrowed } = stage.publisherService.settings;
   const service = serviceFolderName('stage');
-  const publisher = stage.publisher.port;
-  return { service, publisher, node: LIAR, subscriber: 1, bufferSize, maxBorrowed, history: 0, ...changes };
+  const parties = { service, sender: stage.publisher.port, node: LIAR, receiver: 1 };
+  return { messaging: 'publish-subscribe', ...parties, bufferSize, maxBorrowed, history: 0, ...changes };
 }
 
 /** Sends a packet to the honest publisher's node, and returns the answer, if one comes. The connection ends with it. */
@@ -64,7 +65,7 @@ export async function answerTo(
   socket.send(packet);
   const answer = await nextPacket(socket, new Uint8Array(1_024));
   disposeDescriptors(answer?.descriptors ?? []);
-  return answer === undefined ? undefined : decodeAnswer(answer.bytes);
+  return answer === undefined ? undefined : decodeAnswer(answer.bytes, decodeAccepted);
 }
 
 /** A subscriber that was accepted by the honest publisher, and does what it likes. */
@@ -91,7 +92,7 @@ export class Liar implements Disposable {
     socket.send(encodeConnect(requestFor(stage, changes)));
     const packet = await nextPacket(socket, new Uint8Array(1_024));
     if (packet === undefined) throw new Error('the publisher hung up');
-    const answer = decodeAnswer(packet.bytes);
+    const answer = decodeAnswer(packet.bytes, decodeAccepted);
     const [slotsFd, controlFd] = packet.descriptors;
     if (answer.type !== 'accepted' || slotsFd === undefined || controlFd === undefined)
       throw new Error(`the publisher answers ${JSON.stringify(answer)}`);

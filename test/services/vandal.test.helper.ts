@@ -7,6 +7,7 @@ import {
   type ConnectRequest,
   channelBytes,
   Domain,
+  decodeAccepted,
   decodeAnswer,
   disposeDescriptors,
   encodeConnect,
@@ -34,7 +35,7 @@ async function ask(socket: UnixSocket): Promise<Mapping | undefined> {
 
 function mapControl(bytes: number, descriptors: readonly number[]): Mapping | undefined {
   try {
-    const answer = decodeAnswer(buffer.subarray(0, bytes));
+    const answer = decodeAnswer(buffer.subarray(0, bytes), decodeAccepted);
     const [, control] = descriptors;
     return answer.type === 'accepted' && control !== undefined
       ? Mapping.shared(control, 0, channelBytes(answer))

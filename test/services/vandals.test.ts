@@ -46,7 +46,7 @@ async function endure(
 async function vandalize(t: TestContext, options: StageOptions): Promise<void> {
   const stage = await Stage.make(t, options);
   const words = [1, 2].map((seed) => {
-    const request = JSON.stringify(requestFor(stage, { subscriber: seed }));
+    const request = JSON.stringify(requestFor(stage, { receiver: seed }));
     return [stage.publisherNode.id, request, String(seed)];
   });
   await endure(stage, t, SUBSCRIBER, words, TIMES);

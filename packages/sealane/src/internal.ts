@@ -12,6 +12,7 @@ export * from './os/index.js';
 export { Domain } from './services/domain.js';
 export * from './services/handshake.js';
 export { listNodes, listServices } from './services/listing.js';
+export { PUBLISH_SUBSCRIBE } from './services/messaging.js';
 export { serviceFolderName } from './services/names.js';
 export { type PublishedNode, publishNode } from './services/node-files.js';
 export { NodeServices, type OpenService } from './services/service-files.js';

@@ -1,44 +1,51 @@
 /**
- * Connects a subscriber to every publisher of its service, as soon as both are there, and again when a connection is lost. Owns the
- * connections until they are pairs. What a publisher answers is checked before it counts.
+ * Connects a receiver to every sender of its service, as soon as both are there, and again when a connection is lost. Owns the
+ * connections until they are pairs. What a sender answers is checked before it counts.
  */
 import { isSealaneError, SealaneError } from '../base/errors.js';
 import { disposeDescriptors, type Packet, UnixSocket } from '../os/index.js';
 import { receiveQuietly } from './acceptor.js';
 import type { ControlLoop } from './control.js';
 import type { Domain } from './domain.js';
-import {
-  type ConnectAccepted,
-  type ConnectRefused,
-  type ConnectRequest,
-  decodeAnswer,
-  encodeConnect,
-  type RefusalReason,
-} from './handshake.js';
-import type { Inlet } from './inlet.js';
+import { type ConnectRefused, decodeAnswer, type RefusalReason } from './handshake.js';
 import type { PortKey } from './names.js';
-import { acceptPair } from './pairing.js';
+import type { PortAddress } from './outlet.js';
 import { sweepLocked } from './sweep.js';
 import { isOwnUser } from './trust.js';
 
-/** What the connector needs to know and whom it tells. None of the callbacks may throw. */
-export interface ConnectorOptions {
+/** What a sender that accepts sends; `A`: what is in its packet. */
+export interface Accepted<A> {
+  readonly answer: A;
+  /** Taken, also when making the pair fails. */
+  readonly descriptors: readonly number[];
+  readonly peer: PortAddress;
+  /** Taken, once the pair is made. */
+  readonly socket: UnixSocket;
+}
+
+/** How the receivers of one kind of service connect. */
+export interface ConnectorProtocol<A> {
+  /** The packet that asks that sender for a connection. */
+  request(sender: number): Uint8Array;
+  /** Reads what it answers. Throws ERR_SEALANE_PROTOCOL, ERR_SEALANE_VERSION_MISMATCH. */
+  decode(packet: Uint8Array): A;
+  /** Descriptors that come with an acceptance. */
+  readonly descriptors: number;
+  /** Makes the pair, which owns everything from then on: see {@link Connector.lost}. Throws what is wrong with it. */
+  pair(accepted: Accepted<A>): void;
+}
+
+/** What the connector needs to know and whom it tells. */
+export interface ConnectorOptions<A> extends ConnectorProtocol<A> {
   readonly domain: Domain;
   readonly loop: ControlLoop;
-  /** What is asked of every publisher; its port is filled in. */
-  readonly request: Omit<ConnectRequest, 'publisher'>;
-  /** Whether the file of a port is still there. */
+  /** Whether the file of a port is still there. Must not throw. */
   isThere(key: PortKey): boolean;
-  onConnected(key: PortKey, inlet: Inlet): void;
-  /** A publisher has woken this side. */
-  readonly onWake: () => void;
-  /** The connection of a pair is over, or its inlet was closed: see {@link Connector.lost}. */
-  readonly onEnd: (inlet: Inlet, problem: string | undefined) => void;
-  /** A publisher is there, and can't be connected to for now. */
+  /** A sender is there, and can't be connected to for now. Must not throw. */
   onDegraded(key: PortKey, error: SealaneError): void;
 }
 
-/** A publisher that is to be connected to. */
+/** A sender that is to be connected to. */
 interface Target {
   readonly key: PortKey;
   readonly id: string;
@@ -57,25 +64,28 @@ const MAX_RETRY_MS = 1_000;
 /** Refusals that stay as long as both ports do. */
 const FINAL: ReadonlySet<RefusalReason> = new Set(['own-process', 'untrusted', 'bad-request']);
 
-/** Descriptors that come with an acceptance. */
-const PAIR_DESCRIPTORS = 2;
-
 /** Room for the longest answer and one byte. */
 const buffer = new Uint8Array(1_024);
 
-export class Connector implements Disposable {
-  readonly #options: ConnectorOptions;
+/** What a connection brings to a receiver is the connector's business alone. */
+export type AnyConnector = Pick<
+  Connector<{ readonly type: 'accepted' }>,
+  'add' | 'remove' | 'lost' | 'close'
+>;
+
+export class Connector<A extends { readonly type: 'accepted' }> implements Disposable {
+  readonly #options: ConnectorOptions<A>;
   readonly #targets = new Map<string, Target>();
   readonly #endServe: () => void;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(options: ConnectorOptions) {
+  constructor(options: ConnectorOptions<A>) {
     this.#options = options;
     this.#endServe = options.loop.onServe(() => this.#tryDue());
   }
 
-  /** A publisher appeared. */
+  /** A sender appeared. */
   add(key: PortKey): void {
     const id = idOf(key);
     if (this.#closed || this.#targets.has(id)) return;
@@ -84,14 +94,14 @@ export class Connector implements Disposable {
     this.#try(target);
   }
 
-  /** A publisher's file vanished: what is connected stays so until the connection ends. */
+  /** A sender's file vanished: what is connected stays so until the connection ends. */
   remove(key: PortKey): void {
     const target = this.#targets.get(idOf(key));
     if (target === undefined || target.state === 'connected') return;
     this.#drop(target);
   }
 
-  /** The connection of a pair is over: if the publisher is still there, it is tried again. */
+  /** The connection of a pair is over: if the sender is still there, it is tried again. */
   lost(key: PortKey): void {
     const target = this.#targets.get(idOf(key));
     if (target === undefined || this.#closed) return;
@@ -140,7 +150,7 @@ export class Connector implements Disposable {
       const message = `the node ${target.key.node} is served by user ${socket.peer.uid}`;
       throw new SealaneError('ERR_SEALANE_UNTRUSTED_PEER', message);
     }
-    socket.send(encodeConnect({ ...this.#options.request, publisher: target.key.port }));
+    socket.send(this.#options.request(target.key.port));
     target.loopKey = this.#options.loop.watch(socket.fd, () => this.#onReadable(target));
     target.state = 'asked';
   }
@@ -157,44 +167,44 @@ export class Connector implements Disposable {
   }
 
   #answered(target: Target, packet: Packet): void {
-    const { key } = target;
-    const answer = decodeOwning(packet);
-    if (packet.descriptorsLost && packet.descriptors.length < PAIR_DESCRIPTORS) {
-      disposeDescriptors(packet.descriptors);
-      throw lostDescriptors();
+    const { descriptors } = packet;
+    const answer = this.#decodeOwning(packet);
+    if (packet.descriptorsLost && descriptors.length < this.#options.descriptors) {
+      disposeDescriptors(descriptors);
+      throw lostDescriptors(target.key);
     }
     const socket = this.#releaseSocket(target);
     if (socket === undefined || answer.type === 'refused') {
-      disposeDescriptors(packet.descriptors);
+      disposeDescriptors(descriptors);
       socket?.close();
       if (answer.type === 'refused') this.#refused(target, answer.reason, answer.text);
       return;
     }
+    const { node, port } = target.key;
     try {
-      const inlet = this.#pair(key, answer, packet.descriptors, socket);
       target.state = 'connected';
+      this.#options.pair({ answer, descriptors, peer: { node, port, pid: socket.peer.pid }, socket });
       target.retryMs = FIRST_RETRY_MS;
-      this.#options.onConnected(key, inlet);
     } catch (error) {
       socket.close();
       throw error;
     }
   }
 
-  /** Takes the descriptors; takes the socket once it returns. */
-  #pair(key: PortKey, answer: ConnectAccepted, descriptors: readonly number[], socket: UnixSocket): Inlet {
-    const { loop, onWake, onEnd } = this.#options;
-    const request = { ...this.#options.request, publisher: key.port };
-    const peer = { node: key.node, port: key.port, pid: socket.peer.pid };
-    const events = { onWake, onEnd: (problem: string | undefined) => onEnd(inlet, problem) };
-    const inlet: Inlet = acceptPair({ answer, descriptors, request, peer, socket, loop, events });
-    return inlet;
+  /** Reads an answer; its descriptors are closed when this throws. */
+  #decodeOwning({ bytes, descriptors }: Packet): A | ConnectRefused {
+    try {
+      return decodeAnswer(buffer.subarray(0, bytes), this.#options.decode);
+    } catch (error) {
+      disposeDescriptors(descriptors);
+      throw error;
+    }
   }
 
   #refused(target: Target, reason: RefusalReason, text: string): void {
     if (reason !== 'own-process' && reason !== 'no-port') {
       const code = reason === 'untrusted' ? 'ERR_SEALANE_UNTRUSTED_PEER' : 'ERR_SEALANE_LIMIT_EXCEEDED';
-      this.#options.onDegraded(target.key, new SealaneError(code, `a publisher refuses: ${text}`));
+      this.#options.onDegraded(target.key, new SealaneError(code, `a ${target.key.kind} refuses: ${text}`));
     }
     if (FINAL.has(reason)) target.state = 'refused';
     else this.#later(target);
@@ -247,21 +257,11 @@ export class Connector implements Disposable {
   }
 }
 
-/** Reads an answer; its descriptors are closed when this throws. */
-function decodeOwning({ bytes, descriptors }: Packet): ConnectAccepted | ConnectRefused {
-  try {
-    return decodeAnswer(buffer.subarray(0, bytes));
-  } catch (error) {
-    disposeDescriptors(descriptors);
-    throw error;
-  }
-}
-
 /** The kernel drops those for which this process has no room. */
-function lostDescriptors(): SealaneError {
+function lostDescriptors({ kind }: PortKey): SealaneError {
   return new SealaneError(
     'ERR_SEALANE_EXHAUSTED',
-    'this process has no descriptor left for the memory of a publisher: close some, or raise RLIMIT_NOFILE (ulimit -n)',
+    `this process has no descriptor left for the memory of a ${kind}: close some, or raise RLIMIT_NOFILE (ulimit -n)`,
   );
 }
 

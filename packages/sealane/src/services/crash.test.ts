@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { Domain } from './domain.js';
 import { contents, freshDomain, freshNode, go, holder, kill, startActor } from './domain.test.helper.js';
 import { listNodes, listServices } from './listing.js';
+import { PUBLISH_SUBSCRIBE } from './messaging.js';
 import { serviceFolderName } from './names.js';
 
 /** More steps than a node takes in its life. */
@@ -46,7 +47,7 @@ test('whatever step a process is killed before, the service can be created by th
   const domain = freshDomain(t);
   const services = freshNode(t, domain);
   for (let step = 0; await killBefore(t, domain, step); step++) {
-    const service = services.create('x');
+    const service = services.create(PUBLISH_SUBSCRIBE, 'x');
     look(domain);
     assert.deepEqual(contents(domain), filesOf(services.node).sort(), `killed before step ${step}`);
     service.close();
@@ -56,7 +57,7 @@ test('whatever step a process is killed before, the service can be created by th
 test('whatever step a process is killed before, the service of others lives on', async (t) => {
   const domain = freshDomain(t);
   const services = freshNode(t, domain);
-  services.create('x');
+  services.create(PUBLISH_SUBSCRIBE, 'x');
   const before = contents(domain);
   for (let step = 0; await killBefore(t, domain, step); step++) {
     look(domain);
@@ -86,9 +87,9 @@ test('a service whose last node was killed is gone, and one whose other node liv
   const domain = freshDomain(t);
   const [first, second] = [await holder(t, domain, 'x'), await holder(t, domain, 'x')];
   await kill(first);
-  freshNode(t, domain).open('x').close();
+  freshNode(t, domain).open(PUBLISH_SUBSCRIBE, 'x').close();
   await kill(second);
-  assert.throws(() => freshNode(t, domain).open('x'), { code: 'ERR_SEALANE_NO_SERVICE' });
+  assert.throws(() => freshNode(t, domain).open(PUBLISH_SUBSCRIBE, 'x'), { code: 'ERR_SEALANE_NO_SERVICE' });
   look(domain);
   assert.equal(contents(domain).filter((name) => name.startsWith('services')).length, 0);
 });

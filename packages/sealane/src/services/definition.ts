@@ -7,27 +7,29 @@ import { describe, SealaneError } from '../base/errors.js';
 import { protocolError } from '../wire/index.js';
 import { type Attributes, parseAttributes } from './attributes.js';
 import { type FileRecord, readRecord, writeNew } from './files.js';
+import { MESSAGINGS, type MessagingName, type SettingsOf } from './messaging.js';
 import { checkName } from './names.js';
-import { parseSettings, type ServiceSettings } from './settings.js';
 
 /** What the creator of a service defined. */
-export interface ServiceDefinition {
+export interface ServiceDefinition<M extends MessagingName = MessagingName> {
   readonly name: string;
-  readonly settings: ServiceSettings;
+  readonly messaging: M;
+  readonly settings: SettingsOf[M];
   readonly attributes: Attributes;
 }
 
 const FILE = 'service.json';
-const MESSAGING = 'publish-subscribe';
 
 /** Writes it into a new folder. Throws ERR_SEALANE_SYSTEM. */
-export function writeDefinition(folder: string, { name, settings, attributes }: ServiceDefinition): void {
-  writeNew(join(folder, FILE), { name, messaging: MESSAGING, settings, attributes });
+export function writeDefinition(folder: string, definition: ServiceDefinition): void {
+  const { name, messaging, settings, attributes } = definition;
+  writeNew(join(folder, FILE), { name, messaging, settings, attributes });
 }
 
 /**
  * What a service is: of any name, or of this one. Throws ERR_SEALANE_PROTOCOL when its file is missing or not as it must be,
- * ERR_SEALANE_VERSION_MISMATCH, ERR_SEALANE_SETTINGS_MISMATCH for a service that is no publish-subscribe, ERR_SEALANE_SYSTEM.
+ * ERR_SEALANE_VERSION_MISMATCH, ERR_SEALANE_SETTINGS_MISMATCH for a service of a kind that this library does not know,
+ * ERR_SEALANE_SYSTEM.
  */
 export function readDefinition(folder: string, expected?: string): ServiceDefinition {
   const path = join(folder, FILE);
@@ -42,9 +44,15 @@ export function readDefinition(folder: string, expected?: string): ServiceDefini
 
 function parseDefinition({ name, messaging, settings, attributes }: FileRecord): ServiceDefinition {
   requireName(name);
-  if (messaging !== MESSAGING) throw wrongMessaging(name, messaging);
+  const kind = Object.values(MESSAGINGS).find((candidate) => candidate.name === messaging);
+  if (kind === undefined) throw wrongMessaging(name, messaging, Object.keys(MESSAGINGS));
   if (!isRecord(settings)) throw protocolError(`its settings are ${describe(settings)}`);
-  return { name, settings: parseSettings(settings), attributes: parseAttributes(attributes) };
+  return {
+    name,
+    messaging: kind.name,
+    settings: kind.settings.parse(settings),
+    attributes: parseAttributes(attributes),
+  };
 }
 
 function requireName(name: unknown): asserts name is string {
@@ -55,7 +63,17 @@ function requireName(name: unknown): asserts name is string {
   }
 }
 
-function wrongMessaging(name: string, messaging: unknown): SealaneError {
-  const message = `the service ${describe(name)} is of the kind ${describe(messaging)}, and ${describe(MESSAGING)} is required`;
+/** Throws ERR_SEALANE_SETTINGS_MISMATCH unless the service is of that kind. */
+export function requireMessaging<M extends MessagingName>(
+  definition: ServiceDefinition,
+  messaging: M,
+): asserts definition is ServiceDefinition<M> {
+  if (definition.messaging !== messaging)
+    throw wrongMessaging(definition.name, definition.messaging, [messaging]);
+}
+
+function wrongMessaging(name: string, messaging: unknown, wanted: readonly string[]): SealaneError {
+  const kinds = wanted.map((kind) => describe(kind)).join(' or ');
+  const message = `the service ${describe(name)} is of the kind ${describe(messaging)}, and ${kinds} is required`;
   return new SealaneError('ERR_SEALANE_SETTINGS_MISMATCH', message);
 }

@@ -17,6 +17,7 @@ import { Worker } from 'node:worker_threads';
 import { type Change, DomainWatch, ServiceWatch } from './discovery.js';
 import { freshDirectory, freshDomain, freshNode, holder, kill } from './domain.test.helper.js';
 import { listNodes } from './listing.js';
+import { PUBLISH_SUBSCRIBE } from './messaging.js';
 import { serviceFolderName } from './names.js';
 
 const NODE = '0123456789abcdef';
@@ -245,7 +246,7 @@ test('nodes and services of a domain are told of: those that are there, that com
   const watch = new DomainWatch(domain, ({ what, kind, name }) => told.push(`${what} ${kind} ${name}`));
   t.after(() => watch.close());
   assert.deepEqual(told, [`appeared node ${node.node}`]);
-  const service = node.create('x');
+  const service = node.create(PUBLISH_SUBSCRIBE, 'x');
   watch.serve();
   service.close();
   watch.serve();

@@ -13,6 +13,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isSealaneError } from '../base/errors.js';
 import { Domain } from './domain.js';
+import { PUBLISH_SUBSCRIBE } from './messaging.js';
 import { publishNode } from './node-files.js';
 import { NodeServices } from './service-files.js';
 
@@ -119,8 +120,8 @@ function dieBefore(step: number): void {
 }
 
 function act(services: NodeServices, action: Action, name: string): void {
-  if (action === 'create') services.create(name);
-  else services.openOrCreate(name).announcePort('publisher', 1);
+  if (action === 'create') services.create(PUBLISH_SUBSCRIBE, name);
+  else services.openOrCreate(PUBLISH_SUBSCRIBE, name).announcePort('publisher', 1);
 }
 
 function runActor(directory: string, action: Action, name: string): void {

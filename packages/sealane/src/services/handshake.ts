@@ -1,5 +1,5 @@
 /**
- * The packets by which a subscriber and a publisher become a pair. Pure: bytes in, values out. spec/services.md draws them.
+ * The packets by which a receiver and a sender of a service become a pair. Pure: bytes in, values out. spec/services.md draws them.
  * Trusts nothing: whatever is read comes from a peer, and is refused with ERR_SEALANE_PROTOCOL when it is out of range.
  */
 import { SealaneError } from '../base/errors.js';
@@ -16,18 +16,24 @@ import {
   SLOT_HEADER_BYTES,
 } from '../shm/layout.js';
 import { MAX_SLOTS } from '../shm/outcome.js';
+import type { MessagingName } from './messaging.js';
 import type { SlotShape } from './slots.js';
 
-/** What a subscriber asks for. */
-export interface ConnectRequest {
+/** Who wants to connect to whom. */
+interface Parties {
   /** The service, 20 hexadecimal digits. */
   readonly service: string;
-  /** The publisher's port. */
-  readonly publisher: number;
-  /** The node of the subscriber, 16 hexadecimal digits. */
+  /** The sender's port. */
+  readonly sender: number;
+  /** The node of the receiver, 16 hexadecimal digits. */
   readonly node: string;
-  /** The subscriber's port. */
-  readonly subscriber: number;
+  /** The receiver's port. */
+  readonly receiver: number;
+}
+
+/** What a subscriber asks a publisher for. */
+export interface SubscribeRequest extends Parties {
+  readonly messaging: 'publish-subscribe';
   /** Samples that wait for the subscriber at most. */
   readonly bufferSize: number;
   /** Samples that it may hold at once. */
@@ -35,6 +41,9 @@ export interface ConnectRequest {
   /** Samples of the past that it wants at most. */
   readonly history: number;
 }
+
+/** What a receiver asks a sender for. */
+export type ConnectRequest = SubscribeRequest;
 
 /** What the publisher answers; two descriptors come with it: the memory of the slots, and the control memory. */
 export interface ConnectAccepted {
@@ -46,7 +55,7 @@ export interface ConnectAccepted {
   readonly sequenceBefore: number;
 }
 
-/** Why a publisher refuses. `exhausted` may pass; the others stay. */
+/** Why a sender refuses. `exhausted` may pass; the others stay. */
 export type RefusalReason =
   | 'no-port'
   | 'untrusted'
@@ -55,7 +64,7 @@ export type RefusalReason =
   | 'exhausted'
   | 'bad-request';
 
-/** The publisher's other answer. */
+/** The sender's other answer. */
 export interface ConnectRefused {
   readonly type: 'refused';
   readonly reason: RefusalReason;
@@ -71,7 +80,11 @@ const REASONS: readonly RefusalReason[] = [
   'bad-request',
 ];
 
+/** The kind of the service, as a byte. */
+const MESSAGING_BYTES: Readonly<Record<MessagingName, number>> = { 'publish-subscribe': 0 };
+
 const TYPE_AT = 6;
+const MESSAGING_AT = 18;
 const SERVICE_HEX = 20;
 const NODE_HEX = 16;
 const TWO_TO_32 = 0x1_0000_0000;
@@ -85,8 +98,9 @@ const MAX_STRIDE_BYTES = 2 ** 40;
 export function encodeConnect(request: ConnectRequest): Uint8Array {
   const bytes = begin(HANDSHAKE_CONNECT_BYTES, HANDSHAKE_CONNECT);
   bytes.write(request.service, 8, 'hex');
-  bytes.writeUInt32LE(request.publisher, 24);
-  bytes.writeUInt32LE(request.subscriber, 28);
+  bytes.writeUInt8(MESSAGING_BYTES[request.messaging], MESSAGING_AT);
+  bytes.writeUInt32LE(request.sender, 24);
+  bytes.writeUInt32LE(request.receiver, 28);
   bytes.write(request.node, 32, 'hex');
   bytes.writeUInt32LE(request.bufferSize, 40);
   bytes.writeUInt32LE(request.maxBorrowed, 44);
@@ -97,10 +111,14 @@ export function encodeConnect(request: ConnectRequest): Uint8Array {
 /** Reads a request. */
 export function decodeConnect(packet: Uint8Array): ConnectRequest {
   const bytes = check(packet, HANDSHAKE_CONNECT_BYTES, HANDSHAKE_CONNECT);
+  const messaging = bytes.readUInt8(MESSAGING_AT);
+  if (messaging !== MESSAGING_BYTES['publish-subscribe'])
+    throw broken(`a request is for services of an unknown kind, ${messaging}`);
   return {
+    messaging: 'publish-subscribe',
     service: bytes.toString('hex', 8, 8 + SERVICE_HEX / 2),
-    publisher: bytes.readUInt32LE(24),
-    subscriber: bytes.readUInt32LE(28),
+    sender: bytes.readUInt32LE(24),
+    receiver: bytes.readUInt32LE(28),
     node: bytes.toString('hex', 32, 32 + NODE_HEX / 2),
     bufferSize: u32(bytes, 40, 'bufferSize', 1, MAX_SAMPLES),
     maxBorrowed: u32(bytes, 44, 'maxBorrowed', 1, MAX_SAMPLES),
@@ -135,10 +153,10 @@ export function encodeRefused(reason: RefusalReason, text: string): Uint8Array {
   return bytes;
 }
 
-/** Reads an answer. */
-export function decodeAnswer(packet: Uint8Array): ConnectAccepted | ConnectRefused {
+/** Reads an answer. `decode` reads an acceptance: each kind of service has its own. */
+export function decodeAnswer<A>(packet: Uint8Array, decode: (packet: Uint8Array) => A): A | ConnectRefused {
   const type = packet.length > TYPE_AT ? packet[TYPE_AT] : 0;
-  return type === HANDSHAKE_REFUSE ? decodeRefused(packet) : decodeAccepted(packet);
+  return type === HANDSHAKE_REFUSE ? decodeRefused(packet) : decode(packet);
 }
 
 function decodeRefused(packet: Uint8Array): ConnectRefused {
@@ -151,7 +169,8 @@ function decodeRefused(packet: Uint8Array): ConnectRefused {
   return { type: 'refused', reason, text: bytes.toString('utf8', HANDSHAKE_REFUSE_HEADER_BYTES) };
 }
 
-function decodeAccepted(packet: Uint8Array): ConnectAccepted {
+/** Reads a publisher's acceptance. */
+export function decodeAccepted(packet: Uint8Array): ConnectAccepted {
   const bytes = check(packet, HANDSHAKE_ACCEPT_BYTES, HANDSHAKE_ACCEPT);
   const slots = u32(bytes, 8, 'slots', 1, MAX_SLOTS);
   const userHeaderBytes = u32(bytes, 20, 'userHeaderBytes', 0, 65_536);

@@ -8,9 +8,6 @@ export {
   Node,
   type NodeEvent,
   type NodeOptions,
-  ServiceBuilder,
-  type ServiceNeeds,
-  type ServiceOptions,
 } from './node.js';
 export type { NodeState } from './node-files.js';
 export type { PortAddress } from './outlet.js';
@@ -22,8 +19,11 @@ export {
   type SampleSender,
   type SubscriberFigures,
 } from './publisher.js';
+export { PubSubService } from './pubsub-service.js';
 export type { Sample, SampleHeader } from './received.js';
-export { PubSubService, type ServiceEvent } from './service.js';
+export { Service } from './service.js';
+export { ServiceBuilder, type ServiceNeeds, type ServiceOptions } from './service-builder.js';
+export type { ServiceEvent } from './service-core.js';
 export { latest, type ServiceSettings } from './settings.js';
 export {
   type BlockingOptions,

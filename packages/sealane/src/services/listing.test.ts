@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { FileLock } from '../os/lock.js';
 import { contents, freshDomain, freshNode, holder, kill } from './domain.test.helper.js';
 import { listNodes, listServices } from './listing.js';
+import { PUBLISH_SUBSCRIBE } from './messaging.js';
 import { serviceFolderName } from './names.js';
 import { removeDead } from './sweep.js';
 
@@ -15,9 +16,11 @@ test('services are listed by name with settings, attributes, nodes and ports', a
   const domain = freshDomain(t);
   assert.deepEqual(listServices(domain), []);
   const node = freshNode(t, domain);
-  node.create('b', { settings: { history: 2 }, attributes: { unit: 'mm' } }).announcePort('subscriber', 3);
+  node
+    .create(PUBLISH_SUBSCRIBE, 'b', { settings: { history: 2 }, attributes: { unit: 'mm' } })
+    .announcePort('subscriber', 3);
   const child = await holder(t, domain, 'b');
-  node.create('a');
+  node.create(PUBLISH_SUBSCRIBE, 'a');
   const [a, b, ...more] = listServices(domain);
   assert.deepEqual(more, []);
   assert.deepEqual([a?.definition?.name, b?.definition?.name, b?.folder], ['a', 'b', serviceFolderName('b')]);
@@ -36,7 +39,7 @@ test('services are listed by name with settings, attributes, nodes and ports', a
 test('the dead are listed as such, and gone in the next listing', async (t) => {
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
-  node.create('both');
+  node.create(PUBLISH_SUBSCRIBE, 'both');
   const child = await holder(t, domain, 'both');
   const alone = await holder(t, domain, 'alone');
   await kill(child);
@@ -79,7 +82,7 @@ test('while another holds the lock, a listing does not wait, and removes nothing
 
 test('what can not be read is listed with its problem', (t) => {
   const domain = freshDomain(t);
-  const service = freshNode(t, domain).create('x');
+  const service = freshNode(t, domain).create(PUBLISH_SUBSCRIBE, 'x');
   writeFileSync(join(service.folder, 'service.json'), 'junk');
   writeFileSync(domain.nodeFile(service.node), 'junk');
   const [listed] = listServices(domain);

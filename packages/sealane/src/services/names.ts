@@ -27,8 +27,14 @@ export interface PortKey {
 const DOMAIN = /^(?!\.)[A-Za-z0-9._-]{1,32}$/;
 const NODE_ID = /^[0-9a-f]{16}$/;
 const NODE_FILE = /^([0-9a-f]{16})\.(?:sock|new|json|json\.new)$/;
-const PORT_FILE = /^([0-9a-f]{16})-([0-9a-f]{8})\.(pub|sub)$/;
+const PORT_FILE = /^([0-9a-f]{16})-([0-9a-f]{8})\.([a-z]{3})$/;
 const SERVICE_FOLDER = /^[0-9a-f]{20}$/;
+
+/** How the names of the files of ports end. */
+const ENDINGS: Readonly<Record<PortKind, string>> = { publisher: 'pub', subscriber: 'sub' };
+const KINDS: ReadonlyMap<string, PortKind> = new Map(
+  Object.entries(ENDINGS).map(([kind, ending]) => [ending, kind as PortKind]),
+);
 
 /** The greatest number of a port: it has 8 hexadecimal digits. */
 export const MAX_PORT = 0xffff_ffff;
@@ -80,12 +86,13 @@ export function isServiceFolder(name: string): boolean {
 
 /** The file that stands for a port. */
 export function portFileName({ node, port, kind }: PortKey): string {
-  return `${node}-${port.toString(16).padStart(8, '0')}.${kind === 'publisher' ? 'pub' : 'sub'}`;
+  return `${node}-${port.toString(16).padStart(8, '0')}.${ENDINGS[kind]}`;
 }
 
 /** The port that a file stands for; undefined: it stands for none. */
 export function parsePortFileName(name: string): PortKey | undefined {
-  const [, node, port, ending] = PORT_FILE.exec(name) ?? [];
-  if (node === undefined || port === undefined) return undefined;
-  return { node, port: Number.parseInt(port, 16), kind: ending === 'pub' ? 'publisher' : 'subscriber' };
+  const [, node, port, ending = ''] = PORT_FILE.exec(name) ?? [];
+  const kind = KINDS.get(ending);
+  if (node === undefined || port === undefined || kind === undefined) return undefined;
+  return { node, port: Number.parseInt(port, 16), kind };
 }

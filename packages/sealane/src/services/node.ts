@@ -2,21 +2,22 @@
  * A node: one participant of a domain, in one thread. Owns its socket and files, its control loop, and the services that it has open.
  * Others find it in the file system; nothing runs beside the nodes.
  */
-import { checkOptions, checkRecord, checkSignal, checkText } from '../base/check.js';
+import { checkOptions, checkSignal, checkText } from '../base/check.js';
 import { closedError, describe } from '../base/errors.js';
 import type { UnixSocket } from '../os/index.js';
 import { Acceptor, type Refusal } from './acceptor.js';
-import type { Attributes, RequiredAttributes } from './attributes.js';
+import type { Attributes } from './attributes.js';
 import { ControlLoop } from './control.js';
 import { type DomainChange, DomainWatch, type ServiceWatch } from './discovery.js';
 import { Domain } from './domain.js';
 import { EventSource, type EventsMissed } from './events.js';
 import type { ConnectRequest } from './handshake.js';
+import type { MessagingName } from './messaging.js';
 import { checkName } from './names.js';
 import { type PublishedNode, publishNode } from './node-files.js';
-import { PubSubService } from './service.js';
+import { ServiceBuilder } from './service-builder.js';
+import { ServiceCore, type ServiceHost } from './service-core.js';
 import { NodeServices, type OpenService } from './service-files.js';
-import type { ServiceSettings } from './settings.js';
 
 /** How a node is made. */
 export interface NodeOptions {
@@ -28,16 +29,6 @@ export interface NodeOptions {
   readonly directory?: string | undefined;
   /** Texts that others can see: at most 64, 4,096 bytes in all. */
   readonly attributes?: Attributes | undefined;
-}
-
-/** What the creator of a service defines; whoever opens one that exists requires it. */
-export interface ServiceOptions extends Partial<ServiceSettings> {
-  readonly attributes?: Attributes | undefined;
-}
-
-/** What an opener requires; an attribute of `true` must be there with any value. */
-export interface ServiceNeeds extends Partial<ServiceSettings> {
-  readonly attributes?: RequiredAttributes | undefined;
 }
 
 /** Something that happened in the domain. */
@@ -55,7 +46,7 @@ export class Node implements AsyncDisposable, Disposable {
   readonly #files: NodeServices;
   readonly #loop: ControlLoop;
   readonly #acceptor: Acceptor;
-  readonly #services = new Set<PubSubService>();
+  readonly #services = new Set<ServiceCore>();
   readonly #events = new EventSource<NodeEvent>('the node');
   #domainWatch: DomainWatch | undefined;
   /** The watches of open services. */
@@ -115,7 +106,7 @@ export class Node implements AsyncDisposable, Disposable {
     return new ServiceBuilder(name, (open) => this.#open(open));
   }
 
-  /** Nodes and services of the domain that come and go from now on. Ends when the node is closed; else as {@link PubSubService.events}. */
+  /** Nodes and services of the domain that come and go from now on. Ends when the node is closed; else as {@link Service.events}. */
   events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<NodeEvent> {
     this.#check();
     checkOptions('options', options, ['signal']);
@@ -164,11 +155,11 @@ export class Node implements AsyncDisposable, Disposable {
     this.close();
   }
 
-  #open(open: (files: NodeServices) => OpenService): PubSubService {
+  #open<M extends MessagingName>(open: (files: NodeServices) => OpenService<M>): ServiceCore<M> {
     this.#check();
     const files = open(this.#files);
     try {
-      const service = new PubSubService(this.#host(), files);
+      const service = new ServiceCore(this.#host(), files);
       this.#services.add(service);
       return service;
     } catch (error) {
@@ -177,14 +168,14 @@ export class Node implements AsyncDisposable, Disposable {
     }
   }
 
-  #host() {
+  #host(): ServiceHost {
     return {
       id: this.id,
       loop: this.#loop,
       nextPort: () => ++this.#ports,
       isLocal: (node: string) => localNodes.has(node),
       serveWatch: (watch: ServiceWatch) => this.#serveWatch(watch),
-      onClose: (service: PubSubService) => this.#services.delete(service),
+      onClose: (service: ServiceCore) => this.#services.delete(service),
     };
   }
 
@@ -215,54 +206,10 @@ export class Node implements AsyncDisposable, Disposable {
       const refusal = service.connect(request, socket);
       if (refusal?.reason !== 'no-port') return refusal;
     }
-    return { reason: 'no-port', text: `there is no publisher ${request.publisher}` };
+    return { reason: 'no-port', text: `there is no port ${request.sender}` };
   }
 
   #check(): void {
     if (this.#closed) throw closedError(`the node ${describe(this.name)}`);
   }
-}
-
-/** A service that is named and not open yet. */
-export class ServiceBuilder {
-  readonly #name: string;
-  readonly #open: (open: (files: NodeServices) => OpenService) => PubSubService;
-
-  /** @internal */
-  constructor(name: string, open: (open: (files: NodeServices) => OpenService) => PubSubService) {
-    this.#name = name;
-    this.#open = open;
-  }
-
-  /**
-   * Opens the publish-subscribe service, or creates it if no living node has it open. Rejects with ERR_SEALANE_SETTINGS_MISMATCH when it
-   * exists and a setting or attribute does not fit, ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_LIMIT_EXCEEDED (`maxNodes`),
-   * ERR_SEALANE_CLOSED, and as {@link Node.create}.
-   */
-  async publishSubscribe(options: ServiceOptions = {}): Promise<PubSubService> {
-    return this.#open((files) => files.openOrCreate(this.#name, toCreation(options)));
-  }
-
-  /** Creates it. Rejects with ERR_SEALANE_SERVICE_EXISTS when a living node has it open; else as publishSubscribe. */
-  async createPublishSubscribe(options: ServiceOptions = {}): Promise<PubSubService> {
-    return this.#open((files) => files.create(this.#name, toCreation(options)));
-  }
-
-  /** Opens it. Rejects with ERR_SEALANE_NO_SERVICE when no living node has it open; else as publishSubscribe. */
-  async openPublishSubscribe(needs: ServiceNeeds = {}): Promise<PubSubService> {
-    checkGiven('needs', needs);
-    const { attributes, ...settings } = needs;
-    return this.#open((files) => files.open(this.#name, { settings, attributes }));
-  }
-}
-
-function toCreation(options: ServiceOptions) {
-  checkGiven('options', options);
-  const { attributes, ...settings } = options;
-  return { settings, attributes };
-}
-
-/** What is in it is checked where it is used. */
-function checkGiven(name: string, given: unknown): void {
-  checkRecord(name, given);
 }

@@ -13,17 +13,21 @@ import {
 } from '../os/index.js';
 import { beginChannel, channelBytes, channelShape } from '../shm/channel.js';
 import { protocolError } from '../wire/index.js';
+import type { Accepted } from './connector.js';
 import type { ControlLoop } from './control.js';
-import { type ConnectAccepted, type ConnectRequest, encodeAccepted } from './handshake.js';
+import { type ConnectAccepted, encodeAccepted, type SubscribeRequest } from './handshake.js';
 import { Inlet } from './inlet.js';
-import { Outlet, type PortAddress } from './outlet.js';
+import { Outlet } from './outlet.js';
 import type { PairEvents } from './pair-socket.js';
 import type { PublisherPort } from './publisher-port.js';
 import { memoryBytes, type SlotShape } from './slots.js';
 
+/** Descriptors that come with an acceptance: the memory of the slots and the control memory. */
+export const PAIR_DESCRIPTORS = 2;
+
 /** The publisher's side of a new pair. */
 export interface Offer {
-  readonly request: ConnectRequest;
+  readonly request: SubscribeRequest;
   /** Taken, once this returns. */
   readonly socket: UnixSocket;
   readonly pool: SharedMemory;
@@ -47,7 +51,7 @@ export function offerPair(offer: Offer): Outlet | undefined {
   try {
     beginChannel(new Int32Array(control.buffer), channel);
     if (socket.send(answer, [pool.descriptor, control.descriptor]) !== 'sent') return undefined;
-    const peer = { node: request.node, port: request.subscriber, pid: socket.peer.pid };
+    const peer = { node: request.node, port: request.receiver, pid: socket.peer.pid };
     const { bufferSize, maxBorrowed } = request;
     outlet = new Outlet({
       peer,
@@ -70,14 +74,9 @@ export function offerPair(offer: Offer): Outlet | undefined {
 }
 
 /** The subscriber's side of a new pair. */
-export interface Acceptance {
-  readonly answer: ConnectAccepted;
-  /** The memory of the slots and the control memory; taken, also when this throws. */
-  readonly descriptors: readonly number[];
-  readonly request: ConnectRequest;
-  readonly peer: PortAddress;
-  /** Taken, once this returns. */
-  readonly socket: UnixSocket;
+export interface Acceptance extends Accepted<ConnectAccepted> {
+  /** What was asked for. */
+  readonly bufferSize: number;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
 }
@@ -87,13 +86,13 @@ export interface Acceptance {
  * ERR_SEALANE_SIZE_MISMATCH for what a publisher of this library never sends, ERR_SEALANE_EXHAUSTED.
  */
 export function acceptPair(acceptance: Acceptance): Inlet {
-  const { answer, descriptors, request } = acceptance;
+  const { answer, descriptors, bufferSize } = acceptance;
   const mapped: Mapping[] = [];
   try {
     const [slotsFd, controlFd] = descriptors;
-    if (slotsFd === undefined || controlFd === undefined || descriptors.length !== 2)
+    if (slotsFd === undefined || controlFd === undefined || descriptors.length !== PAIR_DESCRIPTORS)
       throw protocolError(`an acceptance comes with ${descriptors.length} descriptors, not 2`);
-    checkCells(answer, request);
+    checkCells(answer, bufferSize);
     const slotBytes = memoryBytes(answer.shape);
     const controlBytes = channelBytes(answer);
     requireSealedMemory(slotsFd, POOL_SEALS, slotBytes, "the memory of a publisher's slots");
@@ -123,8 +122,8 @@ export function acceptPair(acceptance: Acceptance): Inlet {
 }
 
 /** The rings must have the cells that follow from what was asked for. */
-function checkCells(answer: ConnectAccepted, request: ConnectRequest): void {
-  const expected = channelShape(request.bufferSize, answer.shape.slots);
+function checkCells(answer: ConnectAccepted, bufferSize: number): void {
+  const expected = channelShape(bufferSize, answer.shape.slots);
   const { submissionCells, completionCells } = answer;
   if (submissionCells === expected.submissionCells && completionCells === expected.completionCells) return;
   throw protocolError(

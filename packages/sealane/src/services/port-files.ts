@@ -9,8 +9,8 @@ import { describe, isSealaneError, SealaneError } from '../base/errors.js';
 import { protocolError } from '../wire/index.js';
 import type { Domain } from './domain.js';
 import { type FileRecord, listFolder, readRecord, removeEntry, writeLinked } from './files.js';
-import { MAX_PORT, type PortKey, parsePortFileName, portFileName } from './names.js';
-import type { ServiceSettings } from './settings.js';
+import type { PortLimit } from './messaging.js';
+import { MAX_PORT, type PortKey, type PortKind, parsePortFileName, portFileName } from './names.js';
 import { Census, removeEntries, sweepLocked } from './sweep.js';
 
 /** Options of a port that others may see: for people and tools; what binds is agreed on at the connection. */
@@ -37,14 +37,13 @@ export interface PortPlace {
   readonly domain: Domain;
   readonly name: string;
   readonly folder: string;
-  readonly settings: ServiceSettings;
+  /** How many ports of a kind there may be. */
+  limitOf(kind: PortKind): PortLimit;
 }
 
 /** Most options of one port, and most bytes of one that is text. */
 const MAX_OPTIONS = 32;
 const MAX_OPTION_BYTES = 256;
-
-const LIMIT_OF_KIND = { publisher: 'maxPublishers', subscriber: 'maxSubscribers' } as const;
 
 /**
  * Makes the file of a port, whose node has the service open and lives. Throws ERR_SEALANE_LIMIT_EXCEEDED, naming the setting, when the
@@ -105,8 +104,7 @@ export function readPort(folder: string, key: PortKey): PortInfo | undefined {
 
 /** The dead are looked for only when there seems to be no room. */
 function requireRoom(place: PortPlace, key: PortKey): void {
-  const limit = LIMIT_OF_KIND[key.kind];
-  const most = place.settings[limit];
+  const { setting, most } = place.limitOf(key.kind);
   if (countPorts(place, key).length < most) return;
   const census = new Census(place.domain, key.node);
   const dead = sweepLocked(
@@ -118,7 +116,7 @@ function requireRoom(place: PortPlace, key: PortKey): void {
   removeEntries(place.folder, listFolder(place.folder), dead);
   const count = countPorts(place, key).length;
   if (count < most) return;
-  const message = `the service ${describe(place.name)} has ${count} ${key.kind}s, and its setting ${limit} allows ${most}`;
+  const message = `the service ${describe(place.name)} has ${count} ${key.kind}s, and its setting ${setting} allows ${most}`;
   throw new SealaneError(
     'ERR_SEALANE_LIMIT_EXCEEDED',
     `${message}: close one, or let its creator define more`,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { FileLock } from '../os/lock.js';
 import { contents, freshDirectory, freshDomain, freshNode, holder, kill } from './domain.test.helper.js';
+import { PUBLISH_SUBSCRIBE } from './messaging.js';
 import { serviceFolderName } from './names.js';
 import { NodeServices } from './service-files.js';
 
@@ -13,8 +14,14 @@ const NODE = '0123456789abcdef';
 test('a service is what its creator defined, to all that open it, until the last one leaves', (t) => {
   const domain = freshDomain(t);
   const [creator, opener] = [freshNode(t, domain), freshNode(t, domain)];
-  const created = creator.create('camera/front', { settings: { bufferSize: 9 }, attributes: { unit: 'mm' } });
-  const opened = opener.open('camera/front', { settings: { bufferSize: 9 }, attributes: { unit: true } });
+  const created = creator.create(PUBLISH_SUBSCRIBE, 'camera/front', {
+    settings: { bufferSize: 9 },
+    attributes: { unit: 'mm' },
+  });
+  const opened = opener.open(PUBLISH_SUBSCRIBE, 'camera/front', {
+    settings: { bufferSize: 9 },
+    attributes: { unit: true },
+  });
   assert.deepEqual(opened.settings, created.settings);
   assert.deepEqual(opened.attributes, created.attributes);
   assert.equal(opened.settings.bufferSize, 9);
@@ -30,40 +37,43 @@ test('a service is what its creator defined, to all that open it, until the last
 test('creating what exists and opening what does not are errors', (t) => {
   const domain = freshDomain(t);
   const [first, second] = [freshNode(t, domain), freshNode(t, domain)];
-  assert.throws(() => first.open('x'), {
+  assert.throws(() => first.open(PUBLISH_SUBSCRIBE, 'x'), {
     code: 'ERR_SEALANE_NO_SERVICE',
     message: /no service "x" in this domain/,
   });
-  const service = first.openOrCreate('x', { settings: { history: 3 } });
+  const service = first.openOrCreate(PUBLISH_SUBSCRIBE, 'x', { settings: { history: 3 } });
   for (const node of [first, second])
-    assert.throws(() => node.create('x'), {
+    assert.throws(() => node.create(PUBLISH_SUBSCRIBE, 'x'), {
       code: 'ERR_SEALANE_SERVICE_EXISTS',
       message: /"x" exists already/,
     });
-  assert.equal(second.openOrCreate('x').settings.history, 3);
+  assert.equal(second.openOrCreate(PUBLISH_SUBSCRIBE, 'x').settings.history, 3);
   service.close();
-  assert.equal(second.open('x').settings.history, 3);
+  assert.equal(second.open(PUBLISH_SUBSCRIBE, 'x').settings.history, 3);
 });
 
 test('an opener that needs more is told which setting or attribute, and takes no part', (t) => {
   const domain = freshDomain(t);
   const [creator, opener] = [freshNode(t, domain), freshNode(t, domain)];
-  creator.create('x', { attributes: { unit: 'mm' } });
+  creator.create(PUBLISH_SUBSCRIBE, 'x', { attributes: { unit: 'mm' } });
   const mismatch = (message: RegExp) => ({ code: 'ERR_SEALANE_SETTINGS_MISMATCH', message });
   const before = contents(domain);
   for (const node of [creator, opener]) {
     for (const open of [node.open.bind(node), node.openOrCreate.bind(node)]) {
       assert.throws(
-        () => open('x', { settings: { history: 1 } }),
+        () => open(PUBLISH_SUBSCRIBE, 'x', { settings: { history: 1 } }),
         mismatch(/history 0, and at least 1 is required/),
       );
       assert.throws(
-        () => open('x', { attributes: { unit: 'cm' } }),
+        () => open(PUBLISH_SUBSCRIBE, 'x', { attributes: { unit: 'cm' } }),
         mismatch(/"unit" "mm", and "cm" is required/),
       );
     }
   }
-  assert.throws(() => opener.open('x', { attributes: { lens: true } }), mismatch(/has no attribute "lens"/));
+  assert.throws(
+    () => opener.open(PUBLISH_SUBSCRIBE, 'x', { attributes: { lens: true } }),
+    mismatch(/has no attribute "lens"/),
+  );
   assert.deepEqual(contents(domain), before);
 });
 
@@ -73,15 +83,17 @@ test('wrong arguments are refused before anything is made', (t) => {
   const before = contents(domain);
   for (const name of ['', 'a\nb', 'x'.repeat(257), 7 as never]) {
     for (const act of [node.create.bind(node), node.open.bind(node), node.openOrCreate.bind(node)])
-      assert.throws(() => act(name), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+      assert.throws(() => act(PUBLISH_SUBSCRIBE, name), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
   }
   for (const given of [
     { settings: { maxBytes: 0 } },
     { attributes: { k: 1 as never } },
     { settings: { no: 1 } as never },
   ]) {
-    assert.throws(() => node.create('x', given), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
-    assert.throws(() => node.openOrCreate('x', given), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+    assert.throws(() => node.create(PUBLISH_SUBSCRIBE, 'x', given), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+    assert.throws(() => node.openOrCreate(PUBLISH_SUBSCRIBE, 'x', given), {
+      code: 'ERR_SEALANE_INVALID_ARGUMENT',
+    });
   }
   assert.deepEqual(contents(domain), before);
 });
@@ -90,67 +102,70 @@ test('names that would lead out of the domain are names like any other', (t) => 
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
   for (const name of ['../../../etc/passwd', '.', '/', 'service.json', '日本', 'x'.repeat(256)]) {
-    const service = node.create(name);
+    const service = node.create(PUBLISH_SUBSCRIBE, name);
     assert.equal(service.folder, join(domain.services, serviceFolderName(name)));
-    assert.equal(freshNode(t, domain).open(name).name, name);
+    assert.equal(freshNode(t, domain).open(PUBLISH_SUBSCRIBE, name).name, name);
   }
 });
 
 test('a node that opens a service twice takes part until it has closed both', (t) => {
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
-  const [first, second] = [node.create('x'), node.open('x')];
+  const [first, second] = [node.create(PUBLISH_SUBSCRIBE, 'x'), node.open(PUBLISH_SUBSCRIBE, 'x')];
   first.close();
   first.close();
   assert.equal(readdirSync(second.folder).includes(node.node), true);
   second.announcePort('publisher', 1).withdraw();
   second.close();
   assert.deepEqual(readdirSync(domain.services), []);
-  node.create('x').close();
+  node.create(PUBLISH_SUBSCRIBE, 'x').close();
 });
 
 test('a node that is closed leaves everything, and can open nothing more', (t) => {
   const domain = freshDomain(t);
   const [node, other] = [freshNode(t, domain), freshNode(t, domain)];
-  const services = ['a', 'b', 'c'].map((name) => node.create(name));
+  const services = ['a', 'b', 'c'].map((name) => node.create(PUBLISH_SUBSCRIBE, name));
   services[0]?.announcePort('subscriber', 1);
-  other.open('b');
+  other.open(PUBLISH_SUBSCRIBE, 'b');
   node.close();
   node.close();
   services[1]?.close();
   assert.deepEqual(readdirSync(domain.services), [serviceFolderName('b')]);
-  assert.deepEqual(readdirSync(other.open('b').folder).sort(), [other.node, 'service.json'].sort());
-  assert.throws(() => node.open('b'), { code: 'ERR_SEALANE_CLOSED' });
+  assert.deepEqual(
+    readdirSync(other.open(PUBLISH_SUBSCRIBE, 'b').folder).sort(),
+    [other.node, 'service.json'].sort(),
+  );
+  assert.throws(() => node.open(PUBLISH_SUBSCRIBE, 'b'), { code: 'ERR_SEALANE_CLOSED' });
 });
 
 test('as many nodes take part as the service allows, and the dead do not count', async (t) => {
   const domain = freshDomain(t);
   const child = await holder(t, domain, 'y');
   const [first, second, third] = [freshNode(t, domain), freshNode(t, domain), freshNode(t, domain)];
-  const service = first.create('x', { settings: { maxNodes: 2 } });
-  second.open('x');
+  const service = first.create(PUBLISH_SUBSCRIBE, 'x', { settings: { maxNodes: 2 } });
+  second.open(PUBLISH_SUBSCRIBE, 'x');
   const limit = {
     code: 'ERR_SEALANE_LIMIT_EXCEEDED',
     message: /2 nodes have the service "x" open.*maxNodes allows 2/,
   };
-  assert.throws(() => third.open('x'), limit);
-  first.open('x');
+  assert.throws(() => third.open(PUBLISH_SUBSCRIBE, 'x'), limit);
+  first.open(PUBLISH_SUBSCRIBE, 'x');
   second.close();
   // In the name of the process that is killed next.
   const dead = contents(domain).find(
     (name) => name.startsWith(`services/${serviceFolderName('y')}/`) && /[0-9a-f]{16}$/.test(name),
   );
   writeFileSync(join(service.folder, (dead ?? '').slice(-16)), '');
-  assert.throws(() => third.open('x'), limit);
+  assert.throws(() => third.open(PUBLISH_SUBSCRIBE, 'x'), limit);
   await kill(child);
-  third.open('x');
+  third.open(PUBLISH_SUBSCRIBE, 'x');
   assert.deepEqual(readdirSync(service.folder).sort(), [first.node, third.node, 'service.json'].sort());
 });
 
 test('as many ports are announced as the service allows, by name of the setting, and the dead do not count', async (t) => {
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
-  const service = node.create('x', { settings: { maxPublishers: 2, maxSubscribers: 1 } });
+  const service = node.create(PUBLISH_SUBSCRIBE, 'x', { settings: { maxPublishers: 2, maxSubscribers: 1 } });
   const child = await holder(t, domain, 'x');
   const announced = service.announcePort('publisher', 1);
   const limit = (name: string, most: number) => ({
@@ -182,7 +197,7 @@ test('as many ports are announced as the service allows, by name of the setting,
 
 test('ports of the dead make room also where their nodes take no part', (t) => {
   const domain = freshDomain(t);
-  const service = freshNode(t, domain).create('x', { settings: { maxPublishers: 1 } });
+  const service = freshNode(t, domain).create(PUBLISH_SUBSCRIBE, 'x', { settings: { maxPublishers: 1 } });
   const ghost = join(domain.services, serviceFolderName('x'), `${NODE}-00000001.pub`);
   writeFileSync(ghost, 'junk');
   service.announcePort('publisher', 1);
@@ -195,7 +210,7 @@ test('ports of the dead make room also where their nodes take no part', (t) => {
 test('a port is there with its process and options until it is withdrawn', (t) => {
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
-  const service = node.create('x');
+  const service = node.create(PUBLISH_SUBSCRIBE, 'x');
   const options = { bufferSize: 4, ownProcess: false, whenFull: 'wait' };
   const announced = service.announcePort('subscriber', 0xffff_ffff, options);
   const [port, ...more] = service.listPorts();
@@ -237,10 +252,10 @@ test('a service that no living node has open is made anew, whatever was in its f
   };
   for (const [what, junk] of Object.entries(make)) {
     junk();
-    assert.throws(() => node.open('x'), { code: 'ERR_SEALANE_NO_SERVICE' }, what);
+    assert.throws(() => node.open(PUBLISH_SUBSCRIBE, 'x'), { code: 'ERR_SEALANE_NO_SERVICE' }, what);
     assert.deepEqual(readdirSync(domain.services), [], what);
     junk();
-    const service = node.create('x');
+    const service = node.create(PUBLISH_SUBSCRIBE, 'x');
     assert.deepEqual(readdirSync(domain.services), [serviceFolderName('x')], what);
     assert.deepEqual(readdirSync(folder).sort(), [node.node, 'service.json'].sort(), what);
     service.close();
@@ -250,7 +265,7 @@ test('a service that no living node has open is made anew, whatever was in its f
 test('junk in the file of a service that is in use is an error with its path, for each that opens it', (t) => {
   const domain = freshDomain(t);
   const [creator, opener] = [freshNode(t, domain), freshNode(t, domain)];
-  const path = join(creator.create('x').folder, 'service.json');
+  const path = join(creator.create(PUBLISH_SUBSCRIBE, 'x').folder, 'service.json');
   const valid = JSON.parse(readFileSync(path, 'utf8'));
   const protocol = { code: 'ERR_SEALANE_PROTOCOL', message: new RegExp(path) };
   const wrong = [
@@ -273,30 +288,30 @@ test('junk in the file of a service that is in use is an error with its path, fo
       opener.open.bind(opener),
       opener.openOrCreate.bind(opener),
     ])
-      assert.throws(() => act('x'), protocol);
+      assert.throws(() => act(PUBLISH_SUBSCRIBE, 'x'), protocol);
   }
   writeFileSync(path, JSON.stringify({ ...valid, messaging: 'blackboard' }));
-  assert.throws(() => opener.open('x'), {
+  assert.throws(() => opener.open(PUBLISH_SUBSCRIBE, 'x'), {
     code: 'ERR_SEALANE_SETTINGS_MISMATCH',
     message: /of the kind "blackboard"/,
   });
   writeFileSync(path, JSON.stringify({ ...valid, version: 2 }));
-  assert.throws(() => opener.open('x'), { code: 'ERR_SEALANE_VERSION_MISMATCH' });
+  assert.throws(() => opener.open(PUBLISH_SUBSCRIBE, 'x'), { code: 'ERR_SEALANE_VERSION_MISMATCH' });
   rmSync(path);
-  assert.throws(() => opener.open('x'), protocol);
+  assert.throws(() => opener.open(PUBLISH_SUBSCRIBE, 'x'), protocol);
   mkdirSync(path);
-  assert.throws(() => opener.open('x'), protocol);
+  assert.throws(() => opener.open(PUBLISH_SUBSCRIBE, 'x'), protocol);
   rmSync(path, { recursive: true });
   symlinkSync('/etc/passwd', path);
-  assert.throws(() => opener.open('x'), protocol);
+  assert.throws(() => opener.open(PUBLISH_SUBSCRIBE, 'x'), protocol);
   rmSync(path);
   writeFileSync(path, JSON.stringify(valid));
-  opener.open('x');
+  opener.open(PUBLISH_SUBSCRIBE, 'x');
 });
 
 test('junk in the file of a port is told, and the port is there all the same', (t) => {
   const domain = freshDomain(t);
-  const service = freshNode(t, domain).create('x');
+  const service = freshNode(t, domain).create(PUBLISH_SUBSCRIBE, 'x');
   const path = join(service.folder, `${NODE}-00000001.pub`);
   const valid = { version: 1, pid: 1, options: {} };
   const options = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`o${i}`, 1]));
@@ -319,20 +334,20 @@ test('junk in the file of a port is told, and the port is there all the same', (
 
 test('files of a node that takes no part go when the service is opened', (t) => {
   const domain = freshDomain(t);
-  const service = freshNode(t, domain).create('x');
+  const service = freshNode(t, domain).create(PUBLISH_SUBSCRIBE, 'x');
   writeFileSync(join(service.folder, `${NODE}-00000001.pub`), '');
   mkdirSync(join(service.folder, `${NODE}-00000001.sub.new`));
   writeFileSync(join(service.folder, 'of nobody'), '');
-  freshNode(t, domain).open('x').close();
+  freshNode(t, domain).open(PUBLISH_SUBSCRIBE, 'x').close();
   assert.deepEqual(readdirSync(service.folder).sort(), [service.node, 'of nobody', 'service.json'].sort());
 });
 
 test('a domain that was removed under its nodes is an error to open in, and can be left', (t) => {
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
-  const service = node.create('x');
+  const service = node.create(PUBLISH_SUBSCRIBE, 'x');
   rmSync(domain.path, { recursive: true });
-  assert.throws(() => node.open('y'), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'ENOENT' });
+  assert.throws(() => node.open(PUBLISH_SUBSCRIBE, 'y'), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'ENOENT' });
   assert.throws(() => service.announcePort('publisher', 1), { code: 'ERR_SEALANE_SYSTEM' });
   assert.deepEqual(service.listPorts(), []);
   service.close();
@@ -342,13 +357,13 @@ test('a domain that was removed under its nodes is an error to open in, and can 
 test('while another keeps the lock, a node leaves all the same, and the next one to look removes the service', (t) => {
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
-  const service = node.create('x');
+  const service = node.create(PUBLISH_SUBSCRIBE, 'x');
   service.announcePort('publisher', 1);
   const lock = FileLock.tryAcquire(join(domain.path, 'lock'));
   service.close();
   assert.deepEqual(readdirSync(service.folder), ['service.json']);
   lock?.close();
-  assert.throws(() => node.open('x'), { code: 'ERR_SEALANE_NO_SERVICE' });
+  assert.throws(() => node.open(PUBLISH_SUBSCRIBE, 'x'), { code: 'ERR_SEALANE_NO_SERVICE' });
   assert.deepEqual(readdirSync(domain.services), []);
 });
 
@@ -356,9 +371,9 @@ test('a node that was taken for dead does not take others with it', (t) => {
   const domain = freshDomain(t);
   const node = freshNode(t, domain);
   const stranger = new NodeServices(domain, NODE);
-  stranger.create('x');
-  node.openOrCreate('x');
+  stranger.create(PUBLISH_SUBSCRIBE, 'x');
+  node.openOrCreate(PUBLISH_SUBSCRIBE, 'x');
   assert.deepEqual(readdirSync(domain.serviceFolder('x')).sort(), [node.node, 'service.json'].sort());
   stranger.close();
-  assert.equal(freshNode(t, domain).open('x').name, 'x');
+  assert.equal(freshNode(t, domain).open(PUBLISH_SUBSCRIBE, 'x').name, 'x');
 });

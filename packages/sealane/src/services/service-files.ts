@@ -13,9 +13,17 @@ import {
   type RequiredAttributes,
   requireAttributes,
 } from './attributes.js';
-import { readDefinition, type ServiceDefinition, writeDefinition } from './definition.js';
+import { readDefinition, requireMessaging, type ServiceDefinition, writeDefinition } from './definition.js';
 import type { Domain } from './domain.js';
 import { ASIDE, attempt, listFolder, removeEntry, writeNew } from './files.js';
+import {
+  MESSAGINGS,
+  type Messaging,
+  type MessagingName,
+  type PortLimit,
+  portLimit,
+  type SettingsOf,
+} from './messaging.js';
 import { checkName, isNodeId, nodeOfEntry, type PortKind } from './names.js';
 import {
   announcePort,
@@ -24,30 +32,24 @@ import {
   type PortInfo,
   type PortOptions,
 } from './port-files.js';
-import {
-  checkSettings,
-  completeSettings,
-  requirePool,
-  requireSettings,
-  type ServiceSettings,
-} from './settings.js';
 import { Census, removeEntries, removeLeftoversLocked, removeServiceLocked, sweepLocked } from './sweep.js';
 
 /** What the creator of a service defines. */
-export interface ServiceCreation {
-  readonly settings?: Partial<ServiceSettings> | undefined;
+export interface ServiceCreation<M extends MessagingName> {
+  readonly settings?: Partial<SettingsOf[M]> | undefined;
   readonly attributes?: Attributes | undefined;
 }
 
 /** What an opener requires. */
-export interface ServiceRequirements {
-  readonly settings?: Partial<ServiceSettings> | undefined;
+export interface ServiceRequirements<M extends MessagingName> {
+  readonly settings?: Partial<SettingsOf[M]> | undefined;
   readonly attributes?: RequiredAttributes | undefined;
 }
 
 /** What a service requires, checked. */
-interface Requirements {
-  readonly settings: Partial<ServiceSettings>;
+interface Requirements<M extends MessagingName> {
+  readonly messaging: Messaging<M>;
+  readonly settings: Partial<SettingsOf[M]>;
   readonly attributes: RequiredAttributes;
 }
 
@@ -73,8 +75,12 @@ export class NodeServices implements Disposable {
    * Creates a service and opens it. Throws ERR_SEALANE_SERVICE_EXISTS when a living node has one of this name open,
    * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_TIMEOUT, ERR_SEALANE_SYSTEM.
    */
-  create(name: string, given: ServiceCreation = {}): OpenService {
-    const definition = define(name, given);
+  create<M extends MessagingName>(
+    messaging: Messaging<M>,
+    name: string,
+    given: ServiceCreation<M> = {},
+  ): OpenService<M> {
+    const definition = define(messaging, name, given);
     return this.#locked(() => {
       if (this.#open.has(name) || this.#find(name) !== undefined) throw exists(name);
       return this.#make(definition);
@@ -86,8 +92,12 @@ export class NodeServices implements Disposable {
    * when it is not as required, ERR_SEALANE_LIMIT_EXCEEDED when as many nodes have it open as it allows, or this Node.js can't hold its
    * pools; ERR_SEALANE_PROTOCOL when its file is not as it must be; and as {@link create}.
    */
-  open(name: string, given: ServiceRequirements = {}): OpenService {
-    const required = demand(name, given);
+  open<M extends MessagingName>(
+    messaging: Messaging<M>,
+    name: string,
+    given: ServiceRequirements<M> = {},
+  ): OpenService<M> {
+    const required = demand(messaging, name, given);
     return this.#locked(() => {
       const definition = this.#existing(name);
       if (definition === undefined) throw missing(name);
@@ -96,11 +106,16 @@ export class NodeServices implements Disposable {
   }
 
   /** Opens a service that exists, or creates it: exactly one of several that do so at once creates. Throws as both. */
-  openOrCreate(name: string, given: ServiceCreation = {}): OpenService {
-    const required = demand(name, given);
+  openOrCreate<M extends MessagingName>(
+    messaging: Messaging<M>,
+    name: string,
+    given: ServiceCreation<M> = {},
+  ): OpenService<M> {
+    const required = demand(messaging, name, given);
     return this.#locked(() => {
       const definition = this.#existing(name);
-      return definition === undefined ? this.#make(define(name, given)) : this.#join(definition, required);
+      if (definition === undefined) return this.#make(define(messaging, name, given));
+      return this.#join(definition, required);
     });
   }
 
@@ -151,7 +166,7 @@ export class NodeServices implements Disposable {
     return used;
   }
 
-  #make(definition: ServiceDefinition): OpenService {
+  #make<M extends MessagingName>(definition: ServiceDefinition<M>): OpenService<M> {
     const folder = this.domain.serviceFolder(definition.name);
     const aside = folder + ASIDE;
     try {
@@ -163,20 +178,20 @@ export class NodeServices implements Disposable {
       removeEntry(aside);
       throw error;
     }
-    return this.#handle({ definition, folder, handles: 0 });
+    return this.#handle({ definition, folder, handles: 0 }, definition);
   }
 
-  #join(definition: ServiceDefinition, required: Requirements): OpenService {
+  #join<M extends MessagingName>(definition: ServiceDefinition, required: Requirements<M>): OpenService<M> {
+    requireMessaging(definition, required.messaging.name);
     const { name, settings, attributes } = definition;
-    requireSettings(name, settings, required.settings);
+    required.messaging.settings.require(name, settings, required.settings);
     requireAttributes(name, attributes, required.attributes);
-    requirePool(name, settings);
     const known = this.#open.get(name);
-    if (known !== undefined) return this.#handle(known);
+    if (known !== undefined) return this.#handle(known, definition);
     const folder = this.domain.serviceFolder(name);
     this.#requireRoom(definition, folder);
     writeNew(join(folder, this.node));
-    return this.#handle({ definition, folder, handles: 0 });
+    return this.#handle({ definition, folder, handles: 0 }, definition);
   }
 
   /** The dead are looked for only when there seems to be no room. */
@@ -193,10 +208,14 @@ export class NodeServices implements Disposable {
     );
   }
 
-  #handle(participation: Participation): OpenService {
-    this.#open.set(participation.definition.name, participation);
+  #handle<M extends MessagingName>(
+    participation: Participation,
+    definition: ServiceDefinition<M>,
+  ): OpenService<M> {
+    this.#open.set(definition.name, participation);
     participation.handles += 1;
-    return new OpenService(this.domain, this.node, participation, () => this.#release(participation));
+    const release = () => this.#release(participation);
+    return new OpenService(this.domain, this.node, definition, participation.folder, release);
   }
 
   #release(participation: Participation): void {
@@ -224,12 +243,11 @@ export class NodeServices implements Disposable {
 }
 
 /** A service that is open. Each opening has a handle of its own; the node leaves with the last. */
-export class OpenService implements Disposable {
+export class OpenService<M extends MessagingName = MessagingName> implements Disposable {
   readonly name: string;
-  readonly settings: ServiceSettings;
+  readonly messaging: M;
+  readonly settings: SettingsOf[M];
   readonly attributes: Attributes;
-  /** Where its nodes and ports are. */
-  readonly folder: string;
   readonly #release: () => void;
   #closed = false;
 
@@ -237,19 +255,26 @@ export class OpenService implements Disposable {
   constructor(
     readonly domain: Domain,
     readonly node: string,
-    { definition, folder }: Participation,
+    definition: ServiceDefinition<M>,
+    /** Where its nodes and ports are. */
+    readonly folder: string,
     release: () => void,
   ) {
     this.name = definition.name;
+    this.messaging = definition.messaging;
     this.settings = definition.settings;
     this.attributes = definition.attributes;
-    this.folder = folder;
     this.#release = release;
+  }
+
+  /** How many ports of a kind it may have. */
+  limitOf(kind: PortKind): PortLimit {
+    return portLimit(MESSAGINGS[this.messaging], this.settings, kind);
   }
 
   /**
    * Announces a port of this node. `port` is a number that this node has not used before, up to 2^32 - 1. Throws ERR_SEALANE_LIMIT_EXCEEDED,
-   * naming the setting, when the service has as many living publishers or subscribers as it allows; ERR_SEALANE_CLOSED,
+   * naming the setting, when the service has as many living ones of its kind as it allows; ERR_SEALANE_CLOSED,
    * ERR_SEALANE_TIMEOUT, ERR_SEALANE_SYSTEM.
    */
   announcePort(kind: PortKind, port: number, options: PortOptions = {}): PortAnnouncement {
@@ -275,15 +300,29 @@ export class OpenService implements Disposable {
   }
 }
 
-function define(name: string, given: ServiceCreation): ServiceDefinition {
-  checkName('name', name);
-  return { name, settings: completeSettings(given.settings), attributes: checkAttributes(given.attributes) };
-}
-
-function demand(name: string, given: ServiceRequirements): Requirements {
+function define<M extends MessagingName>(
+  messaging: Messaging<M>,
+  name: string,
+  given: ServiceCreation<M>,
+): ServiceDefinition<M> {
   checkName('name', name);
   return {
-    settings: checkSettings(given.settings ?? {}),
+    name,
+    messaging: messaging.name,
+    settings: messaging.settings.complete(given.settings),
+    attributes: checkAttributes(given.attributes),
+  };
+}
+
+function demand<M extends MessagingName>(
+  messaging: Messaging<M>,
+  name: string,
+  given: ServiceRequirements<M>,
+): Requirements<M> {
+  checkName('name', name);
+  return {
+    messaging,
+    settings: messaging.settings.check(given.settings ?? {}),
     attributes: checkRequiredAttributes(given.attributes),
   };
 }

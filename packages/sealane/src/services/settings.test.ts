@@ -4,19 +4,16 @@ import { constants } from 'node:buffer';
 import { test } from 'node:test';
 import { MAX_SLOTS } from '../shm/outcome.js';
 import {
-  checkSettings,
-  completeSettings,
   latest,
-  parseSettings,
+  PUBLISH_SUBSCRIBE_SETTINGS,
   payloadOffset,
   poolBytes,
-  requirePool,
-  requireSettings,
-  SETTING_NAMES,
   type ServiceSettings,
   slotCount,
   slotStride,
 } from './settings.js';
+
+const table = PUBLISH_SUBSCRIBE_SETTINGS;
 
 const DEFAULTS = {
   maxBytes: 65_536,
@@ -46,121 +43,118 @@ const LIMITS: readonly [keyof ServiceSettings, number, number][] = [
 ];
 
 test('what is not given is as documented', () => {
-  assert.deepEqual({ ...completeSettings() }, DEFAULTS);
-  assert.deepEqual({ ...completeSettings(latest) }, { ...DEFAULTS, bufferSize: 1, history: 1 });
+  assert.deepEqual({ ...table.complete() }, DEFAULTS);
+  assert.deepEqual({ ...table.complete(latest) }, { ...DEFAULTS, bufferSize: 1, history: 1 });
   assert.deepEqual(
-    { ...completeSettings({ ...latest, maxBytes: 7 }) },
+    { ...table.complete({ ...latest, maxBytes: 7 }) },
     { ...DEFAULTS, bufferSize: 1, history: 1, maxBytes: 7 },
   );
-  assert.deepEqual([...SETTING_NAMES], Object.keys(DEFAULTS));
+  assert.deepEqual([...table.names], Object.keys(DEFAULTS));
 });
 
 test('every setting is accepted at its limits and refused, by name, beyond them', () => {
   for (const [name, min, max] of LIMITS) {
-    assert.equal(checkSettings({ [name]: min })[name], min);
-    assert.equal(checkSettings({ [name]: max })[name], max);
+    assert.equal(table.check({ [name]: min })[name], min);
+    assert.equal(table.check({ [name]: max })[name], max);
     for (const wrong of [min - 1, max + 1, min + 0.5, Number.NaN, `${min}`, null]) {
-      assert.throws(() => completeSettings({ [name]: wrong } as object), {
+      assert.throws(() => table.complete({ [name]: wrong } as object), {
         code: 'ERR_SEALANE_INVALID_ARGUMENT',
         message: new RegExp(`settings\\.${name} must be an integer from ${min} to ${max}`),
       });
     }
   }
   assert.throws(
-    () => completeSettings({ alignment: 96 }),
+    () => table.complete({ alignment: 96 }),
     /settings\.alignment must be a power of two; got 96/,
   );
+  assert.throws(() => table.complete({ overflow: 1 } as object), /settings\.overflow must be true or false/);
   assert.throws(
-    () => completeSettings({ overflow: 1 } as object),
-    /settings\.overflow must be true or false/,
-  );
-  assert.throws(
-    () => completeSettings({ buffersize: 4 } as object),
+    () => table.complete({ buffersize: 4 } as object),
     /only the keys .*bufferSize.*"buffersize"/,
   );
 });
 
 test('a setting that is undefined counts as not given', () => {
   const given = { history: undefined } as unknown as Partial<ServiceSettings>;
-  assert.deepEqual(checkSettings(given), {});
-  assert.equal(completeSettings(given).history, 0);
+  assert.deepEqual(table.check(given), {});
+  assert.equal(table.complete(given).history, 0);
 });
 
 test('a pool of too many slots is refused with the setting to lower', () => {
-  assert.throws(() => completeSettings({ maxSubscribers: 256, bufferSize: 65_536 }), {
+  assert.throws(() => table.complete({ maxSubscribers: 256, bufferSize: 65_536 }), {
     code: 'ERR_SEALANE_INVALID_ARGUMENT',
     message: /need 16778242 slots.*at most 1048576: lower bufferSize \(65536\)/,
   });
   assert.throws(
-    () => completeSettings({ maxSubscribers: 256, bufferSize: 250, maxBorrowed: 65_536 }),
+    () => table.complete({ maxSubscribers: 256, bufferSize: 250, maxBorrowed: 65_536 }),
     /lower maxBorrowed/,
   );
   assert.doesNotThrow(() =>
-    completeSettings({ maxSubscribers: 8, bufferSize: 65_536, maxBorrowed: 65_000, maxBytes: 1 }),
+    table.complete({ maxSubscribers: 8, bufferSize: 65_536, maxBorrowed: 65_000, maxBytes: 1 }),
   );
 });
 
 test('a pool of more bytes than an ArrayBuffer holds is refused with the setting to lower', (t) => {
   const most = constants.MAX_LENGTH;
   if (most > 2 ** 52) return t.skip('an ArrayBuffer of this Node.js holds any pool');
-  assert.throws(() => completeSettings({ maxBytes: 2 ** 32 }), {
+  assert.throws(() => table.complete({ maxBytes: 2 ** 32 }), {
     code: 'ERR_SEALANE_INVALID_ARGUMENT',
     message: new RegExp(`at most ${most} in one ArrayBuffer: lower maxBytes \\(4294967296\\)`),
   });
   const foreign = { ...DEFAULTS, maxBytes: 2 ** 32 };
   const message = /the settings of the service "x" need a pool of 283467845760 bytes/;
-  assert.throws(() => requirePool('x', parseSettings(foreign)), {
+  assert.throws(() => table.require('x', table.parse(foreign), {}), {
     code: 'ERR_SEALANE_LIMIT_EXCEEDED',
     message,
   });
 });
 
 test('an opener gets what it needs or more, and the error names the setting and both values', () => {
-  const existing = completeSettings({ bufferSize: 10, overflow: false, userHeaderBytes: 16 });
-  requireSettings('x', existing, {});
-  requireSettings('x', existing, { bufferSize: 10, maxBytes: 1, overflow: false, userHeaderBytes: 16 });
+  const existing = table.complete({ bufferSize: 10, overflow: false, userHeaderBytes: 16 });
+  table.require('x', existing, {});
+  table.require('x', existing, { bufferSize: 10, maxBytes: 1, overflow: false, userHeaderBytes: 16 });
   const mismatch = (message: RegExp) => ({ code: 'ERR_SEALANE_SETTINGS_MISMATCH', message });
   assert.throws(
-    () => requireSettings('x', existing, { bufferSize: 11 }),
+    () => table.require('x', existing, { bufferSize: 11 }),
     mismatch(/"x" has bufferSize 10, and at least 11/),
   );
   assert.throws(
-    () => requireSettings('x', existing, { overflow: true }),
+    () => table.require('x', existing, { overflow: true }),
     mismatch(/has overflow false, and true is/),
   );
   assert.throws(
-    () => requireSettings('x', existing, { userHeaderBytes: 8 }),
+    () => table.require('x', existing, { userHeaderBytes: 8 }),
     mismatch(/has userHeaderBytes 16, and 8 is/),
   );
 });
 
 test('every setting but two fits when it is greater than what is required', () => {
-  for (const name of SETTING_NAMES.filter((one) => one !== 'overflow')) {
+  for (const name of table.names.filter((one) => one !== 'overflow')) {
     const existing = { ...DEFAULTS, [name]: 64 };
-    assert.throws(() => requireSettings('x', existing, { [name]: 128 }), /MISMATCH|required/);
-    if (name === 'userHeaderBytes') assert.throws(() => requireSettings('x', existing, { [name]: 32 }));
-    else requireSettings('x', existing, { [name]: 32 });
+    assert.throws(() => table.require('x', existing, { [name]: 128 }), /MISMATCH|required/);
+    if (name === 'userHeaderBytes') assert.throws(() => table.require('x', existing, { [name]: 32 }));
+    else table.require('x', existing, { [name]: 32 });
   }
 });
 
 test("a file's settings are taken only when all are there and within their limits", () => {
-  assert.deepEqual({ ...parseSettings(JSON.parse(JSON.stringify({ ...DEFAULTS, more: 1 }))) }, DEFAULTS);
-  for (const name of SETTING_NAMES) {
+  assert.deepEqual({ ...table.parse(JSON.parse(JSON.stringify({ ...DEFAULTS, more: 1 }))) }, DEFAULTS);
+  for (const name of table.names) {
     for (const wrong of [undefined, null, -1, 1e300, '4', [], {}, 0.5]) {
       const text = JSON.stringify({ ...DEFAULTS, [name]: wrong });
-      assert.throws(() => parseSettings(JSON.parse(text)), {
+      assert.throws(() => table.parse(JSON.parse(text)), {
         code: 'ERR_SEALANE_PROTOCOL',
         message: new RegExp(`the setting ${name} must`),
       });
     }
   }
   const slots = { ...DEFAULTS, maxSubscribers: 256, bufferSize: 65_536 };
-  assert.throws(() => parseSettings(slots), { code: 'ERR_SEALANE_PROTOCOL', message: /slots/ });
+  assert.throws(() => table.parse(slots), { code: 'ERR_SEALANE_PROTOCOL', message: /slots/ });
 });
 
 test('slots are counted so that all may be waiting, borrowed, kept and loaned at once', () => {
-  assert.equal(slotCount(completeSettings()), 8 * (4 + 4) + 0 + 2);
-  assert.equal(slotCount(completeSettings(latest)), 8 * (1 + 4) + 1 + 2);
+  assert.equal(slotCount(table.complete()), 8 * (4 + 4) + 0 + 2);
+  assert.equal(slotCount(table.complete(latest)), 8 * (1 + 4) + 1 + 2);
   assert.equal(MAX_SLOTS, 2 ** 20);
 });
 
@@ -168,7 +162,7 @@ test('every slot and every payload is aligned, whatever the settings', () => {
   for (let alignment = 8; alignment <= 4_096; alignment *= 2) {
     for (const userHeaderBytes of [0, 1, 63, 64, 65, 4_096]) {
       for (const maxBytes of [1, 64, 65, 4_097]) {
-        const settings = completeSettings({ alignment, userHeaderBytes, maxBytes });
+        const settings = table.complete({ alignment, userHeaderBytes, maxBytes });
         const offset = payloadOffset(settings);
         assert.ok(offset >= 64 + userHeaderBytes);
         assert.equal(offset % alignment, 0);
@@ -178,7 +172,7 @@ test('every slot and every payload is aligned, whatever the settings', () => {
       }
     }
   }
-  assert.equal(payloadOffset(completeSettings()), 64);
-  assert.equal(slotStride(completeSettings({ maxBytes: 8_192 })), 8_192 + 64);
-  assert.equal(payloadOffset(completeSettings({ alignment: 4_096 })), 4_096);
+  assert.equal(payloadOffset(table.complete()), 64);
+  assert.equal(slotStride(table.complete({ maxBytes: 8_192 })), 8_192 + 64);
+  assert.equal(payloadOffset(table.complete({ alignment: 4_096 })), 4_096);
 });

@@ -1,0 +1,195 @@
+/** A publish-subscribe service as one node has it open: makes its ports, and pairs of them. Owns nothing that its core and ports don't. */
+import { POOL_SEALS, SharedMemory, type UnixSocket } from '../os/index.js';
+import type { Refusal } from './acceptor.js';
+import type { AnyConnector } from './connector.js';
+import { Doorbell } from './doorbell.js';
+import { type ConnectRequest, decodeAccepted, encodeConnect, type SubscribeRequest } from './handshake.js';
+import type { Inlet } from './inlet.js';
+import type { Outlet } from './outlet.js';
+import { acceptPair, offerPair, PAIR_DESCRIPTORS } from './pairing.js';
+import {
+  Publisher,
+  type PublisherOptions,
+  type PublisherSettings,
+  toPublisherSettings,
+} from './publisher.js';
+import { PublisherPort } from './publisher-port.js';
+import { Service } from './service.js';
+import { payloadOffset, type ServiceSettings, slotCount, slotStride } from './settings.js';
+import { memoryBytes, SlotMemory, type SlotShape } from './slots.js';
+import {
+  Subscriber,
+  type SubscriberOptions,
+  type SubscriberSettings,
+  toSubscriberSettings,
+} from './subscriber.js';
+import { SubscriberPort } from './subscriber-port.js';
+
+/** What is behind a publisher. */
+interface OwnPublisher {
+  readonly number: number;
+  readonly port: PublisherPort;
+  readonly memory: SharedMemory;
+  readonly shape: SlotShape;
+  readonly settings: PublisherSettings;
+  readonly bell: Doorbell;
+}
+
+/** Publish-subscribe among all nodes that have the service open. Made by {@link Node.service}. */
+export class PubSubService extends Service<'publish-subscribe'> {
+  /**
+   * Makes a publisher; subscribers connect to it by themselves. Rejects with ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_LIMIT_EXCEEDED (as
+   * many publishers as the service allows), ERR_SEALANE_EXHAUSTED (memory), ERR_SEALANE_CLOSED.
+   */
+  async publisher(options: PublisherOptions = {}): Promise<Publisher> {
+    this.core.check();
+    const settings = toPublisherSettings(options, this.settings);
+    const shape = shapeOf(this.settings, settings);
+    const memory = SharedMemory.create('sealane-samples', memoryBytes(shape), POOL_SEALS, settings);
+    try {
+      return this.#makePublisher(settings, shape, memory);
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes a subscriber, which connects to all publishers by itself, to those of the future as well. Rejects with
+   * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_LIMIT_EXCEEDED (as many subscribers as the service allows), ERR_SEALANE_CLOSED.
+   */
+  async subscriber(options: SubscriberOptions = {}): Promise<Subscriber> {
+    this.core.check();
+    const settings = toSubscriberSettings(options, this.settings);
+    const number = this.core.host.nextPort();
+    const bell = new Doorbell('the subscriber');
+    const port = new SubscriberPort({
+      maxBorrowed: settings.maxBorrowed,
+      loop: this.core.host.loop,
+      onGone: (inlet, lie) => {
+        this.core.lost(number, 'publisher', inlet.peer, lie);
+        bell.ring();
+      },
+    });
+    const subscriber = new Subscriber(number, port, bell, () => this.core.remove(number));
+    this.core.add({
+      kind: 'subscriber',
+      number,
+      options: { ...settings },
+      close: () => subscriber.close(),
+      connector: this.#connector(number, port, bell, settings),
+    });
+    return subscriber;
+  }
+
+  #makePublisher(settings: PublisherSettings, shape: SlotShape, memory: SharedMemory): Publisher {
+    const { host } = this.core;
+    const number = host.nextPort();
+    const bell = new Doorbell('the publisher');
+    const { bufferSize, maxBorrowed, history, overflow } = this.settings;
+    const port = new PublisherPort({
+      memory: new SlotMemory(memory.buffer, shape),
+      history,
+      overflow,
+      loop: host.loop,
+      maxLoaned: settings.maxLoaned,
+      whenFull: settings.whenFull,
+      timestamps: settings.timestamps,
+      warmSlots: bufferSize + maxBorrowed + history + settings.maxLoaned,
+      isLocal: (node) => host.isLocal(node),
+      onGone: (outlet) => {
+        this.core.lost(number, 'subscriber', outlet.peer, outlet.lie);
+        bell.ring();
+      },
+    });
+    const publisher = new Publisher(number, port, memory, bell, () => this.core.remove(number));
+    const own = { number, port, memory, shape, settings, bell };
+    this.core.add({
+      kind: 'publisher',
+      number,
+      options: announced(settings),
+      close: () => publisher.close(),
+      accept: (request, socket) => this.#accept(own, request, socket),
+    });
+    return publisher;
+  }
+
+  /** A subscriber wants to connect to a publisher of this node. Takes the socket, or says why not. */
+  #accept(own: OwnPublisher, request: ConnectRequest, socket: UnixSocket): Refusal {
+    const { number, port, memory, shape, bell } = own;
+    const refusal = this.#refusal(own, request, socket.peer.pid);
+    if (refusal !== undefined) return refusal;
+    const outlet: Outlet | undefined = offerPair({
+      request,
+      socket,
+      pool: memory,
+      shape,
+      port,
+      loop: this.core.host.loop,
+      events: {
+        onWake: () => port.onRoom(),
+        onEnd: (problem) => {
+          if (outlet === undefined) return;
+          outlet.lie ??= problem;
+          port.remove(outlet);
+        },
+      },
+    });
+    if (outlet === undefined) return { reason: 'exhausted', text: 'too many descriptors are under way' };
+    this.core.connected(number, outlet.peer);
+    bell.ring();
+    return undefined;
+  }
+
+  #refusal(own: OwnPublisher, request: SubscribeRequest, pid: number): Refusal {
+    const { bufferSize, maxBorrowed, history, maxSubscribers } = this.settings;
+    if (!own.settings.ownProcess && pid === process.pid)
+      return { reason: 'own-process', text: 'it does not send to its own process' };
+    if (request.bufferSize > bufferSize || request.maxBorrowed > maxBorrowed || request.history > history)
+      return { reason: 'bad-request', text: 'it asks for more than the service allows' };
+    if (own.port.outlets.length >= maxSubscribers)
+      return { reason: 'too-many', text: `it has ${maxSubscribers} subscribers, which is maxSubscribers` };
+    return undefined;
+  }
+
+  #connector(
+    number: number,
+    port: SubscriberPort,
+    bell: Doorbell,
+    { bufferSize, maxBorrowed, history }: SubscriberSettings,
+  ): AnyConnector {
+    const { id: service, host } = this.core;
+    const request = { service, node: host.id, receiver: number, bufferSize, maxBorrowed, history };
+    return this.core.connector(number, {
+      request: (sender) => encodeConnect({ ...request, messaging: 'publish-subscribe', sender }),
+      decode: decodeAccepted,
+      descriptors: PAIR_DESCRIPTORS,
+      pair: (accepted) => {
+        const events = {
+          onWake: () => port.wake(),
+          onEnd: (problem: string | undefined) => port.end(inlet, problem),
+        };
+        const inlet: Inlet = acceptPair({ ...accepted, bufferSize, loop: host.loop, events });
+        port.add(inlet);
+        this.core.connected(number, inlet.peer);
+        bell.ring();
+      },
+    });
+  }
+}
+
+function shapeOf(service: ServiceSettings, { maxBytes, maxLoaned }: PublisherSettings): SlotShape {
+  const settings = { ...service, maxBytes, maxLoaned };
+  return {
+    slots: slotCount(settings),
+    strideBytes: slotStride(settings),
+    payloadOffset: payloadOffset(settings),
+    maxBytes,
+    userHeaderBytes: settings.userHeaderBytes,
+  };
+}
+
+/** What a publisher's file tells others. */
+function announced({ whenFull, ...settings }: PublisherSettings): Record<string, number | boolean | string> {
+  return { ...settings, whenFull: typeof whenFull === 'function' ? 'handler' : whenFull };
+}
