@@ -29,6 +29,15 @@ export class ControlLoop implements Disposable {
     }
   }
 
+  /** Readable while something is to be served. Borrowed: it stays the loop's. Throws ERR_SEALANE_CLOSED. */
+  get fd(): number {
+    return this.#readiness.fd;
+  }
+
+  get closed(): boolean {
+    return this.#readiness.closed;
+  }
+
   /** Watches a borrowed descriptor; returns the key under which {@link unwatch} ends that. */
   watch(fd: number, ready: Ready): number {
     const key = this.#nextKey++;

@@ -8,6 +8,7 @@ import type { ControlLoop } from './control.js';
 import { Doorbell } from './doorbell.js';
 import type { Inlet } from './inlet.js';
 import type { HotSample } from './received.js';
+import type { Waitable } from './waitable.js';
 
 /** What a port needs to know. Everything was checked. */
 export interface SubscriberPortOptions {
@@ -23,7 +24,7 @@ const SERVE_EVERY_RECEIVES = 16;
 /** Slices in which a thread waits for a sample, in milliseconds. */
 const WAIT_SLICE_MS = 100;
 
-export class SubscriberPort {
+export class SubscriberPort implements Waitable {
   readonly #options: SubscriberPortOptions;
   /** Replaced whenever it changes. */
   #inlets: readonly Inlet[] = [];
@@ -40,12 +41,21 @@ export class SubscriberPort {
     this.#options = options;
   }
 
+  get loop(): ControlLoop {
+    return this.#options.loop;
+  }
+
   get inlets(): readonly Inlet[] {
     return this.#inlets;
   }
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Something can be received now; of whom too much is borrowed counts as well. */
+  get ready(): boolean {
+    return this.#inlets.some((inlet) => inlet.ready);
   }
 
   /** Samples that were received so far. */
@@ -111,13 +121,26 @@ export class SubscriberPort {
   }
 
   /** Resolves when there may be something to receive; rejects when the signal fires, or the port is closed. */
-  async ready(signal?: AbortSignal): Promise<void> {
-    const ready = this.#beginWaiting();
+  async untilReady(signal?: AbortSignal): Promise<void> {
+    const ready = this.beginWaiting();
     try {
       if (!ready) await this.#bell.wait(signal, 'receiving');
     } finally {
-      this.#endWaiting();
+      this.endWaiting();
     }
+  }
+
+  beginWaiting(): boolean {
+    if (this.#closed) throw closedError('the subscriber');
+    this.#waiting += 1;
+    for (const inlet of this.#inlets) inlet.beginWaiting();
+    return this.ready;
+  }
+
+  endWaiting(): void {
+    this.#waiting -= 1;
+    if (this.#waiting > 0) return;
+    for (const inlet of this.#inlets) inlet.endWaiting();
   }
 
   /** Adds a publisher. */
@@ -207,22 +230,8 @@ export class SubscriberPort {
 
   /** Waits a while for anything to happen, unless a sample is there. */
   #sleep(ms: number): void {
-    const ready = this.#beginWaiting();
+    const ready = this.beginWaiting();
     if (!ready) this.#options.loop.wait(Math.min(Math.ceil(ms), WAIT_SLICE_MS));
-    this.#endWaiting();
-  }
-
-  /** Asks all publishers to wake this side; true if that is not needed, because there is something already. */
-  #beginWaiting(): boolean {
-    if (this.#closed) throw closedError('the subscriber');
-    this.#waiting += 1;
-    for (const inlet of this.#inlets) inlet.beginWaiting();
-    return this.#inlets.some((inlet) => inlet.ready);
-  }
-
-  #endWaiting(): void {
-    this.#waiting -= 1;
-    if (this.#waiting > 0) return;
-    for (const inlet of this.#inlets) inlet.endWaiting();
+    this.endWaiting();
   }
 }

@@ -9,6 +9,7 @@ import type { PortAddress } from './outlet.js';
 import type { HotSample, Sample } from './received.js';
 import type { ServiceSettings } from './settings.js';
 import type { SubscriberPort } from './subscriber-port.js';
+import type { Waitable } from './waitable.js';
 
 /** What a subscriber chooses for itself. */
 export interface SubscriberOptions {
@@ -174,6 +175,11 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
     return this.engine.closed;
   }
 
+  /** For a WaitSet. @internal */
+  get waitable(): Waitable {
+    return this.engine;
+  }
+
   /** What it has done so far. */
   get figures(): SubscriberPortFigures {
     const { received, missed, inlets } = this.engine;
@@ -192,7 +198,7 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
     for (;;) {
       const sample = this.receive();
       if (sample !== undefined) return sample;
-      await this.engine.ready(options.signal);
+      await this.engine.untilReady(options.signal);
     }
   }
 
