@@ -2,6 +2,7 @@
  * A node that exists as files and a listening socket only, and speaks the publisher's side of the handshake itself, so that it can lie.
  * Owns its node, its announcement, and what it hands out.
  */
+import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import {
   beginChannel,
@@ -84,6 +85,7 @@ export class Bait implements Disposable {
   readonly #others: Memfd[] = [];
 
   constructor(request: ConnectRequest) {
+    assert(request.messaging === 'publish-subscribe');
     const channel = channelShape(request.bufferSize, SHAPE.slots);
     this.cells = channel.submissionCells;
     this.slots = SharedMemory.create('bait-samples', SHAPE.slots * SHAPE.strideBytes, POOL_SEALS);

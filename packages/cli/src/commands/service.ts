@@ -1,5 +1,5 @@
 /** `sealane service list` and `inspect`: what services a domain has, and who is in them. */
-import { type ListedService, listServices, type PortInfo } from 'sealane';
+import { type ListedService, listServices, type PortInfo, type ServiceSettings } from 'sealane';
 import { EXIT } from '../exit-codes.js';
 import { CommandError } from '../failure.js';
 import { attributeFacts, coloured, type Fact, optionText, printFacts } from '../messaging/facts.js';
@@ -11,9 +11,10 @@ import { formatBytes } from '../terminal/units.js';
 
 const COLUMNS: readonly Column[] = [
   { title: 'STATE' },
+  { title: 'KIND' },
   { title: 'NODES', align: 'right' },
-  { title: 'PUBLISHERS', align: 'right' },
-  { title: 'SUBSCRIBERS', align: 'right' },
+  { title: 'SENDERS', align: 'right' },
+  { title: 'RECEIVERS', align: 'right' },
   { title: 'SAMPLE', align: 'right' },
   { title: 'BUFFER', align: 'right' },
   { title: 'HISTORY', align: 'right' },
@@ -55,26 +56,36 @@ function countOf({ ports }: ListedService, kind: PortInfo['kind']): number {
   return ports.filter((port) => port.kind === kind).length;
 }
 
+/** The kinds of its ports: of those that send, and of those that receive. */
+function kindsOf({ messaging }: ListedService): readonly [PortInfo['kind'], PortInfo['kind']] {
+  return messaging === 'event' ? ['notifier', 'listener'] : ['publisher', 'subscriber'];
+}
+
+/** What its samples are like, where it has any. */
+function samplesOf(service: ListedService): Partial<ServiceSettings> {
+  return service.messaging === 'publish-subscribe' ? service.settings : {};
+}
+
 function toLine(service: ListedService): string {
   return [
     stateOf(service),
     `nodes=${service.nodes.length}`,
-    `publishers=${countOf(service, 'publisher')}`,
-    `subscribers=${countOf(service, 'subscriber')}`,
-    service.settings?.maxBytes ?? '-',
+    ...kindsOf(service).map((kind) => `${kind}s=${countOf(service, kind)}`),
+    samplesOf(service).maxBytes ?? '-',
     field(service.name),
   ].join('\t');
 }
 
 function printTable(services: readonly ListedService[], { out }: Terminal): void {
   const rows = services.map((service) => {
-    const { settings, problem } = service;
-    const counts = [service.nodes.length, countOf(service, 'publisher'), countOf(service, 'subscriber')];
+    const { problem } = service;
+    const { maxBytes, bufferSize, history, overflow } = samplesOf(service);
+    const counts = [service.nodes.length, ...kindsOf(service).map((kind) => countOf(service, kind))];
     return [
-      ...[stateOf(service), ...counts.map(String)],
-      settings === undefined ? '-' : formatBytes(settings.maxBytes),
-      ...[field(settings?.bufferSize), field(settings?.history)],
-      settings === undefined ? '-' : yesOrNo(settings.overflow),
+      ...[stateOf(service), field(service.messaging), ...counts.map(String)],
+      maxBytes === undefined ? '-' : formatBytes(maxBytes),
+      ...[field(bufferSize), field(history)],
+      overflow === undefined ? '-' : yesOrNo(overflow),
       ...[problem === undefined ? '' : field(problem), field(service.name ?? service.folder)],
     ];
   });
@@ -90,6 +101,7 @@ function factsOf(service: ListedService, { out }: Terminal): Fact[] {
   return [
     ['name', field(service.name)],
     ['folder', service.folder],
+    ['kind', field(service.messaging)],
     ...settings.map(([key, value]): Fact => [`setting.${key}`, String(value)]),
     ...attributeFacts(service.attributes),
     ...service.nodes.map(({ id, state, pid }): Fact => {

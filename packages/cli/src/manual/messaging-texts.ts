@@ -53,7 +53,7 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
     description: [
       {
         paragraph:
-          'A terminal gets a table, a pipe one line for each service, its fields separated by tabs: state, `nodes=`, `publishers=`, ' +
+          'A terminal gets a table, a pipe one line for each service, its fields separated by tabs: state, `nodes=`, `publishers=` or `notifiers=`, ' +
           '`subscribers=`, most bytes of a sample, name. One that only dead nodes have open is listed as dead once, and removed.',
       },
     ],

@@ -4,12 +4,15 @@
  */
 import { SealaneError } from '../base/errors.js';
 import {
+  EVENTS_MAX_IDS,
   HANDSHAKE_ACCEPT,
   HANDSHAKE_ACCEPT_BYTES,
   HANDSHAKE_CONNECT,
   HANDSHAKE_CONNECT_BYTES,
+  HANDSHAKE_EVENT,
   HANDSHAKE_MAGIC,
   HANDSHAKE_MAX_REFUSE_BYTES,
+  HANDSHAKE_PUBLISH_SUBSCRIBE,
   HANDSHAKE_REFUSE,
   HANDSHAKE_REFUSE_HEADER_BYTES,
   HANDSHAKE_VERSION,
@@ -42,8 +45,13 @@ export interface SubscribeRequest extends Parties {
   readonly history: number;
 }
 
+/** What a listener asks a notifier for. */
+export interface ListenRequest extends Parties {
+  readonly messaging: 'event';
+}
+
 /** What a receiver asks a sender for. */
-export type ConnectRequest = SubscribeRequest;
+export type ConnectRequest = SubscribeRequest | ListenRequest;
 
 /** What the publisher answers; two descriptors come with it: the memory of the slots, and the control memory. */
 export interface ConnectAccepted {
@@ -53,6 +61,13 @@ export interface ConnectAccepted {
   readonly completionCells: number;
   /** The sequence number before that of the first sample which this subscriber gets, unless that gives way: from here on it counts gaps. */
   readonly sequenceBefore: number;
+}
+
+/** What the notifier answers; one descriptor comes with it: the event set. */
+export interface ListenAccepted {
+  readonly type: 'accepted';
+  /** How many ids it has. */
+  readonly eventIds: number;
 }
 
 /** Why a sender refuses. `exhausted` may pass; the others stay. */
@@ -81,7 +96,10 @@ const REASONS: readonly RefusalReason[] = [
 ];
 
 /** The kind of the service, as a byte. */
-const MESSAGING_BYTES: Readonly<Record<MessagingName, number>> = { 'publish-subscribe': 0 };
+const MESSAGING_BYTES: Readonly<Record<MessagingName, number>> = {
+  'publish-subscribe': HANDSHAKE_PUBLISH_SUBSCRIBE,
+  event: HANDSHAKE_EVENT,
+};
 
 const TYPE_AT = 6;
 const MESSAGING_AT = 18;
@@ -102,6 +120,7 @@ export function encodeConnect(request: ConnectRequest): Uint8Array {
   bytes.writeUInt32LE(request.sender, 24);
   bytes.writeUInt32LE(request.receiver, 28);
   bytes.write(request.node, 32, 'hex');
+  if (request.messaging === 'event') return bytes;
   bytes.writeUInt32LE(request.bufferSize, 40);
   bytes.writeUInt32LE(request.maxBorrowed, 44);
   bytes.writeUInt32LE(request.history, 48);
@@ -111,22 +130,26 @@ export function encodeConnect(request: ConnectRequest): Uint8Array {
 /** Reads a request. */
 export function decodeConnect(packet: Uint8Array): ConnectRequest {
   const bytes = check(packet, HANDSHAKE_CONNECT_BYTES, HANDSHAKE_CONNECT);
-  const messaging = bytes.readUInt8(MESSAGING_AT);
-  if (messaging !== MESSAGING_BYTES['publish-subscribe'])
-    throw broken(`a request is for services of an unknown kind, ${messaging}`);
-  return {
-    messaging: 'publish-subscribe',
+  const parties = {
     service: bytes.toString('hex', 8, 8 + SERVICE_HEX / 2),
     sender: bytes.readUInt32LE(24),
     receiver: bytes.readUInt32LE(28),
     node: bytes.toString('hex', 32, 32 + NODE_HEX / 2),
+  };
+  const messaging = bytes.readUInt8(MESSAGING_AT);
+  if (messaging === MESSAGING_BYTES.event) return { messaging: 'event', ...parties };
+  if (messaging !== MESSAGING_BYTES['publish-subscribe'])
+    throw broken(`a request is for services of an unknown kind, ${messaging}`);
+  return {
+    messaging: 'publish-subscribe',
+    ...parties,
     bufferSize: u32(bytes, 40, 'bufferSize', 1, MAX_SAMPLES),
     maxBorrowed: u32(bytes, 44, 'maxBorrowed', 1, MAX_SAMPLES),
     history: u32(bytes, 48, 'history', 0, MAX_SAMPLES),
   };
 }
 
-/** The packet of an acceptance. */
+/** The packet of a publisher's acceptance. */
 export function encodeAccepted(answer: Omit<ConnectAccepted, 'type'>): Uint8Array {
   const { shape, submissionCells, completionCells } = answer;
   const bytes = begin(HANDSHAKE_ACCEPT_BYTES, HANDSHAKE_ACCEPT);
@@ -138,6 +161,13 @@ export function encodeAccepted(answer: Omit<ConnectAccepted, 'type'>): Uint8Arra
   writeU64(bytes, 32, shape.strideBytes);
   writeU64(bytes, 40, shape.maxBytes);
   writeU64(bytes, 48, answer.sequenceBefore);
+  return bytes;
+}
+
+/** The packet of a notifier's acceptance. */
+export function encodeListenAccepted({ eventIds }: Omit<ListenAccepted, 'type'>): Uint8Array {
+  const bytes = begin(HANDSHAKE_ACCEPT_BYTES, HANDSHAKE_ACCEPT);
+  bytes.writeUInt32LE(eventIds, 8);
   return bytes;
 }
 
@@ -185,6 +215,12 @@ export function decodeAccepted(packet: Uint8Array): ConnectAccepted {
     completionCells: cells(bytes, 16, 'completionCells', 2 * MAX_SLOTS),
     sequenceBefore: u64(bytes, 48, 'sequenceBefore', 0, Number.MAX_SAFE_INTEGER),
   };
+}
+
+/** Reads a notifier's acceptance. */
+export function decodeListenAccepted(packet: Uint8Array): ListenAccepted {
+  const bytes = check(packet, HANDSHAKE_ACCEPT_BYTES, HANDSHAKE_ACCEPT);
+  return { type: 'accepted', eventIds: u32(bytes, 8, 'eventIds', 1, EVENTS_MAX_IDS) };
 }
 
 function begin(length: number, type: number): Buffer {

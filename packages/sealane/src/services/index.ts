@@ -1,7 +1,12 @@
 /** Services: brokerless messaging between nodes. The public names of this part. */
 export type { Attributes, RequiredAttributes } from './attributes.js';
+export type { BlockingOptions } from './blocking.js';
+export { EventService } from './event-service.js';
+export type { EventSettings } from './event-settings.js';
 export type { EventsMissed } from './events.js';
 export type { FullAction, FullHandler, FullSituation } from './full.js';
+export { Listener, type ListenerFigures } from './listener.js';
+export type { DeadlineMissed, EventNotice, EventNotification } from './listener-port.js';
 export type { Loan } from './loan.js';
 export type { PortKey, PortKind } from './names.js';
 export {
@@ -10,6 +15,7 @@ export {
   type NodeOptions,
 } from './node.js';
 export type { NodeState } from './node-files.js';
+export { Notifier, type NotifierFigures, type NotifierOptions } from './notifier.js';
 export type { PortAddress } from './outlet.js';
 export type { PortInfo, PortOptions } from './port-files.js';
 export {
@@ -22,17 +28,23 @@ export {
 export { PubSubService } from './pubsub-service.js';
 export type { Sample, SampleHeader } from './received.js';
 export { Service } from './service.js';
-export { ServiceBuilder, type ServiceNeeds, type ServiceOptions } from './service-builder.js';
+export {
+  type EventNeeds,
+  type EventOptions,
+  ServiceBuilder,
+  type ServiceNeeds,
+  type ServiceOptions,
+} from './service-builder.js';
 export type { ServiceEvent } from './service-core.js';
 export { latest, type ServiceSettings } from './settings.js';
 export {
-  type BlockingOptions,
   type SampleReceiver,
   Subscriber,
   type SubscriberOptions,
   type SubscriberPortFigures,
 } from './subscriber.js';
 export {
+  type ListedKind,
   type ListedNode,
   type ListedParticipant,
   type ListedService,

@@ -24,7 +24,7 @@ test('services are listed by name with settings, attributes, nodes and ports', a
   const [a, b, ...more] = listServices(domain);
   assert.deepEqual(more, []);
   assert.deepEqual([a?.definition?.name, b?.definition?.name, b?.folder], ['a', 'b', serviceFolderName('b')]);
-  assert.equal(b?.definition?.settings.history, 2);
+  assert.deepEqual(b?.definition?.settings, PUBLISH_SUBSCRIBE.settings.complete({ history: 2 }));
   assert.equal(b?.definition?.attributes.unit, 'mm');
   assert.deepEqual(
     b?.nodes.map(({ pid, state }) => `${pid} ${state}`).sort(),

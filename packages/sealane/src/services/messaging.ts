@@ -1,5 +1,6 @@
 /** The kinds of services: what each is called, which settings it has, and which ports. Pure. */
 import { assert } from '../base/assert.js';
+import { EVENT_SETTINGS, type EventSettings } from './event-settings.js';
 import type { PortKind } from './names.js';
 import { PUBLISH_SUBSCRIBE_SETTINGS, type ServiceSettings } from './settings.js';
 import type { SettingsTable } from './settings-table.js';
@@ -7,6 +8,7 @@ import type { SettingsTable } from './settings-table.js';
 /** The settings of each kind of service, by what its file calls the kind. */
 export interface SettingsOf {
   readonly 'publish-subscribe': ServiceSettings;
+  readonly event: EventSettings;
 }
 
 export type MessagingName = keyof SettingsOf;
@@ -38,9 +40,17 @@ export const PUBLISH_SUBSCRIBE: Messaging<'publish-subscribe'> = {
   receiver: { kind: 'subscriber', limit: 'maxSubscribers' },
 };
 
+export const EVENT: Messaging<'event'> = {
+  name: 'event',
+  settings: EVENT_SETTINGS,
+  sender: { kind: 'notifier', limit: 'maxNotifiers' },
+  receiver: { kind: 'listener', limit: 'maxListeners' },
+};
+
 /** All kinds. */
 export const MESSAGINGS: { readonly [M in MessagingName]: Messaging<M> } = {
   'publish-subscribe': PUBLISH_SUBSCRIBE,
+  event: EVENT,
 };
 
 /** How many ports of a kind a service of this kind and with these settings may have. */

@@ -13,7 +13,7 @@ export const MAX_SERVICE_NAME_BYTES = 256;
 export const DEFAULT_DOMAIN = 'default';
 
 /** What a port does in a service. */
-export type PortKind = 'publisher' | 'subscriber';
+export type PortKind = 'publisher' | 'subscriber' | 'notifier' | 'listener';
 
 /** A port of a service, as its file's name says. */
 export interface PortKey {
@@ -31,7 +31,12 @@ const PORT_FILE = /^([0-9a-f]{16})-([0-9a-f]{8})\.([a-z]{3})$/;
 const SERVICE_FOLDER = /^[0-9a-f]{20}$/;
 
 /** How the names of the files of ports end. */
-const ENDINGS: Readonly<Record<PortKind, string>> = { publisher: 'pub', subscriber: 'sub' };
+const ENDINGS: Readonly<Record<PortKind, string>> = {
+  publisher: 'pub',
+  subscriber: 'sub',
+  notifier: 'ntf',
+  listener: 'lsn',
+};
 const KINDS: ReadonlyMap<string, PortKind> = new Map(
   Object.entries(ENDINGS).map(([kind, ending]) => [ending, kind as PortKind]),
 );

@@ -16,7 +16,7 @@ import type { MessagingName } from './messaging.js';
 import { checkName } from './names.js';
 import { type PublishedNode, publishNode } from './node-files.js';
 import { ServiceBuilder } from './service-builder.js';
-import { ServiceCore, type ServiceHost } from './service-core.js';
+import { type HostedService, ServiceCore, type ServiceHost } from './service-core.js';
 import { NodeServices, type OpenService } from './service-files.js';
 
 /** How a node is made. */
@@ -46,7 +46,7 @@ export class Node implements AsyncDisposable, Disposable {
   readonly #files: NodeServices;
   readonly #loop: ControlLoop;
   readonly #acceptor: Acceptor;
-  readonly #services = new Set<ServiceCore>();
+  readonly #services = new Set<HostedService>();
   readonly #events = new EventSource<NodeEvent>('the node');
   #domainWatch: DomainWatch | undefined;
   /** The watches of open services. */
@@ -175,7 +175,7 @@ export class Node implements AsyncDisposable, Disposable {
       nextPort: () => ++this.#ports,
       isLocal: (node: string) => localNodes.has(node),
       serveWatch: (watch: ServiceWatch) => this.#serveWatch(watch),
-      onClose: (service: ServiceCore) => this.#services.delete(service),
+      onClose: (service: HostedService) => this.#services.delete(service),
     };
   }
 

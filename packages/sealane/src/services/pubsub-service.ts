@@ -3,7 +3,7 @@ import { POOL_SEALS, SharedMemory, type UnixSocket } from '../os/index.js';
 import type { Refusal } from './acceptor.js';
 import type { AnyConnector } from './connector.js';
 import { Doorbell } from './doorbell.js';
-import { type ConnectRequest, decodeAccepted, encodeConnect, type SubscribeRequest } from './handshake.js';
+import { decodeAccepted, encodeConnect, type SubscribeRequest } from './handshake.js';
 import type { Inlet } from './inlet.js';
 import type { Outlet } from './outlet.js';
 import { acceptPair, offerPair, PAIR_DESCRIPTORS } from './pairing.js';
@@ -115,7 +115,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
   }
 
   /** A subscriber wants to connect to a publisher of this node. Takes the socket, or says why not. */
-  #accept(own: OwnPublisher, request: ConnectRequest, socket: UnixSocket): Refusal {
+  #accept(own: OwnPublisher, request: SubscribeRequest, socket: UnixSocket): Refusal {
     const { number, port, memory, shape, bell } = own;
     const refusal = this.#refusal(own, request, socket.peer.pid);
     if (refusal !== undefined) return refusal;

@@ -50,8 +50,11 @@ export interface ServiceHost {
   isLocal(node: string): boolean;
   /** Serves what tells of changes in folders, also while no event loop turns. Returns what ends that. */
   serveWatch(watch: ServiceWatch): () => void;
-  onClose(service: ServiceCore): void;
+  onClose(service: HostedService): void;
 }
+
+/** What a node does with its services, of whatever kind. */
+export type HostedService = Pick<ServiceCore, 'id' | 'connect' | 'close'>;
 
 /** A port of this node. */
 export interface OwnPort {
@@ -63,10 +66,13 @@ export interface OwnPort {
   close(): void;
 }
 
+/** What is asked of a sender in services of that kind. */
+export type RequestOf<M extends MessagingName> = Extract<ConnectRequest, { readonly messaging: M }>;
+
 /** A port that others connect to. */
-export interface SendingPort extends OwnPort {
+export interface SendingPort<M extends MessagingName> extends OwnPort {
   /** A receiver wants to connect. Takes the socket, or says why not. */
-  accept(request: ConnectRequest, socket: UnixSocket): Refusal;
+  accept(request: RequestOf<M>, socket: UnixSocket): Refusal;
 }
 
 /** A port that connects to others. */
@@ -75,8 +81,8 @@ export interface ReceivingPort extends OwnPort {
 }
 
 /** A port with its place in the service. */
-interface Place {
-  readonly port: SendingPort | ReceivingPort;
+interface Place<M extends MessagingName> {
+  readonly port: SendingPort<M> | ReceivingPort;
   announcement: PortAnnouncement | undefined;
 }
 
@@ -92,7 +98,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
   readonly #sweeper: Sweeper;
   readonly #endSweeps: () => void;
   /** The ports of this node, by their numbers. */
-  readonly #places = new Map<number, Place>();
+  readonly #places = new Map<number, Place<M>>();
   /** The ports of all nodes that receivers connect to, by the names of their files. */
   readonly #senders = new Map<string, PortKey>();
   #closed = false;
@@ -121,8 +127,8 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
    * Gives a port its place: others see it, and connect to it or are connected to. It is closed when this throws: ERR_SEALANE_LIMIT_EXCEEDED,
    * ERR_SEALANE_TIMEOUT, ERR_SEALANE_SYSTEM.
    */
-  add(port: SendingPort | ReceivingPort): void {
-    const place: Place = { port, announcement: undefined };
+  add(port: SendingPort<M> | ReceivingPort): void {
+    const place: Place<M> = { port, announcement: undefined };
     // Before it is announced: whoever sees it may connect.
     this.#places.set(port.number, place);
     try {
@@ -160,7 +166,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
   /** A receiver wants to connect to a port of this node. Takes the socket, or says why not. */
   connect(request: ConnectRequest, socket: UnixSocket): Refusal {
     const port = this.#places.get(request.sender)?.port;
-    if (port !== undefined && 'accept' in port && request.messaging === this.files.messaging)
+    if (port !== undefined && 'accept' in port && isOfKind(request, this.files.messaging))
       return port.accept(request, socket);
     const { kind } = MESSAGINGS[request.messaging].sender;
     return { reason: 'no-port', text: `there is no ${kind} ${request.sender}` };
@@ -225,4 +231,8 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
       else port.connector.remove(key);
     }
   }
+}
+
+function isOfKind<M extends MessagingName>(request: ConnectRequest, messaging: M): request is RequestOf<M> {
+  return request.messaging === messaging;
 }

@@ -56,6 +56,15 @@ export function exact(setting: Setting): Setting {
   return { ...setting, ...EQUAL };
 }
 
+/** What the other setting is, or null; null unless stated. */
+export function someOf(setting: Setting): Setting {
+  const problemOf = (value: unknown) => {
+    const problem = value === null ? undefined : setting.problemOf(value);
+    return problem === undefined ? undefined : `${problem}, or null`;
+  };
+  return { ...setting, initial: null, problemOf };
+}
+
 /** True or false. */
 export function flag(initial: boolean): Setting {
   const problemOf = (value: unknown) => (typeof value === 'boolean' ? undefined : 'be true or false');

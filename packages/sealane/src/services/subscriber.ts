@@ -2,7 +2,8 @@
  * A subscriber, as its user sees it: the checked tier, and the way to the hot one. Owns its port and its file in the service.
  */
 import { checkInteger, checkOptions, checkSignal } from '../base/check.js';
-import { invalidArgument, isSealaneError } from '../base/errors.js';
+import { isSealaneError } from '../base/errors.js';
+import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from './blocking.js';
 import { CheckedSample, ForgottenWatch } from './checked.js';
 import type { Doorbell } from './doorbell.js';
 import type { PortAddress } from './outlet.js';
@@ -42,18 +43,6 @@ export interface SampleReceiver {
   receiveBlocking(options?: BlockingOptions): Sample | undefined;
 }
 
-/** How a thread waits for a sample. */
-export interface BlockingOptions {
-  /** Undefined is returned after that many milliseconds, 0 to Infinity. Default: Infinity. */
-  readonly timeoutMs?: number | undefined;
-  /**
-   * Milliseconds for which it looks again and again before it sleeps, 0 to Infinity. Default: 0.02. Between two looks others may have the
-   * processor (sched_yield); what they leave is used up. To wake a sleeper costs the publisher a system call and the subscriber some
-   * microseconds, for every sample where samples come no faster than it can fall asleep. 0: sleep at once, to spare the processor.
-   */
-  readonly spinMs?: number | undefined;
-}
-
 /** What a subscriber has done so far. */
 export interface SubscriberPortFigures {
   /** Samples that were received. */
@@ -65,9 +54,6 @@ export interface SubscriberPortFigures {
   /** The publishers that are connected now. */
   readonly publishers: readonly PortAddress[];
 }
-
-/** As long as a wake-up takes: who sleeps earlier may pay more for it than the time that it spared. */
-const DEFAULT_SPIN_MS = 0.02;
 
 const OPTIONS = ['bufferSize', 'history', 'maxBorrowed'] as const;
 
@@ -118,28 +104,10 @@ abstract class Receiver implements SampleReceiver {
   receiveBlocking(options: BlockingOptions = {}): Sample | undefined {
     checkBlocking(options);
     const { timeoutMs = Number.POSITIVE_INFINITY, spinMs = DEFAULT_SPIN_MS } = options;
-    if (!isDuration(timeoutMs)) throw invalidDuration('timeoutMs', timeoutMs);
-    if (!isDuration(spinMs)) throw invalidDuration('spinMs', spinMs);
     this.pause();
     const sample = this.engine.receiveBlocking(timeoutMs, spinMs);
     return sample === undefined ? undefined : this.show(sample);
   }
-}
-
-/** For every sample: the full check allocates, and only what is odd needs it. */
-function checkBlocking(options: BlockingOptions): void {
-  let odd =
-    typeof options !== 'object' || options === null || Object.getPrototypeOf(options) !== Object.prototype;
-  for (const key in options) if (key !== 'timeoutMs' && key !== 'spinMs') odd = true;
-  if (odd) checkOptions('options', options, ['timeoutMs', 'spinMs']);
-}
-
-function isDuration(ms: unknown): boolean {
-  return typeof ms === 'number' && ms >= 0;
-}
-
-function invalidDuration(what: string, ms: unknown): Error {
-  return invalidArgument(what, 'be a number of milliseconds from 0 to Infinity', ms);
 }
 
 /** Shows the objects themselves. */

@@ -31,10 +31,10 @@ test('nodes and services are told with their ports, processes, settings and attr
 
   const [found] = await listServices({ directory });
   assert.deepEqual([found?.name, found?.alive, found?.problem], ['camera/front', true, undefined]);
-  assert.equal(found?.settings?.maxBytes, 100);
-  assert.equal({ ...found?.attributes }.format, 'rgba');
-  assert.deepEqual(found?.nodes, [{ id: node.id, state: 'alive', pid: process.pid }]);
-  const [port] = found?.ports ?? [];
+  assert.ok(found?.messaging === 'publish-subscribe' && found.settings.maxBytes === 100);
+  assert.equal({ ...found.attributes }.format, 'rgba');
+  assert.deepEqual(found.nodes, [{ id: node.id, state: 'alive', pid: process.pid }]);
+  const [port] = found.ports;
   assert.deepEqual(
     [port?.kind, port?.port, port?.pid, port?.options.maxLoaned],
     ['publisher', publisher.port, process.pid, 1],

@@ -4,7 +4,9 @@
  */
 import { checkOptions } from '../base/check.js';
 import type { Attributes } from './attributes.js';
+import type { ServiceDefinition } from './definition.js';
 import { Domain } from './domain.js';
+import type { EventSettings } from './event-settings.js';
 import { listNodes as listNodesOf, listServices as listServicesOf, type ServiceListing } from './listing.js';
 import type { NodeState } from './node-files.js';
 import type { PortInfo } from './port-files.js';
@@ -46,21 +48,26 @@ export interface ListedParticipant {
   readonly pid: number | undefined;
 }
 
+/** The kind of a service, and what its creator defined: undefined when `problem` tells why that can't be read. */
+export type ListedKind =
+  | { readonly messaging: 'publish-subscribe'; readonly settings: ServiceSettings }
+  | { readonly messaging: 'event'; readonly settings: EventSettings }
+  | { readonly messaging: undefined; readonly settings: undefined };
+
 /** A service of a domain, as it was found. */
-export interface ListedService {
+export type ListedService = ListedKind & {
   /** Its folder in the domain, 20 hexadecimal digits that follow from its name. */
   readonly folder: string;
   /** What its creator defined: undefined, or empty, when `problem` tells why that can't be read. */
   readonly name: string | undefined;
-  readonly settings: ServiceSettings | undefined;
   readonly attributes: Attributes;
   readonly problem: string | undefined;
   /** Whether a living node has it open. One that none has is gone by now, or as soon as somebody meets it. */
   readonly alive: boolean;
   readonly nodes: readonly ListedParticipant[];
-  /** Its publishers and subscribers, with the options that each chose. */
+  /** Its ports, with the options that each chose. */
   readonly ports: readonly PortInfo[];
-}
+};
 
 /**
  * All nodes of a domain, by id; none where there is no such domain, which is not made. Rejects with ERR_SEALANE_INVALID_ARGUMENT,
@@ -100,13 +107,18 @@ function toService({ folder, definition, problem, nodes, ports }: ServiceListing
   return {
     folder,
     name: definition?.name,
-    settings: definition?.settings,
+    ...kindOf(definition),
     attributes: definition?.attributes ?? {},
     problem,
     alive: nodes.some(({ state }) => state !== 'dead'),
     nodes: nodes.map(({ id, state, pid }) => ({ id, state, pid: known(pid) })),
     ports,
   };
+}
+
+function kindOf(definition: ServiceDefinition | undefined): ListedKind {
+  const { messaging, settings } = definition ?? { messaging: undefined, settings: undefined };
+  return { messaging, settings } as ListedKind;
 }
 
 /** The kernel's pid 0 stands for none. */

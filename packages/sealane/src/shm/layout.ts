@@ -21,6 +21,33 @@ export const CHANNEL_TAIL_AT = 512;
 /** Words of different writers are this far apart: two cache lines, which processors fetch together. */
 export const CHANNEL_LINE_BYTES = 128;
 
+// Event set of one notifier-listener pair: byte offsets of int32 words, each group of writers on cache lines of its own.
+/** The first word: `SLEV` in ASCII. */
+export const EVENTS_MAGIC = 1_447_382_099;
+/** The second word. */
+export const EVENTS_VERSION = 1;
+export const EVENTS_MAGIC_AT = 0;
+export const EVENTS_VERSION_AT = 4;
+/** How many ids there are. */
+export const EVENTS_IDS_AT = 8;
+/** 1: the notifier was closed; without, the end of the connection is its death. */
+export const EVENTS_GOODBYE_AT = 128;
+/** 1: the listener sleeps, or is about to. */
+export const EVENTS_LISTENER_WAITING_AT = 256;
+/** Always 0: no notifier waits for a listener. */
+export const EVENTS_NOTIFIER_WAITING_AT = 384;
+/** A bit for each id that was notified since the listener looked: set by the notifier, taken by the listener. */
+export const EVENTS_PENDING_AT = 512;
+export const EVENTS_PENDING_WORDS = 32;
+/** Of each id, how often it was notified: two words, high and low. Only the notifier writes them. */
+export const EVENTS_COUNTS_AT = 640;
+/** high is n / 2^31, low is n mod 2^32; high is stored first. */
+export const EVENTS_COUNT_BYTES = 8;
+/** A bit of the pending words for each. */
+export const EVENTS_MAX_IDS = 1_024;
+/** 2^22: a count stays below 2^53. */
+export const EVENTS_MAX_HIGH = 4_194_304;
+
 // Header of one slot in a publisher's pool memory: byte offsets from the slot's begin.
 /** u64: 1 for the publisher's first sample, then counting up. */
 export const SLOT_SEQUENCE_AT = 0;
@@ -43,5 +70,8 @@ export const HANDSHAKE_REFUSE = 3;
 export const HANDSHAKE_CONNECT_BYTES = 64;
 export const HANDSHAKE_ACCEPT_BYTES = 64;
 export const HANDSHAKE_REFUSE_HEADER_BYTES = 16;
+/** The kind of a service, in CONNECT. */
+export const HANDSHAKE_PUBLISH_SUBSCRIBE = 0;
+export const HANDSHAKE_EVENT = 1;
 /** A refusal with the longest text. */
 export const HANDSHAKE_MAX_REFUSE_BYTES = 528;

@@ -1,0 +1,225 @@
+/**
+ * A listener's port: takes what all its notifiers have counted, in turn, and notices of those that come and go. Owns the ends of its pairs.
+ * Draining allocates nothing.
+ */
+import { NONE } from '../shm/outcome.js';
+import type { ControlLoop } from './control.js';
+import type { EventInlet } from './event-inlet.js';
+import type { EventSettings } from './event-settings.js';
+import type { PortAddress } from './outlet.js';
+import { ReceiverPort } from './receiver-port.js';
+
+/** An id that was notified. */
+export interface EventNotification {
+  readonly type: 'event';
+  readonly id: number;
+  /** How often the notifier has notified it since it was received last; at least 1. */
+  readonly count: number;
+  readonly notifier: PortAddress;
+}
+
+/** Nothing came for as long as the service's `deadlineMs`. */
+export interface DeadlineMissed {
+  readonly type: 'deadline';
+  /** Milliseconds since something was received, or since the listener was made. */
+  readonly elapsedMs: number;
+}
+
+/** What a listener is told. */
+export type EventNotice = EventNotification | DeadlineMissed;
+
+/** What a port needs to know. Everything was checked. */
+export interface ListenerPortOptions {
+  readonly settings: EventSettings;
+  readonly loop: ControlLoop;
+  /** The connection of an inlet is over. What it sent may still be received. */
+  onGone(inlet: EventInlet): void;
+}
+
+/** What comes of a notifier's coming or going. */
+interface OwnNotice {
+  readonly id: number;
+  count: number;
+  notifier: PortAddress;
+}
+
+/** Notices that are kept one by one; beyond that those of an id are counted together, with the last notifier. */
+const MAX_NOTICES = 1_024;
+
+export class ListenerPort extends ReceiverPort<EventInlet> {
+  readonly #settings: EventSettings;
+  readonly #onGone: (inlet: EventInlet) => void;
+  readonly #notices: OwnNotice[] = [];
+  /** Whose turn it is. */
+  #next = 0;
+  #received = 0;
+  /** When something was received last, by performance.now(); and when a deadline was told of, if that is later. */
+  #lastMs = performance.now();
+  #deadlineFromMs = this.#lastMs;
+
+  constructor({ settings, loop, onGone }: ListenerPortOptions) {
+    super('the listener', loop);
+    this.#settings = settings;
+    this.#onGone = onGone;
+  }
+
+  /** Notifications that were received so far: the sum of all counts. */
+  get received(): number {
+    return this.#received;
+  }
+
+  override get ready(): boolean {
+    return this.#notices.length > 0 || super.ready;
+  }
+
+  override add(inlet: EventInlet): void {
+    this.#tell(this.#settings.notifierCreated, inlet.peer);
+    super.add(inlet);
+  }
+
+  /** The next notice, or undefined. Notifiers take turns. Throws ERR_SEALANE_CLOSED. */
+  receive(): EventNotice | undefined {
+    this.serveNowAndThen();
+    let notice = this.#take();
+    if (notice === undefined && this.rearm()) notice = this.#take();
+    return notice ?? this.#missedDeadline();
+  }
+
+  /** Hands over all that there is now; returns how many ids that were. Throws ERR_SEALANE_CLOSED, and what the handler throws. */
+  drain(handler: (id: number, count: number) => void): number {
+    this.serveNowAndThen();
+    let ids = this.#drain(handler);
+    if (ids === 0 && this.rearm()) ids = this.#drain(handler);
+    return ids;
+  }
+
+  /** The next notice; blocks the thread until there is one, or undefined after `timeoutMs`. Looks for `spinMs` before it sleeps. */
+  receiveBlocking(timeoutMs: number, spinMs: number): EventNotice | undefined {
+    let notice = this.receive();
+    if (notice !== undefined) return notice;
+    const nowMs = performance.now();
+    const spinUntilMs = nowMs + Math.min(spinMs, timeoutMs);
+    while (notice === undefined && this.pause(nowMs + timeoutMs, spinUntilMs)) notice = this.receive();
+    return notice;
+  }
+
+  /** As drain(); blocks as receiveBlocking(). */
+  drainBlocking(handler: (id: number, count: number) => void, timeoutMs: number, spinMs: number): number {
+    let ids = this.drain(handler);
+    if (ids > 0) return ids;
+    const nowMs = performance.now();
+    const spinUntilMs = nowMs + Math.min(spinMs, timeoutMs);
+    while (ids === 0 && this.pause(nowMs + timeoutMs, spinUntilMs)) ids = this.drain(handler);
+    return ids;
+  }
+
+  /** Also when a deadline is missed. */
+  override async untilReady(signal?: AbortSignal): Promise<void> {
+    const { deadlineMs } = this.#settings;
+    const timer =
+      deadlineMs === 0 ? undefined : setTimeout(() => this.wake(), this.#deadlineLeftMs()).unref();
+    try {
+      await super.untilReady(signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  protected override sleepMs(leftMs: number): number {
+    const ms = super.sleepMs(leftMs);
+    return this.#settings.deadlineMs === 0 ? ms : Math.min(ms, this.#deadlineLeftMs());
+  }
+
+  protected override report(inlet: EventInlet): void {
+    this.#onGone(inlet);
+  }
+
+  protected override forgotten({ peer, dropped }: EventInlet): void {
+    const { notifierDropped, notifierDead } = this.#settings;
+    this.#tell(dropped ? notifierDropped : notifierDead, peer);
+  }
+
+  #tell(id: number | null, notifier: PortAddress): void {
+    if (id === null) return;
+    const last = this.#notices.length < MAX_NOTICES ? undefined : this.#notices.find((one) => one.id === id);
+    if (last === undefined) {
+      this.#notices.push({ id, count: 1, notifier });
+      return;
+    }
+    last.count += 1;
+    last.notifier = notifier;
+  }
+
+  /** Notices of notifiers first: one has come before anything of it, and is told as gone once nothing of it is left. */
+  #take(): EventNotification | undefined {
+    const own = this.#notices.shift() ?? this.#takeInTurn() ?? this.#notices.shift();
+    if (own === undefined) return undefined;
+    this.#count(own.count);
+    return { type: 'event', id: own.id, count: own.count, notifier: own.notifier };
+  }
+
+  #takeInTurn(): OwnNotice | undefined {
+    const { inlets } = this;
+    for (let tries = 0; tries < inlets.length; tries++) {
+      if (this.#next >= inlets.length) this.#next = 0;
+      const inlet = inlets[this.#next++] as EventInlet;
+      const id = this.#takeFrom(inlet);
+      if (id !== NONE) return { id, count: inlet.count, notifier: inlet.peer };
+    }
+    return undefined;
+  }
+
+  #takeFrom(inlet: EventInlet): number {
+    const id = inlet.take();
+    if (id === NONE && (inlet.ended || inlet.lie !== undefined)) this.retire(inlet);
+    return id;
+  }
+
+  #drain(handler: (id: number, count: number) => void): number {
+    let ids = this.#drainNotices(handler);
+    for (const inlet of this.inlets) {
+      // No more than there are: a notifier that never stops must not hold the others up.
+      for (let left = this.#settings.eventIds; left > 0; left--) {
+        const id = this.#takeFrom(inlet);
+        if (id === NONE) break;
+        const { count } = inlet;
+        this.#count(count);
+        ids += 1;
+        handler(id, count);
+      }
+    }
+    return ids + this.#drainNotices(handler);
+  }
+
+  #drainNotices(handler: (id: number, count: number) => void): number {
+    let ids = 0;
+    for (let left = this.#notices.length; left > 0; left--) {
+      const notice = this.#notices.shift();
+      if (notice === undefined) break;
+      this.#count(notice.count);
+      ids += 1;
+      handler(notice.id, notice.count);
+    }
+    return ids;
+  }
+
+  #count(count: number): void {
+    this.#received += count;
+    if (this.#settings.deadlineMs === 0) return;
+    this.#lastMs = performance.now();
+    this.#deadlineFromMs = this.#lastMs;
+  }
+
+  #missedDeadline(): DeadlineMissed | undefined {
+    if (this.#settings.deadlineMs === 0 || this.#deadlineLeftMs() > 0) return undefined;
+    const nowMs = performance.now();
+    this.#deadlineFromMs = nowMs;
+    return { type: 'deadline', elapsedMs: nowMs - this.#lastMs };
+  }
+
+  /** Whole milliseconds until the deadline is missed, as a timer that is set to them never fires before. */
+  #deadlineLeftMs(): number {
+    const leftMs = this.#deadlineFromMs + this.#settings.deadlineMs - performance.now();
+    return Math.max(0, Math.ceil(leftMs));
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * What ports that receive have in common: the ends of their pairs, of which those that have ended stay until nothing is left in them, and
+ * how a thread, an event loop or a foreign poll loop waits for something to come. Owns who waits.
+ */
+import { closedError } from '../base/errors.js';
+import { yieldProcessor } from '../os/index.js';
+import type { ControlLoop } from './control.js';
+import { Doorbell } from './doorbell.js';
+import type { PortAddress } from './outlet.js';
+import type { Waitable } from './waitable.js';
+
+/** The receiver's end of one pair. */
+export interface Inbound {
+  readonly peer: PortAddress;
+  /** What the sender did that can't be; set once, then the end is to be closed. */
+  lie: string | undefined;
+  /** The connection has ended; what has come is still good. */
+  readonly ended: boolean;
+  /** Whether its port has told that the connection is over. */
+  reported: boolean;
+  /** Whether there is something to take. */
+  readonly ready: boolean;
+  /** Says that this side is about to sleep, and is to be woken. */
+  beginWaiting(): void;
+  endWaiting(): void;
+  /** The connection is over: what has come stays. Idempotent. */
+  end(): void;
+  /** Ends everything. Idempotent. */
+  close(): void;
+}
+
+/** How many receives until control is served: an owner that polls may never let the event loop turn. */
+const SERVE_EVERY_RECEIVES = 16;
+
+/** Slices in which a thread waits, in milliseconds. */
+const WAIT_SLICE_MS = 100;
+
+export abstract class ReceiverPort<I extends Inbound> implements Waitable {
+  readonly loop: ControlLoop;
+  readonly #what: string;
+  /** Replaced whenever it changes. */
+  #inlets: readonly I[] = [];
+  #untilServe = SERVE_EVERY_RECEIVES;
+  #closed = false;
+  readonly #bell: Doorbell;
+  #waiting = 0;
+  #polled = false;
+
+  /** `what`: the port, for errors. */
+  constructor(what: string, loop: ControlLoop) {
+    this.#what = what;
+    this.loop = loop;
+    this.#bell = new Doorbell(what);
+  }
+
+  abstract get received(): number;
+
+  /** The connection is over, and told of once, at once: what is still to be received may wait for long. */
+  protected abstract report(inlet: I): void;
+
+  /** Nothing more can come from it. */
+  protected forgotten(_inlet: I): void {}
+
+  get inlets(): readonly I[] {
+    return this.#inlets;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get ready(): boolean {
+    return this.#inlets.some((inlet) => inlet.ready);
+  }
+
+  /**
+   * Readable when there may be something to receive, for as long as this port and its node live, from now on: who polls it receives until
+   * nothing is left, then polls again. Borrowed. Throws ERR_SEALANE_CLOSED.
+   */
+  get fd(): number {
+    if (!this.#polled) this.beginWaiting();
+    this.#polled = true;
+    return this.loop.fd;
+  }
+
+  /** Resolves when there may be something to receive; rejects when the signal fires, or the port is closed. */
+  async untilReady(signal?: AbortSignal): Promise<void> {
+    const ready = this.beginWaiting();
+    try {
+      if (!ready) await this.#bell.wait(signal, 'receiving');
+    } finally {
+      this.endWaiting();
+    }
+  }
+
+  beginWaiting(): boolean {
+    if (this.#closed) throw closedError(this.#what);
+    this.#waiting += 1;
+    for (const inlet of this.#inlets) inlet.beginWaiting();
+    return this.ready;
+  }
+
+  endWaiting(): void {
+    this.#waiting -= 1;
+    if (this.#waiting > 0) return;
+    for (const inlet of this.#inlets) inlet.endWaiting();
+  }
+
+  /** Adds the end of a new pair. */
+  add(inlet: I): void {
+    this.#inlets = [...this.#inlets, inlet];
+    if (this.#waiting > 0) inlet.beginWaiting();
+    this.wake();
+  }
+
+  /** The connection of a pair has ended: what was sent can still be received. */
+  end(inlet: I, lie: string | undefined): void {
+    inlet.lie ??= lie;
+    inlet.end();
+    this.#reportOnce(inlet);
+    this.retire(inlet);
+    this.wake();
+  }
+
+  /** Something may have come. */
+  wake(): void {
+    this.#bell.ring();
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const inlet of this.#inlets) this.#remove(inlet);
+    this.#bell.close();
+  }
+
+  /** Removes the end of a pair from which nothing more can come: it has ended, or its sender lies. */
+  protected retire(inlet: I): void {
+    if (inlet.lie === undefined && inlet.ready) return;
+    this.#remove(inlet);
+  }
+
+  /** To be called before each look, since there may always be something. Throws ERR_SEALANE_CLOSED. */
+  protected serveNowAndThen(): void {
+    if (this.#closed) throw closedError(this.#what);
+    this.#untilServe -= 1;
+    if (this.#untilServe > 0) return;
+    this.#untilServe = SERVE_EVERY_RECEIVES;
+    this.loop.serveIfDue();
+  }
+
+  /**
+   * There was nothing: has those who poll the descriptor woken by what comes from now on. True: look once more, something came meanwhile.
+   * What has woken them is read first, and anew each time: unread it would wake them for ever.
+   */
+  protected rearm(): boolean {
+    if (!this.#polled) return false;
+    this.loop.serve();
+    if (this.#closed) return false;
+    for (const inlet of this.#inlets) inlet.beginWaiting();
+    return this.ready;
+  }
+
+  /**
+   * There was nothing: looks away for a moment until `spinUntilMs`, then sleeps, by performance.now(). False: it is later than `untilMs`.
+   * Others get the processor in between: one of them may be the sender.
+   */
+  protected pause(untilMs: number, spinUntilMs: number): boolean {
+    const nowMs = performance.now();
+    if (nowMs < spinUntilMs) yieldProcessor();
+    else if (nowMs < untilMs) this.#sleep(untilMs - nowMs);
+    else return false;
+    return true;
+  }
+
+  /** How long it may sleep at most, in milliseconds. */
+  protected sleepMs(leftMs: number): number {
+    return Math.min(Math.ceil(leftMs), WAIT_SLICE_MS);
+  }
+
+  /** Waits a while for anything to happen, unless something is there. */
+  #sleep(leftMs: number): void {
+    const ready = this.beginWaiting();
+    if (!ready) this.loop.wait(this.sleepMs(leftMs));
+    this.endWaiting();
+  }
+
+  #remove(inlet: I): void {
+    if (!this.#inlets.includes(inlet)) return;
+    this.#inlets = this.#inlets.filter((other) => other !== inlet);
+    inlet.close();
+    this.#reportOnce(inlet);
+    this.forgotten(inlet);
+  }
+
+  #reportOnce(inlet: I): void {
+    if (inlet.reported) return;
+    inlet.reported = true;
+    this.report(inlet);
+  }
+}
