@@ -3,7 +3,7 @@
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { Node, type PubSubService, type Sample, type Subscriber } from 'sealane';
+import { Node, type PubSubService, type Sample, type Subscriber, WaitSet } from 'sealane';
 import { bytesOf, type PeerOptions, text, WorkerPeer } from './nodes.test.helper.js';
 
 const options: PeerOptions = isMainThread ? JSON.parse(process.argv[2] ?? '{}') : workerData;
@@ -108,6 +108,20 @@ async function block(): Promise<void> {
     line = text(subscriber.receiveBlocking(isMainThread ? { timeoutMs: 1_000 } : {}));
     if (line !== undefined) say(line);
   }
+}
+
+/** Waits in a set, and says what comes, until a sample says `end`. */
+async function waitInSet(): Promise<void> {
+  const { node, service } = await open();
+  const subscriber = await service.subscriber();
+  using set = new WaitSet();
+  set.attach(subscriber);
+  say(node.id);
+  set.run(() => {
+    const line = text(subscriber.receive());
+    if (line !== undefined) say(line);
+    if (line === 'end') set.stop();
+  });
 }
 
 /** Sends without a turn of the event loop until the file `stop` appears, then says how many subscribers it has. */
@@ -287,7 +301,7 @@ async function exitWithWorkers(): Promise<void> {
 }
 
 const ROLES: Record<string, () => Promise<void>> = {
-  ...{ publish, subscribe, busyPoll, slowPoll, block, sendLoop, sendMany, flood },
+  ...{ publish, subscribe, busyPoll, slowPoll, block, waitInSet, sendLoop, sendMany, flood },
   ...{ holdAll, onlyNode, forget, exhausted, sendStarved, starvedSubscriber, exitWithWorkers },
 };
 

@@ -1,6 +1,6 @@
 /*
  * epoll(7): which of many descriptors are ready, each told by the key that its owner chose; asked or waited for by whoever has no
- * event loop, or whose loop watches the one descriptor of all. Level-triggered. What is watched is borrowed.
+ * event loop, or whose loop watches the one descriptor of all. Level-triggered unless asked for. What is watched is borrowed.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -26,19 +26,19 @@ static napi_value readiness_open(napi_env env, napi_callback_info info) {
     return seam_number(env, fd);
 }
 
-/* Arguments: epoll, descriptor, key, readable, writable. */
+/* Arguments: epoll, descriptor, key, readable, writable, edge. */
 static napi_value control(napi_env env, napi_callback_info info, int operation) {
     struct seam_call call;
     struct epoll_event event = {0};
     int epoll, fd;
     uint64_t key;
-    bool readable, writable;
+    bool readable, writable, edge;
     if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &epoll) || !seam_fd(&call, 1, &fd) ||
         !seam_integer(&call, 2, "key", INT32_MAX, &key) || !seam_bool(&call, 3, "readable", &readable) ||
-        !seam_bool(&call, 4, "writable", &writable)) {
+        !seam_bool(&call, 4, "writable", &writable) || !seam_bool(&call, 5, "edge", &edge)) {
         return NULL;
     }
-    event.events = (readable ? EPOLLIN : 0u) | (writable ? EPOLLOUT : 0u);
+    event.events = (readable ? EPOLLIN : 0u) | (writable ? EPOLLOUT : 0u) | (edge ? EPOLLET : 0u);
     event.data.u32 = (uint32_t)key;
     return epoll_ctl(epoll, operation, fd, &event) == -1 ? seam_throw(env, errno, "epoll_ctl") : NULL;
 }

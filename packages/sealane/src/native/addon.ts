@@ -111,8 +111,22 @@ export interface Addon {
 
   /** An epoll descriptor, on record. */
   readinessOpen(): number;
-  readinessAdd(epoll: number, fd: number, key: number, readable: boolean, writable: boolean): void;
-  readinessChange(epoll: number, fd: number, key: number, readable: boolean, writable: boolean): void;
+  readinessAdd(
+    epoll: number,
+    fd: number,
+    key: number,
+    readable: boolean,
+    writable: boolean,
+    edge: boolean,
+  ): void;
+  readinessChange(
+    epoll: number,
+    fd: number,
+    key: number,
+    readable: boolean,
+    writable: boolean,
+    edge: boolean,
+  ): void;
   readinessRemove(epoll: number, fd: number): void;
   /** How many are ready, waited for up to 100 ms. scratch: key, 1 readable + 2 writable, next key ... */
   readinessPoll(epoll: number, timeoutMs: number): number;

@@ -73,6 +73,25 @@ test('the end of a connection is readable and writable, whatever is watched for'
   assert.deepEqual(look(readiness), ['1 rw']);
 });
 
+test('what is watched for its edges is told once for each that is added to it, and once more when that is asked for', () => {
+  using readiness = Readiness.open();
+  const [one, two] = UnixSocket.pair();
+  using _one = one;
+  using _two = two;
+  const edges = { readable: true, writable: false, edge: true };
+  two.send(Buffer.from('x'));
+  readiness.add(one.fd, 1, edges);
+  assert.deepEqual([look(readiness), look(readiness)], [['1 r'], []]);
+  two.send(Buffer.from('y'));
+  assert.deepEqual([look(readiness), look(readiness)], [['1 r'], []]);
+  readiness.change(one.fd, 1, edges);
+  assert.deepEqual([look(readiness), look(readiness)], [['1 r'], []]);
+  one.receive(Buffer.alloc(1));
+  one.receive(Buffer.alloc(1));
+  readiness.change(one.fd, 1, edges);
+  assert.deepEqual(look(readiness), []);
+});
+
 test('a wait ends when its time is up, and at once when something is ready', () => {
   using readiness = Readiness.open();
   const [one, two] = UnixSocket.pair();

@@ -21,11 +21,16 @@ export interface Interest {
   readonly readable: boolean;
   /** Whether there is room to write. */
   readonly writable: boolean;
+  /**
+   * Edge-triggered: told when it is first looked at, and then when something has been added to what is ready, not again and again.
+   * {@link Readiness.change} has it looked at anew. Default: false.
+   */
+  readonly edge?: boolean;
 }
 
 /**
- * Watches descriptors, each under a key. Level-triggered: what is ready is told again until it no longer is. An error, and the end of
- * a connection in both directions, count as readable and writable, and are told whatever is watched for: remove such a descriptor.
+ * Watches descriptors, each under a key. Level-triggered, where nothing else is asked for: what is ready is told again until it no longer is. An
+ * error, and the end of a connection in both directions, count as readable and writable, and are told whatever is watched for: remove such a descriptor.
  * Its descriptor is readable while anything watched is ready; closing it closes nothing of what was watched. Every method but close()
  * throws ERR_SEALANE_CLOSED once closed.
  */
@@ -44,22 +49,23 @@ export class Readiness extends KernelObject {
   }
 
   /**
-   * Watches a borrowed descriptor for reading, and for writing if asked to. `key` (0 to 2^31-1) is what {@link Readiness.key} answers
+   * Watches a borrowed descriptor, for reading if nothing else is asked for. `key` (0 to 2^31-1) is what {@link Readiness.key} answers
    * for it; several may share one. Throws ERR_SEALANE_SYSTEM (EEXIST: watched already; EPERM: a file that is always ready),
    * ERR_SEALANE_EXHAUSTED (ENOSPC: fs.epoll.max_user_watches).
    */
-  add(fd: number, key: number, { writable = false }: { readonly writable?: boolean } = {}): void {
+  add(fd: number, key: number, interest: Partial<Interest> = {}): void {
+    const { readable = true, writable = false, edge = false } = interest;
     try {
-      this.#native.readinessAdd(this.fd, fd, key, true, writable);
+      this.#native.readinessAdd(this.fd, fd, key, readable, writable, edge);
     } catch (error) {
       throw systemError(error, `watching descriptor ${fd}`);
     }
   }
 
   /** Watches a descriptor for something else, perhaps under another key. Throws ERR_SEALANE_SYSTEM (ENOENT: it is not watched). */
-  change(fd: number, key: number, { readable, writable }: Interest): void {
+  change(fd: number, key: number, { readable, writable, edge = false }: Interest): void {
     try {
-      this.#native.readinessChange(this.fd, fd, key, readable, writable);
+      this.#native.readinessChange(this.fd, fd, key, readable, writable, edge);
     } catch (error) {
       throw systemError(error, `watching descriptor ${fd} for something else`);
     }

@@ -52,3 +52,10 @@ export {
   listServices,
   type SurveyOptions,
 } from './survey.js';
+export {
+  type AttachDescriptorOptions,
+  type AttachOptions,
+  type WaitOptions,
+  WaitSet,
+} from './wait-set.js';
+export type { Attachment, DescriptorInterest, Ready } from './wait-set-attachment.js';

@@ -1,4 +1,5 @@
 /** What a thread can wait for together with other things: a port that receives. Internal; owned and implemented by the ports. */
+import { invalidArgument } from '../base/errors.js';
 import type { ControlLoop } from './control.js';
 
 /** A port that can be told to wake its thread. */
@@ -18,4 +19,11 @@ export interface Waitable {
   beginWaiting(): boolean;
   /** Takes that back. Harmless once closed. */
   endWaiting(): void;
+}
+
+/** What is behind a port of the public API. Throws ERR_SEALANE_INVALID_ARGUMENT where that is none which can be waited for. */
+export function waitableOf(name: string, port: unknown): Waitable {
+  const waitable = (port as { readonly waitable?: Partial<Waitable> } | null | undefined)?.waitable;
+  if (typeof waitable?.beginWaiting === 'function') return waitable as Waitable;
+  throw invalidArgument(name, 'be a subscriber', port);
 }
