@@ -45,6 +45,7 @@ test('the programs of the documentation type-check', () => {
       'docs/policy.md',
       'docs/audit.md',
       'docs/services.md',
+      'docs/diagnostics.md',
     ]) {
       for (const { line, code } of programs(page)) {
         writeFileSync(join(folder, `${page.replaceAll('/', '-')}-line-${line}.ts`), asModule(code));

@@ -1,4 +1,13 @@
 /** The public face of Sealane: blobs and their broker, and services. Everything that is not exported here may change at any time. */
+export type {
+  ConnectedMessage,
+  DegradedMessage,
+  DisconnectedMessage,
+  LostMessage,
+  PortMessage,
+  ProcessMessage,
+  RefusedMessage,
+} from './base/diagnostics.js';
 export { isSealaneError, SealaneError, type SealaneErrorCode } from './base/errors.js';
 export * from './blobs/index.js';
 export {

@@ -1,7 +1,14 @@
 /** Finding the broker: resolves the socket, connects, checks who listens, and greets. Owns the socket until the greeting is done. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkInteger, checkOptions, checkPath, checkSignal, checkText } from '../base/check.js';
-import { abortedError, invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
+import { diagnostics } from '../base/diagnostics.js';
+import {
+  abortedError,
+  invalidArgument,
+  isSealaneError,
+  SealaneError,
+  type SealaneErrorCode,
+} from '../base/errors.js';
 import { MAX_JOB_BYTES } from '../base/limits.js';
 import { defaultSocketPath } from '../os/runtime-directory.js';
 import { MAX_SOCKET_PATH_BYTES, UnixSocket } from '../os/unix-socket.js';
@@ -35,6 +42,13 @@ export interface ConnectSettings {
 /** How long to wait, in milliseconds, before trying again when the broker's queue of new connections is full. */
 const BACKLOG_RETRY_MS = 5;
 
+/** Attempts that ended without anybody refusing anything. */
+const ENDINGS: ReadonlySet<SealaneErrorCode> = new Set([
+  'ERR_SEALANE_ABORTED',
+  'ERR_SEALANE_TIMEOUT',
+  'ERR_SEALANE_CONNECTION_LOST',
+]);
+
 /** Checks options; throws ERR_SEALANE_INVALID_ARGUMENT. @internal */
 export function toConnectSettings(options: ConnectOptions): ConnectSettings {
   checkOptions('options', options, ['socket', 'jobId', 'timeoutMs', 'signal', 'trustedUsers']);
@@ -54,6 +68,27 @@ export function toConnectSettings(options: ConnectOptions): ConnectSettings {
 export async function openConnection(settings: ConnectSettings): Promise<Connection> {
   const timeout = AbortSignal.timeout(settings.timeoutMs);
   const socket = await connectSocket(settings, timeout);
+  const { pid, uid } = socket.peer;
+  const broker = { part: 'blobs', socket: settings.socket, peer: { pid, uid } } as const;
+  const connection = await admitted(socket, settings, timeout).catch((error: unknown) => {
+    if (diagnostics.refused.wanted && isSealaneError(error) && !ENDINGS.has(error.code))
+      diagnostics.refused.tell({ ...broker, reason: error.code, text: error.message });
+    throw error;
+  });
+  if (diagnostics.connected.wanted) diagnostics.connected.tell(broker);
+  connection.onFailure((error) => {
+    if (diagnostics.disconnected.wanted)
+      diagnostics.disconnected.tell(error.code === 'ERR_SEALANE_CLOSED' ? broker : { ...broker, error });
+  });
+  return connection;
+}
+
+/** Takes the socket. */
+async function admitted(
+  socket: UnixSocket,
+  settings: ConnectSettings,
+  timeout: AbortSignal,
+): Promise<Connection> {
   try {
     checkPeer(socket, settings);
   } catch (error) {

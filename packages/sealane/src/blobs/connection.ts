@@ -65,6 +65,7 @@ export class Connection {
   #outstanding = 0;
   #failure: SealaneError | undefined;
   #limits: BrokerLimits | undefined;
+  #onFailure: ((reason: SealaneError) => void) | undefined;
 
   private constructor(socket: UnixSocket) {
     this.#link = new Link(socket, {
@@ -113,6 +114,12 @@ export class Connection {
   /** Why the connection can't be used any more; undefined while it can. */
   get failure(): SealaneError | undefined {
     return this.#failure;
+  }
+
+  /** Has `callback` called once the connection can't be used any more: at once, if that is so already. Must not throw. */
+  onFailure(callback: (reason: SealaneError) => void): void {
+    this.#onFailure = callback;
+    if (this.#failure !== undefined) callback(this.#failure);
   }
 
   /**
@@ -260,6 +267,7 @@ export class Connection {
       request.reject(reason);
     }
     for (const wake of [...this.#waiting]) wake();
+    this.#onFailure?.(reason);
   }
 }
 

@@ -2,6 +2,7 @@
  * Takes connections of native clients, counts them, and refuses those that are too many or not admitted: with an answer, while
  * there is room in a small lobby for those who wait for theirs. Owns the sessions.
  */
+import { diagnostics } from '../base/diagnostics.js';
 import { SealaneError } from '../base/errors.js';
 import { Peer } from '../os/peer.js';
 import type { UnixSocket } from '../os/unix-socket.js';
@@ -64,18 +65,23 @@ export class Listener {
       return;
     }
     recordRefusal(this.services.audit, socket.peer, 'connect', refusal);
+    if (diagnostics.refused.wanted)
+      diagnostics.refused.tell({ ...client(socket), reason: refusal.code, text: refusal.message });
     if (this.#refused.size < LOBBY) this.#refuse(socket, refusal);
     else socket.close();
   }
 
   #open(socket: UnixSocket): void {
     const { uid } = socket.peer;
+    const message = client(socket);
     this.#byUser.set(uid, this.connections(uid) + 1);
     const session = new Session(this.services, socket, undefined, (closed) => {
       this.#sessions.delete(closed);
       this.#leave(uid);
+      if (diagnostics.disconnected.wanted) diagnostics.disconnected.tell(message);
     });
     this.#sessions.add(session);
+    if (diagnostics.connected.wanted) diagnostics.connected.tell(message);
   }
 
   #refuse(socket: UnixSocket, refusal: SealaneError): void {
@@ -104,6 +110,11 @@ export class Listener {
     if (this.connections(uid) < maxConnectionsPerUser) return undefined;
     return tooMany(`${maxConnectionsPerUser} connections of user ${uid}`, 'maxConnectionsPerUser');
   }
+}
+
+/** A client, for diagnostics. */
+function client({ peer: { pid, uid } }: UnixSocket) {
+  return { part: 'broker', peer: { pid, uid } } as const;
 }
 
 function tooMany(what: string, option: string): SealaneError {

@@ -2,7 +2,8 @@
  * What comes to a node's socket: subscribers of other nodes that want to connect to its publishers. Owns the connections until they are
  * pairs. Trusts nobody: who is no process of this user is refused, and so is whatever is no request.
  */
-import { isSealaneError } from '../base/errors.js';
+import { diagnostics } from '../base/diagnostics.js';
+import { isSealaneError, type SealaneError } from '../base/errors.js';
 import { disposeDescriptors, type Packet, type UnixSocket } from '../os/index.js';
 import { HANDSHAKE_CONNECT_BYTES } from '../shm/layout.js';
 import type { ControlLoop } from './control.js';
@@ -26,6 +27,7 @@ const buffer = new Uint8Array(HANDSHAKE_CONNECT_BYTES + 1);
 
 /** Accepts connections at a borrowed listening socket. */
 export class Acceptor implements Disposable {
+  readonly #node: string;
   readonly #listener: UnixSocket;
   readonly #loop: ControlLoop;
   readonly #connect: (request: ConnectRequest, socket: UnixSocket) => Refusal;
@@ -36,14 +38,18 @@ export class Acceptor implements Disposable {
   /** Until when it rests, by performance.now(); undefined: it accepts. */
   #restsUntilMs: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Nothing could be accepted since, which was told. */
+  #degraded = false;
   #closed = false;
 
-  /** `connect` takes the socket, or says why not. */
+  /** `connect` takes the socket, or says why not. `node`: whose it is, for diagnostics. */
   constructor(
+    node: string,
     listener: UnixSocket,
     loop: ControlLoop,
     connect: (request: ConnectRequest, socket: UnixSocket) => Refusal,
   ) {
+    this.#node = node;
     this.#listener = listener;
     this.#loop = loop;
     this.#connect = connect;
@@ -71,15 +77,19 @@ export class Acceptor implements Disposable {
       for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
         const socket = this.#listener.accept();
         if (socket === undefined) return;
+        this.#degraded = false;
         this.#admit(socket);
       }
     } catch (error) {
       if (!isSealaneError(error)) throw error;
-      this.#rest();
+      this.#rest(error);
     }
   }
 
-  #rest(): void {
+  #rest(error: SealaneError): void {
+    if (!this.#degraded && diagnostics.degraded.wanted)
+      diagnostics.degraded.tell({ part: 'services', node: this.#node, error });
+    this.#degraded = true;
     this.#restsUntilMs = performance.now() + REST_MS;
     this.#loop.want(this.#listener.fd, this.#key, false);
     this.#timer = setTimeout(() => this.#resume(), REST_MS + 1).unref();
@@ -96,7 +106,7 @@ export class Acceptor implements Disposable {
   #admit(socket: UnixSocket): void {
     const { uid } = socket.peer;
     if (!isOwnUser(uid)) {
-      refuse(socket, { reason: 'untrusted', text: `this node admits its own user, not user ${uid}` });
+      this.#refuse(socket, { reason: 'untrusted', text: `this node admits its own user, not user ${uid}` });
       return;
     }
     const [oldest] = this.#pending.keys();
@@ -126,12 +136,19 @@ export class Acceptor implements Disposable {
     disposeDescriptors(packet.descriptors);
     try {
       const refusal = this.#connect(decodeConnect(buffer.subarray(0, packet.bytes)), socket);
-      if (refusal !== undefined) refuse(socket, refusal);
+      if (refusal !== undefined) this.#refuse(socket, refusal);
     } catch (error) {
       if (!isSealaneError(error)) throw error;
       const reason = error.code === 'ERR_SEALANE_EXHAUSTED' ? 'exhausted' : 'bad-request';
-      refuse(socket, { reason, text: error.message });
+      this.#refuse(socket, { reason, text: error.message });
     }
+  }
+
+  #refuse(socket: UnixSocket, refusal: NonNullable<Refusal>): void {
+    const { pid, uid } = socket.peer;
+    refuse(socket, refusal);
+    if (diagnostics.refused.wanted)
+      diagnostics.refused.tell({ part: 'services', node: this.#node, peer: { pid, uid }, ...refusal });
   }
 
   #forget(socket: UnixSocket): void {

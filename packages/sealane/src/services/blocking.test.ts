@@ -20,10 +20,13 @@ class Sleepless extends ControlLoop {
   }
 }
 
+/** Nobody is told of anything. */
+const deaf = { onGone: () => undefined, onMissed: () => undefined };
+
 /** A port without publishers that tells when it would sleep. */
 function lonelyPort(): { readonly port: SubscriberPort; readonly loop: ControlLoop } {
   const loop = new Sleepless();
-  return { port: new SubscriberPort({ maxBorrowed: 1, loop, onGone: () => undefined }), loop };
+  return { port: new SubscriberPort({ maxBorrowed: 1, loop, ...deaf }), loop };
 }
 
 test('a subscriber sleeps when it has looked for as long as it was told', () => {

@@ -60,7 +60,7 @@ export class Node implements AsyncDisposable, Disposable {
     let published: PublishedNode | undefined;
     try {
       published = publishNode(domain, name, attributes);
-      this.#acceptor = new Acceptor(published.listener, loop, (request, socket) =>
+      this.#acceptor = new Acceptor(published.id, published.listener, loop, (request, socket) =>
         this.#connect(request, socket),
       );
     } catch (error) {

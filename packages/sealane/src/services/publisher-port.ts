@@ -3,6 +3,7 @@
  * loan and send allocate nothing once every slot was used, and enter the kernel only to wake a sleeper.
  */
 import { checkInteger } from '../base/check.js';
+import { diagnostics } from '../base/diagnostics.js';
 import { abortedError, closedError, SealaneError } from '../base/errors.js';
 import { stampMonotonic } from '../os/index.js';
 import { NONE } from '../shm/outcome.js';
@@ -28,6 +29,8 @@ export interface PublisherPortOptions {
   readonly loop: ControlLoop;
   /** Whether a node lives in this very thread: waiting for it here would wait for ever. */
   isLocal(node: string): boolean;
+  /** Samples do not get to a subscriber. Called only where diagnostics want to know. */
+  onLost(outlet: Outlet, samples: number): void;
   /** An outlet was closed because its subscriber lied or left. */
   onGone(outlet: Outlet): void;
 }
@@ -139,7 +142,7 @@ export class PublisherPort implements Lender {
         full.shift();
       }
     } finally {
-      for (const outlet of full) outlet.lost += 1;
+      for (const outlet of full) this.#lose(outlet);
       this.#sending = false;
       this.#finish(loan);
     }
@@ -236,7 +239,7 @@ export class PublisherPort implements Lender {
         reached += 1;
       }
     } finally {
-      for (; index < outlets.length; index++) (outlets[index] as Outlet).lost += 1;
+      for (; index < outlets.length; index++) this.#lose(outlets[index] as Outlet);
     }
     return reached;
   }
@@ -252,9 +255,22 @@ export class PublisherPort implements Lender {
 
   /** Room in one outlet, whatever it takes. False: the sample does not go there. May block. */
   #makeRoom(outlet: Outlet): boolean {
-    const room = this.#options.overflow ? outlet.makeRoom() : outlet.look() || this.#waitForRoom(outlet);
+    const room = this.#options.overflow ? this.#pushOut(outlet) : outlet.look() || this.#waitForRoom(outlet);
     if (outlet.lie !== undefined) this.remove(outlet);
     return room && !outlet.closed;
+  }
+
+  /** Room by way of what is oldest. False: the subscriber lies. */
+  #pushOut(outlet: Outlet): boolean {
+    const before = outlet.lost;
+    const room = outlet.makeRoom();
+    if (diagnostics.lost.wanted && outlet.lost > before) this.#options.onLost(outlet, outlet.lost - before);
+    return room;
+  }
+
+  #lose(outlet: Outlet): void {
+    outlet.lost += 1;
+    if (diagnostics.lost.wanted) this.#options.onLost(outlet, 1);
   }
 
   /** While this asks a handler, nothing else may be sent: it would overtake. */
@@ -292,7 +308,7 @@ export class PublisherPort implements Lender {
   }
 
   #drop(outlet: Outlet): false {
-    outlet.lost += 1;
+    this.#lose(outlet);
     return false;
   }
 
@@ -300,7 +316,7 @@ export class PublisherPort implements Lender {
   #publishWhereRoom(slot: number): Outlet[] {
     const full: Outlet[] = [];
     for (const outlet of this.#outlets) {
-      const room = outlet.hasRoom || (this.#options.overflow ? outlet.makeRoom() : outlet.look());
+      const room = outlet.hasRoom || (this.#options.overflow ? this.#pushOut(outlet) : outlet.look());
       if (outlet.lie !== undefined) this.remove(outlet);
       else if (room) outlet.publish(slot);
       else full.push(outlet);

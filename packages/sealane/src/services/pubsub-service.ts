@@ -66,6 +66,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
     const port = new SubscriberPort({
       maxBorrowed: settings.maxBorrowed,
       loop: this.core.host.loop,
+      onMissed: ({ peer }, samples) => this.core.addLoss({ kind: 'publisher', port: number, peer, samples }),
       onGone: (inlet, lie) => {
         this.core.lost(number, 'publisher', inlet.peer, lie);
         bell.ring();
@@ -97,6 +98,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       timestamps: settings.timestamps,
       warmSlots: bufferSize + maxBorrowed + history + settings.maxLoaned,
       isLocal: (node) => host.isLocal(node),
+      onLost: ({ peer }, samples) => this.core.addLoss({ kind: 'subscriber', port: number, peer, samples }),
       onGone: (outlet) => {
         this.core.lost(number, 'subscriber', outlet.peer, outlet.lie);
         bell.ring();

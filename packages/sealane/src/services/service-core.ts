@@ -3,6 +3,7 @@
  * places of its ports in the service, and the watch of the service's folder. Knows nothing of what goes through the connections.
  */
 import { join } from 'node:path';
+import { diagnostics, type PortMessage } from '../base/diagnostics.js';
 import { closedError, describe, SealaneError } from '../base/errors.js';
 import type { UnixSocket } from '../os/index.js';
 import type { Refusal } from './acceptor.js';
@@ -11,6 +12,7 @@ import type { ControlLoop } from './control.js';
 import { type Change, ServiceWatch } from './discovery.js';
 import { EventSource, type EventsMissed } from './events.js';
 import type { ConnectRequest } from './handshake.js';
+import { type Loss, Losses } from './losses.js';
 import { MESSAGINGS, type MessagingName } from './messaging.js';
 import { type PortKey, type PortKind, parsePortFileName, portFileName, serviceFolderName } from './names.js';
 import type { PortAddress } from './outlet.js';
@@ -101,6 +103,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
   readonly #places = new Map<number, Place<M>>();
   /** The ports of all nodes that receivers connect to, by the names of their files. */
   readonly #senders = new Map<string, PortKey>();
+  readonly #losses: Losses;
   #closed = false;
 
   constructor(host: ServiceHost, files: OpenService<M>) {
@@ -112,6 +115,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
     this.#endWatch = host.serveWatch(this.#watch);
     this.#sweeper = new Sweeper(files.domain);
     this.#endSweeps = host.loop.onServe(() => this.#sweeper.retry());
+    this.#losses = new Losses(host.loop, (loss) => this.#tellLoss(loss));
   }
 
   get closed(): boolean {
@@ -159,7 +163,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
       domain: this.files.domain,
       loop: this.host.loop,
       isThere: ({ node, port }) => this.#isThere(node, port),
-      onDegraded: (peer, error) => this.events.emit({ type: 'degraded', port: number, peer, error }),
+      onDegraded: (peer, error) => this.#degraded(number, peer, error),
     });
   }
 
@@ -175,6 +179,14 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
   /** An own port and one of another node are connected. */
   connected(port: number, peer: PortAddress): void {
     this.events.emit({ type: 'connected', port, peer });
+    const kind = this.#places.get(port)?.port.kind;
+    if (kind !== undefined && diagnostics.connected.wanted)
+      diagnostics.connected.tell(this.#message(peerOf(this.files.messaging, kind), port, peer));
+  }
+
+  /** Samples that a port did not get, or its peer: told in lumps. To be called only where that is wanted. */
+  addLoss(loss: Loss): void {
+    this.#losses.add(loss);
   }
 
   /** Their connection is over. `kind`: that of the peer. `lie`: what it did that it may not. */
@@ -182,13 +194,11 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
     this.#sweeper.suspect(peer.node, join(this.files.folder, portFileName({ ...peer, kind })));
     const own = this.#places.get(port)?.port;
     if (own !== undefined && 'connector' in own) own.connector.lost({ ...peer, kind });
-    if (lie === undefined) {
-      this.events.emit({ type: 'lost', port, peer });
-      return;
-    }
-    const message = `port ${peer.port} of node ${peer.node} (process ${peer.pid}) did what it may not: ${lie}; its connection was ended`;
-    const error = new SealaneError('ERR_SEALANE_PROTOCOL', message);
-    this.events.emit({ type: 'lost', port, peer, error });
+    const fault = lie === undefined ? {} : { error: lied(peer, lie) };
+    this.events.emit({ type: 'lost', port, peer, ...fault });
+    this.#losses.flush();
+    if (diagnostics.disconnected.wanted)
+      diagnostics.disconnected.tell({ ...this.#message(kind, port, peer), ...fault });
   }
 
   /** Ends all ports, and the node's participation. Idempotent. */
@@ -200,6 +210,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
     this.#endSweeps();
     this.#sweeper.close();
     for (const { port } of this.#places.values()) port.close();
+    this.#losses.flush();
     this.events.close();
     this.files.close();
     this.host.onClose(this);
@@ -207,6 +218,23 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #degraded(port: number, peer: PortKey, error: SealaneError): void {
+    this.events.emit({ type: 'degraded', port, peer, error });
+    if (!diagnostics.degraded.wanted) return;
+    const { kind, ...address } = peer;
+    diagnostics.degraded.tell({ ...this.#message(kind, port, address), error });
+  }
+
+  #tellLoss({ kind, port, peer, samples }: Loss): void {
+    diagnostics.lost.tell({ ...this.#message(kind, port, peer), samples });
+  }
+
+  /** `kind`: that of the peer. */
+  #message(kind: PortKind, port: number, peer: PortMessage['peer']): PortMessage {
+    const { name, messaging } = this.files;
+    return { part: 'services', service: name, node: this.host.id, kind: peerOf(messaging, kind), port, peer };
   }
 
   #isThere(node: string, port: number): boolean {
@@ -235,4 +263,15 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
 
 function isOfKind<M extends MessagingName>(request: ConnectRequest, messaging: M): request is RequestOf<M> {
   return request.messaging === messaging;
+}
+
+/** What a port of that kind is connected to. */
+function peerOf(messaging: MessagingName, kind: PortKind): PortKind {
+  const { sender, receiver } = MESSAGINGS[messaging];
+  return kind === sender.kind ? receiver.kind : sender.kind;
+}
+
+function lied(peer: PortAddress, lie: string): SealaneError {
+  const message = `port ${peer.port} of node ${peer.node} (process ${peer.pid}) did what it may not: ${lie}; its connection was ended`;
+  return new SealaneError('ERR_SEALANE_PROTOCOL', message);
 }

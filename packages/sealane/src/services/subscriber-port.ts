@@ -2,6 +2,7 @@
  * A subscriber's port: receives from all its publishers in turn. Owns the ends of its pairs. This is the hot tier: receive and release
  * allocate nothing once every slot was seen, and make no system call while both sides are awake.
  */
+import { diagnostics } from '../base/diagnostics.js';
 import { closedError, SealaneError } from '../base/errors.js';
 import { yieldProcessor } from '../os/index.js';
 import type { ControlLoop } from './control.js';
@@ -14,6 +15,8 @@ import type { Waitable } from './waitable.js';
 export interface SubscriberPortOptions {
   readonly maxBorrowed: number;
   readonly loop: ControlLoop;
+  /** Samples of a publisher did not arrive. Called only where diagnostics want to know. */
+  onMissed(inlet: Inlet, samples: number): void;
   /** The connection of an inlet is over, and why: undefined: its publisher closed or died. What it sent may still be received. */
   onGone(inlet: Inlet, lie: string | undefined): void;
 }
@@ -93,7 +96,7 @@ export class SubscriberPort implements Waitable {
       if (sample !== undefined) {
         this.#next = index;
         this.#received += 1;
-        this.#missed += sample.missed;
+        if (sample.missed > 0) this.#miss(inlet, sample.missed);
         return sample;
       }
       if (inlet.ended || inlet.lie !== undefined) this.#retire(inlet);
@@ -196,6 +199,11 @@ export class SubscriberPort implements Waitable {
     if (inlet.reported) return;
     inlet.reported = true;
     this.#options.onGone(inlet, inlet.lie);
+  }
+
+  #miss(inlet: Inlet, samples: number): void {
+    this.#missed += samples;
+    if (diagnostics.lost.wanted) this.#options.onMissed(inlet, samples);
   }
 
   /** Also while every receive finds something. */
