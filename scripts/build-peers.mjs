@@ -1,9 +1,9 @@
 // Compiles the C programs in bench/peers, which benchmarks are compared with, and those of the attack suite, into .cache/peers. Skips what is up to
-// date: a stamp beside each program holds the hash of its source, the flags and the compiler's version.
+// date: a stamp beside each program holds the hash of its source, the headers beside it, the flags and the compiler's version.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -22,11 +22,17 @@ function compilerVersion() {
   return run.stdout;
 }
 
+/** Which headers a program includes is left to the compiler: any of its folder may be one. */
+function headersBeside(source) {
+  const folder = dirname(source);
+  const names = readdirSync(folder).filter((name) => name.endsWith('.h'));
+  return names.sort().map((name) => join(folder, name));
+}
+
 function stampOf(source, version) {
-  return createHash('sha256')
-    .update(JSON.stringify([compiler, version, flags]))
-    .update(readFileSync(source))
-    .digest('hex');
+  const hash = createHash('sha256').update(JSON.stringify([compiler, version, flags]));
+  for (const file of [source, ...headersBeside(source)]) hash.update(readFileSync(file));
+  return hash.digest('hex');
 }
 
 function compile(source, version) {

@@ -1,20 +1,14 @@
 // A client and a broker that hand over sealed memory with nothing but the system calls this takes: the floor that
 // a put through the library is compared with. The broker is a process of its own; each has a core of its own.
 // Lines on standard input: "put SIZE COUNT"; answer: COUNT latencies in nanoseconds.
-#include <errno.h>
+#include "peer.h"
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sched.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -37,24 +31,6 @@ struct response {
     uint64_t id;
     uint64_t status;
 };
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "put_pair: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static void pin(const char *core)
-{
-    int number = atoi(core);
-    if (number < 0)
-        return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(number, &set);
-    if (sched_setaffinity(0, sizeof set, &set) != 0)
-        fail("sched_setaffinity");
-}
 
 // Receives one request and its descriptor, or -1 in *fd. False at the end of the connection.
 static bool receive_request(int socket, struct request *request, int *fd)
@@ -107,13 +83,6 @@ static void serve(int socket)
         if (send(socket, &response, sizeof response, MSG_NOSIGNAL) != sizeof response)
             fail("send");
     }
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 // EBUSY: the kernel still holds pages in a batch of another core, which this thread was moved away from while it wrote.

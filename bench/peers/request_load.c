@@ -3,17 +3,12 @@
 // so that what the broker is measured with is exactly what the library would send, and the generator costs little.
 // Arguments: SOCKET CONNECTIONS HELLO REQUEST [REQUEST ...], packets in hex, sent in turn on each connection.
 // Lines on standard input: "run MILLISECONDS"; answer: requests answered, nanoseconds passed.
-#include <errno.h>
+#include "peer.h"
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_CONNECTIONS 1024
@@ -37,23 +32,10 @@ static int sockets[MAX_CONNECTIONS];
 static uint32_t last_ids[MAX_CONNECTIONS];
 static size_t next_request[MAX_CONNECTIONS];
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "request_load: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 static void refuse(const char *what)
 {
     errno = EINVAL;
     fail(what);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 static void parse_hex(const char *text, struct packet *packet)

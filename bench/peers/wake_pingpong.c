@@ -2,38 +2,11 @@
 // through the library. Each sleeps in epoll_wait on its end of a non-blocking SOCK_SEQPACKET pair, receives a byte
 // and sends one back. Arguments: a core for each (-1: any).
 // Lines on standard input: "COUNT"; answer: the nanoseconds of COUNT round trips.
-#include <errno.h>
-#include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "peer.h"
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-// Samples of one batch are kept until all are taken, so that nothing is printed in between.
-#define MAX_COUNT 1000000
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "wake_pingpong: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static void pin(const char *core)
-{
-    int number = atoi(core);
-    if (number < 0)
-        return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(number, &set);
-    if (sched_setaffinity(0, sizeof set, &set) != 0)
-        fail("sched_setaffinity");
-}
 
 static int watch(int socket)
 {
@@ -74,41 +47,16 @@ static void echo(int socket, const char *core)
         send_byte(socket);
 }
 
-static uint64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
+struct side {
+    int poll, socket;
+};
 
-static void run_batch(int poll, int socket, uint64_t *samples, long count)
+static void round_trip(void *context)
 {
-    for (long index = 0; index < count; index++) {
-        uint64_t start = now();
-        send_byte(socket);
-        if (sleep_for_byte(poll, socket) == 0)
-            fail("the other side ended");
-        samples[index] = now() - start;
-    }
-    for (long index = 0; index < count; index++)
-        printf(index == 0 ? "%lu" : " %lu", (unsigned long)samples[index]);
-    printf("\n");
-    fflush(stdout);
-}
-
-static void serve(int socket)
-{
-    static uint64_t samples[MAX_COUNT];
-    int poll = watch(socket);
-    char line[64];
-    while (fgets(line, sizeof line, stdin) != NULL) {
-        long count = atol(line);
-        if (count < 1 || count > MAX_COUNT) {
-            fprintf(stderr, "wake_pingpong: a batch has 1 to %d round trips, not %ld\n", MAX_COUNT, count);
-            exit(1);
-        }
-        run_batch(poll, socket, samples, count);
-    }
+    const struct side *side = context;
+    send_byte(side->socket);
+    if (sleep_for_byte(side->poll, side->socket) == 0)
+        fail("the other side ended");
 }
 
 int main(int argc, char **argv)
@@ -130,7 +78,8 @@ int main(int argc, char **argv)
     }
     close(ends[1]);
     pin(argv[1]);
-    serve(ends[0]);
+    struct side side = {.poll = watch(ends[0]), .socket = ends[0]};
+    serve_round_trips(round_trip, &side);
     close(ends[0]);
     waitpid(child, NULL, 0);
     return 0;

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Peer } from '../harness/peers.js';
 import type { Place } from '../harness/pinning.js';
-import type { PingPong, PingPongOptions, Stream, StreamOptions } from './sides.js';
+import type { PingPong, PingPongOptions, Stream, StreamOptions, Turns } from './sides.js';
 
 const PROGRAM = 'iceoryx2/release/iceoryx2_peer';
 const SHARED_MEMORY = '/dev/shm';
 
-type Role = 'ping' | 'echo' | 'send' | 'count';
+type Role = 'ping' | 'echo' | 'send' | 'count' | 'event-ping' | 'event-echo';
 
 /** The processes of one measurement. They share a folder of their own, whose name is also on their shared memory. */
 class Group implements AsyncDisposable {
@@ -81,6 +81,36 @@ export class Iceoryx2PingPong implements PingPong {
       this.#echo.ask(`${count}`),
     ]);
     return nanoseconds;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#group[Symbol.asyncDispose]();
+  }
+}
+
+/** Both sleep in a blocking wait until the other's notification comes. */
+export class Iceoryx2Events implements Turns {
+  readonly #group: Group;
+  readonly #ping: Peer;
+  readonly #echo: Peer;
+
+  private constructor(group: Group, ping: Peer, echo: Peer) {
+    this.#group = group;
+    this.#ping = ping;
+    this.#echo = echo;
+  }
+
+  static async start(): Promise<Iceoryx2Events> {
+    const group = new Group({ payloadBytes: 8, subscribers: 1 });
+    return group.build(async () => {
+      const echo = await group.start('event-echo', 'broker');
+      return new Iceoryx2Events(group, await group.start('event-ping', 'client'), echo);
+    });
+  }
+
+  async trips(count: number): Promise<readonly number[]> {
+    const [samples] = await Promise.all([this.#ping.ask(`${count}`), this.#echo.ask(`${count}`)]);
+    return samples;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

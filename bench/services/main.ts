@@ -1,5 +1,6 @@
 // `npm run bench:services`: the measurements of the services, in the order of the table.
 import { runSuite, type Suite } from '../harness/suite.js';
+import { event } from './event.js';
 import { own } from './own.js';
 import { flat, pingPong } from './pingpong.js';
 import { fanout, throughput } from './throughput.js';
@@ -10,7 +11,7 @@ const suite: Suite = {
   title: 'Sealane services: benchmarks',
   command: 'npm run bench:services',
   seeAlso: 'Those of the blobs: [benchmarks.md](benchmarks.md).',
-  measurements: [pingPong, flat, throughput, fanout, wake, vs, ...own],
+  measurements: [pingPong, flat, throughput, fanout, wake, event, vs, ...own],
 };
 
 await runSuite(suite, process.argv.slice(2));

@@ -30,6 +30,8 @@ export interface Ours {
   readonly pingPong?: (options: OurPingPongOptions) => Promise<PingPong>;
   /** Each side sleeps until the other's sample wakes it: with its thread blocked, or in its event loop. */
   readonly wake?: (waiting: 'block' | 'loop') => Promise<Turns>;
+  /** Each side waits for the other's event: asleep at once, after a moment of looking, or in its event loop. */
+  readonly events?: (waiting: 'block' | 'spin' | 'loop') => Promise<Turns>;
   readonly stream?: (options: StreamOptions) => Promise<Stream>;
   /** Called in the producer's process, which is pinned already; the consumer is to run on the core it is told. */
   readonly exchange?: StartExchange;

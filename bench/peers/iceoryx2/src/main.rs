@@ -1,4 +1,4 @@
-// One side of a measurement over iceoryx2's publish-subscribe: a process that answers each line on its standard input
+// One side of a measurement over iceoryx2's publish-subscribe, or its events: a process that answers each line on its standard input
 // with one line on its standard output, and sleeps in between. It ends at the end of its input, or with its parent.
 //
 //   iceoryx2_peer ROLE DIRECTORY PAYLOAD_BYTES SUBSCRIBERS spin|yield
@@ -7,8 +7,10 @@
 // echo:  "N": answers N samples, then says N. Start it before the ping of the same batch, in any order of lines.
 // send:  "N": sends N samples as fast as the subscribers take them, the nanoseconds of all.
 // count: "N": receives N samples in order, the nanoseconds from the first to the last.
+// event-ping, event-echo: "N": as ping's trips and as echo, with events in place of samples; they sleep until one comes.
 //
 // Each says "ready" first, once its ports exist. Files go to DIRECTORY, which the caller removes.
+mod events;
 mod roles;
 mod setup;
 
@@ -44,6 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "echo" => roles::echo(&arguments),
         "send" => roles::send(&arguments),
         "count" => roles::count(&arguments),
+        "event-ping" => events::ping(&arguments),
+        "event-echo" => events::echo(&arguments),
         other => Err(format!("there is no role called {other}").into()),
     }
 }
