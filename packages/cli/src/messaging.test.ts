@@ -1,75 +1,18 @@
 // Nodes and services from the command line: real processes that publish, subscribe, measure and die, and what scripts see of it.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Node } from 'sealane';
 import { SEALANE } from './command.test.helper.js';
+import { Playground, type Running } from './messaging.test.helper.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'sealane-messaging-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-const env: NodeJS.ProcessEnv = { ...process.env, SEALANE_DIR: folder, NO_COLOR: '1' };
-for (const name of ['FORCE_COLOR', 'NODE_OPTIONS', 'NODE_DEBUG']) delete env[name];
-
-interface Ended {
-  status: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: Buffer;
-  stderr: string;
-}
-
-/** A command that runs beside the test. */
-class Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  #stdout: Buffer[] = [];
-
-  constructor(words: readonly string[], input: string | Buffer | undefined = undefined) {
-    const child = spawn(SEALANE, words, { env, stdio: ['pipe', 'pipe', 'pipe'] });
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => this.#stdout.push(chunk));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    // A command that ends early does not read all.
-    child.stdin.on('error', () => undefined);
-    if (input !== undefined) child.stdin.end(input);
-    this.child = child;
-    this.ended = once(child, 'close').then(([status, signal]) => ({
-      status,
-      signal,
-      stdout: Buffer.concat(this.#stdout),
-      stderr,
-    }));
-  }
-
-  /** Resolves once it has printed that many lines. */
-  async lines(count: number): Promise<string[]> {
-    for (;;) {
-      const lines = Buffer.concat(this.#stdout).toString('utf8').split('\n').slice(0, -1);
-      if (lines.length >= count) return lines;
-      if (this.child.stdout === null) throw new Error('no output');
-      await once(this.child.stdout, 'data');
-    }
-  }
-
-  async stop(signal: NodeJS.Signals): Promise<Ended> {
-    this.child.kill(signal);
-    return await this.ended;
-  }
-}
-
-const start = (words: string, input?: string | Buffer) => new Running(words.split(' '), input);
-
-function run(words: string, input = '') {
-  return spawnSync(SEALANE, words.split(' '), { env, input, encoding: 'utf8' });
-}
-
-const json = (line: string | undefined) => JSON.parse(line ?? '') as Record<string, unknown>;
+const place = new Playground();
+after(() => place.remove());
+const { folder, env, start, run, json } = place;
 
 /** A publisher that never ends by itself, with its first sample sent. */
 async function beating(

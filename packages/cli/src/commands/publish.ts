@@ -1,10 +1,10 @@
 /** `sealane service publish`: standard input or a file as samples of a service. Owns its publisher for as long as it runs. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type FullAction, type Loan, latest, type Publisher, type ServiceOptions } from 'sealane';
 import { usageError } from '../failure.js';
 import type { Interrupt } from '../interrupt.js';
 import { type Input, openInput } from '../messaging/input.js';
-import { type DomainOptions, Turns, tooLate, withNode, withTimeout } from '../messaging/participate.js';
+import { Pace } from '../messaging/pace.js';
+import { type DomainOptions, tooLate, withNode, withTimeout } from '../messaging/participate.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { formatBytes, formatCount, formatDuration } from '../terminal/units.js';
 
@@ -122,9 +122,7 @@ class Outgoing {
   readonly #mayBlock: boolean;
   readonly #signal: AbortSignal;
   readonly #most: number;
-  readonly #gapMs: number;
-  readonly #fromMs = performance.now();
-  readonly #turns = new Turns();
+  readonly #pace: Pace;
 
   constructor(publisher: Publisher, options: PublishOptions, mayBlock: boolean, signal: AbortSignal) {
     this.publisher = publisher;
@@ -132,7 +130,7 @@ class Outgoing {
     this.#signal = signal;
     const once = options.rate === undefined && !options.lines && options.size === undefined;
     this.#most = options.count ?? (once ? 1 : Number.POSITIVE_INFINITY);
-    this.#gapMs = options.rate === undefined ? 0 : 1_000 / options.rate;
+    this.#pace = new Pace(options.rate, signal);
   }
 
   /** Whether `--count` is reached. */
@@ -142,10 +140,8 @@ class Outgoing {
 
   /** Loans a sample, when its time has come. */
   async loan(bytes: number): Promise<Loan> {
-    if (this.#turns.due) await this.#turns.give(this.#signal);
-    const aheadMs = this.#fromMs + this.samples * this.#gapMs - performance.now();
-    // Timers count in milliseconds: at higher rates several samples follow each other, and then a pause.
-    if (this.#gapMs > 0 && aheadMs >= 1) await sleep(aheadMs, undefined, { signal: this.#signal });
+    const turn = this.#pace.due(this.samples);
+    if (turn !== undefined) await turn;
     return this.publisher.hot.loan(bytes);
   }
 

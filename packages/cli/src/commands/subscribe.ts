@@ -8,6 +8,7 @@ import {
   type SubscriptionOptions,
   withSubscription,
 } from '../messaging/receiving.js';
+import { room, unlessAborted } from '../messaging/room.js';
 import { escapeText } from '../terminal/escape.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { formatBytes, formatDuration } from '../terminal/units.js';
@@ -75,35 +76,6 @@ function writePayload(
     stdout.write(bytes, lineEnd ? undefined : done);
     if (lineEnd) stdout.write('\n', done);
   });
-}
-
-/** Undefined while standard output takes more; else resolves when it does: what nobody reads is not to fill memory. */
-function room(terminal: Terminal, signal: AbortSignal): Promise<void> | undefined {
-  const { stdout } = terminal;
-  if (!(stdout as NodeJS.WriteStream).writableNeedDrain) return undefined;
-  return unlessAborted(terminal, signal, (done) => void stdout.once('drain', done));
-}
-
-/** A reader that stalls must not keep an interrupted command: what it has not read is lost. */
-async function unlessAborted(
-  terminal: Terminal,
-  signal: AbortSignal,
-  begin: (done: (error?: Error | null) => void) => void,
-): Promise<void> {
-  signal.throwIfAborted();
-  let stop: () => void = () => undefined;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      stop = () => {
-        terminal.abandon();
-        reject(signal.reason);
-      };
-      signal.addEventListener('abort', stop, { once: true });
-      begin((error) => (error ? reject(error) : resolve()));
-    });
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }
 
 function textOf({ bytes }: Sample): string {

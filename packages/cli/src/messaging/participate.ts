@@ -3,7 +3,7 @@
  * about what the library refuses.
  */
 import { setImmediate } from 'node:timers/promises';
-import { isSealaneError, Node, type PubSubService, type ServiceNeeds } from 'sealane';
+import { isSealaneError, Node } from 'sealane';
 import { EXIT, exitCodeOf } from '../exit-codes.js';
 import { CommandError, findInterruption } from '../failure.js';
 import { Interrupt } from '../interrupt.js';
@@ -80,19 +80,18 @@ const HINTS: Readonly<Record<string, ((where: string) => string | undefined) | u
   ERR_SEALANE_TIMEOUT: () => undefined,
 };
 
-/** Opens a service; with `wait` as soon as there is one. */
-export async function openService(
+/** Opens a service of whatever kind; with `wait` as soon as there is one. */
+export async function openService<S>(
   node: Node,
-  name: string,
-  needs: ServiceNeeds,
+  open: () => Promise<S>,
   wait: { wait?: boolean | undefined; signal: AbortSignal },
-): Promise<PubSubService> {
+): Promise<S> {
   // Followed from before the first look: what appears between two looks is told.
   const events = node.events({ signal: wait.signal });
   try {
     for (;;) {
       try {
-        return await node.service(name).openPublishSubscribe(needs);
+        return await open();
       } catch (error) {
         if (!wait.wait || !isSealaneError(error, 'ERR_SEALANE_NO_SERVICE')) throw error;
       }

@@ -58,7 +58,10 @@ export async function withSubscription(
       signal,
       options.timeout,
       () => absent(name, options),
-      (either) => openService(node, name, needs, { wait, signal: either }),
+      (either) => {
+        const open = () => node.service(name).openPublishSubscribe(needs);
+        return openService(node, open, { wait, signal: either });
+      },
     );
     await using subscriber = await service.subscriber({ bufferSize, history });
     await work({ service, subscriber, signal });
@@ -125,7 +128,11 @@ async function abortWhenGone(
   }
 }
 
-function absent(name: string, { timeout = 0, ...where }: SubscriptionOptions): CommandError {
+/** The error of a service that did not come in time. */
+export function absent(
+  name: string,
+  { timeout = 0, ...where }: DomainOptions & { timeout?: number },
+): CommandError {
   const message = `no service ${name} appeared within ${formatDuration(timeout)}`;
   return tooLate(message, `\`sealane service list${domainWords(where)}\` shows those that are there`);
 }
