@@ -43,9 +43,13 @@ static void describe(double *out, const struct statx *status, double file_system
     out[9] = (double)status->stx_blocks * 512;
 }
 
-/* Asked only of what supports seals, which is memory: another file system's server could keep fstatfs waiting for ever. */
-static double file_system(int fd) {
+/*
+ * Asked only of what no server of a file system can be behind, which could keep fstatfs waiting for ever: what supports seals is memory, and
+ * what has no type is made by the kernel itself, as every DMA-BUF is.
+ */
+static double file_system(int fd, int seals, unsigned mode) {
     struct statfs system;
+    if (seals == -1 && (mode & S_IFMT) != 0) return -1;
     return fstatfs(fd, &system) == -1 ? -1 : (double)((uint64_t)system.f_type & UINT32_MAX);
 }
 
@@ -58,7 +62,7 @@ static napi_value inspect(napi_env env, napi_callback_info info) {
     if (flags == -1) return seam_throw(env, errno, "fcntl");
     if (!seam_stat(fd, &status)) return seam_throw(env, errno, "statx");
     int seals = fcntl(fd, F_GET_SEALS);
-    describe(call.seam->scratch, &status, seals == -1 ? -1 : file_system(fd), seals, flags);
+    describe(call.seam->scratch, &status, file_system(fd, seals, status.stx_mode), seals, flags);
     return NULL;
 }
 

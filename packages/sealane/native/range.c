@@ -22,6 +22,13 @@
 #define MADV_COLD 20
 #endif
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+/* Memory that reads as zeros, and that the kernel keeps nothing ready for. */
+#define ZEROS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
 /* A multiple of every page size: some 50 us of work. */
 #define POPULATE_STEP ((size_t)256 << 10)
 
@@ -209,4 +216,48 @@ void range_unmap(const struct range *range) {
     if (refused == NULL) return;
     refused->range = *range;
     keep_refused(refused);
+}
+
+bool range_reserve(struct range *range, size_t length) {
+    range->inside = 0;
+    range->span = length;
+    range->base = NULL;
+    if (!is_room_left()) {
+        errno = ENOMEM;
+        return false;
+    }
+    /* Writable, so that a stray write lands on a page of its own and harms nobody; without pages until then. */
+    void *base = mmap(NULL, length, PROT_READ | PROT_WRITE, ZEROS, -1, 0);
+    range->base = base == MAP_FAILED ? NULL : base;
+    return base != MAP_FAILED;
+}
+
+/*
+ * Nothing is mapped there any more when mremap failed halfway, for want of memory in the kernel. Zeros take the place at once, unless another
+ * thread's mapping got it first.
+ */
+static void fill_hole(uint8_t *at, size_t length) {
+    for (size_t done = 0, page = page_size(); done < length; done += page) {
+        unsigned char resident;
+        if (mincore(at + done, page, &resident) == 0) continue;
+        (void)mmap(at + done, page, PROT_READ | PROT_WRITE, ZEROS | MAP_FIXED_NOREPLACE, -1, 0);
+    }
+}
+
+/*
+ * Mapped elsewhere first, and then moved: mmap with MAP_FIXED takes away what was there before it asks the file, and many a device says no then.
+ */
+bool range_place(uint8_t *at, int fd, uint64_t offset, size_t length, enum range_kind kind) {
+    struct range aside;
+    if (!range_map(&aside, fd, offset, length, kind)) return false;
+    if (mremap(aside.base, aside.span, aside.span, MREMAP_MAYMOVE | MREMAP_FIXED, at) != MAP_FAILED) return true;
+    int error = errno;
+    range_unmap(&aside);
+    fill_hole(at, aside.span);
+    errno = error;
+    return false;
+}
+
+bool range_clear(uint8_t *at, size_t length) {
+    return mmap(at, length, PROT_READ | PROT_WRITE, ZEROS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }

@@ -35,4 +35,14 @@ void range_settle(const struct range *range);
 void range_cover(const struct range *range);
 void range_unmap(const struct range *range);
 
+/* Reserves whole pages of addresses, at which zeros are read. False: errno says why. */
+bool range_reserve(struct range *range, size_t length);
+/*
+ * Maps `length` bytes from a page's beginning of the file over the pages at `at`, in one step for whoever reads there meanwhile. False:
+ * errno says why, and the pages are what they were.
+ */
+bool range_place(uint8_t *at, int fd, uint64_t offset, size_t length, enum range_kind kind);
+/* Puts zeros in the place of whatever is mapped there; whole pages. False: errno says why. */
+bool range_clear(uint8_t *at, size_t length);
+
 #endif

@@ -22,7 +22,7 @@
 #define SEAM_MAX_INTEGER 9007199254740991.0
 
 /* First word of every native object behind a handle, so that one kind can't be taken for another. */
-enum seam_kind { SEAM_MAPPING = 0x5ea10001, SEAM_POLL = 0x5ea10002, SEAM_DIGEST = 0x5ea10003 };
+enum seam_kind { SEAM_MAPPING = 0x5ea10001, SEAM_POLL = 0x5ea10002, SEAM_DIGEST = 0x5ea10003, SEAM_WINDOW = 0x5ea10004 };
 
 struct seam_poll;
 
@@ -56,7 +56,7 @@ extern const struct seam_entry descriptor_entries[], memfd_entries[], seal_entri
     poll_entries[], copy_entries[], digest_entries[], handoff_entries[], lock_entries[], limits_entries[], peer_entries[],
     exec_entries[], file_entries[], datagram_entries[], listener_entries[], clock_entries[],
     dispose_entries[], readiness_entries[], inotify_entries[], wake_entries[], schedule_entries[],
-    video_entries[];
+    window_entries[], dma_buf_entries[], video_entries[];
 
 /* Environment. */
 struct seam_env *seam_env_new(napi_env env, napi_value exports);

@@ -1,4 +1,4 @@
-/** The public face of Sealane: blobs and their broker, and services. Everything that is not exported here may change at any time. */
+/** The public face of Sealane: blobs and their broker, services, windows and DMA-BUFs. Everything that is not exported here may change at any time. */
 export type {
   ConnectedMessage,
   DegradedMessage,
@@ -26,6 +26,16 @@ export {
   type PolicySubject,
 } from './broker/index.js';
 export { type PassedSocket, takePassedSockets } from './os/activation.js';
+export {
+  type CpuAccess,
+  type CpuUse,
+  DmaBuf,
+  type DmaHeapOptions,
+  type UdmabufOptions,
+} from './os/dma-buf.js';
+export type { WasmMemory } from './os/guest-range.js';
 export type { Mappable } from './os/mappable.js';
+export type { Mapping } from './os/mapping.js';
 export * from './services/index.js';
+export * from './windows/index.js';
 export type { BrokerLimits } from './wire/index.js';

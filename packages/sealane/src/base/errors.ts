@@ -49,7 +49,7 @@ export type SealaneErrorCode =
   | 'ERR_SEALANE_CONNECTION_LOST'
   /** The runtime directory is not ours alone: wrong owner, wrong mode, or a symbolic link. */
   | 'ERR_SEALANE_UNSAFE_DIRECTORY'
-  /** An offset is not a multiple of the element size of the view. */
+  /** An offset or a length is not a multiple of the element size of the view, or of the page size. */
   | 'ERR_SEALANE_MISALIGNED'
   /** A hand-over token is unknown, was used already, or belongs to another process. */
   | 'ERR_SEALANE_BAD_TOKEN'
@@ -65,6 +65,8 @@ export type SealaneErrorCode =
   | 'ERR_SEALANE_NO_SERVICE'
   /** A subscriber's buffer is full, and the publisher was told to fail then. */
   | 'ERR_SEALANE_SUBSCRIBER_FULL'
+  /** Something is mapped there already, or the range belongs to another window. */
+  | 'ERR_SEALANE_OVERLAP'
   /** Another call on the same object is still under way. */
   | 'ERR_SEALANE_BUSY';
 

@@ -12,7 +12,7 @@ import packageFolder from '../base/package-folder.cjs';
 /** A native object behind an opaque value. Its memory belongs to the garbage collector. */
 export interface NativeHandle {
   /** Keeps the kinds of handle apart; it does not exist at run time. */
-  readonly nativeKind: 'mapping' | 'poll' | 'digest';
+  readonly nativeKind: 'mapping' | 'poll' | 'digest' | 'window';
 }
 
 /**
@@ -64,6 +64,40 @@ export interface Addon {
   mappingBuffer(mapping: NativeHandle): ArrayBuffer | undefined;
   /** Detaches the ArrayBuffer and lets the file go; the addresses are given back when nothing can hold them. */
   mappingClose(mapping: NativeHandle): void;
+
+  /** Reserves whole pages of addresses, at which zeros are read. */
+  windowReserve(size: number): NativeHandle;
+  /**
+   * Maps a file over the pages from `at` of a window, or of the memory that an array shows; when it throws, they are what they were.
+   * `kind`: 0 private, 1 shared, 2 shared for reading only.
+   */
+  windowPlace(
+    target: NativeHandle | Uint8Array,
+    at: number,
+    fd: number,
+    offset: number,
+    length: number,
+    kind: number,
+  ): void;
+  /** Reads the pages in ahead. */
+  windowPopulate(target: NativeHandle | Uint8Array, at: number, length: number): void;
+  /** Puts zeros in the place of what is mapped in whole pages. */
+  windowClear(target: NativeHandle | Uint8Array, at: number, length: number): void;
+  /** An external ArrayBuffer over a part, a new one each time. Undefined where Node.js allows none. */
+  windowView(window: NativeHandle, at: number, length: number): ArrayBuffer | undefined;
+  /** Detaches all ArrayBuffers and lets the files go; the addresses are given back when nothing can hold them. */
+  windowClose(window: NativeHandle): void;
+  /** Where the memory of an array begins. */
+  bytesAddress(bytes: Uint8Array): number;
+
+  /** Size of a DMA-BUF in bytes. */
+  dmaBufSize(fd: number): number;
+  /** Begins or ends an access of the processor, DMA_BUF_SYNC_...; waits for devices that are at work. */
+  dmaBufSync(fd: number, flags: number): void;
+  /** The descriptor of a new DMA-BUF, on record, from the heap at that path. */
+  dmaHeapAllocate(path: string, length: number): number;
+  /** The descriptor of a new DMA-BUF, on record, out of pages of a memfd. */
+  udmabufMake(path: string, memfd: number, offset: number, length: number): number;
 
   /** The descriptor, on record, or -1: backlog full. scratch: pid, uid, gid. */
   socketConnect(path: string, stream: boolean): number;

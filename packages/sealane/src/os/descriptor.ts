@@ -46,6 +46,9 @@ const TMPFS = 0x01021994;
 /** HUGETLBFS_MAGIC of statfs(2). */
 const HUGETLBFS = 0x958458f6;
 
+/** DMA_BUF_MAGIC of statfs(2). */
+const DMA_BUF = 0x444d4142;
+
 /** Bytes of the largest page that memory is handed out in without anybody asking for huge ones: arm64 can have pages of 64 KiB. */
 const LARGEST_PAGE = 65_536;
 
@@ -66,7 +69,7 @@ const REGULAR = 0o100000;
 export interface DescriptorInfo {
   /** Size in bytes, at most 2^53-1. */
   size: number;
-  /** f_type of statfs(2), asked only of what supports seals; -1 for the rest, whose file system may never answer. */
+  /** f_type of statfs(2), asked only of what supports seals or has no type; -1 for the rest, whose file system may never answer. */
   fileSystem: number;
   /** The seals as a bit mask, or -1 where the file supports none. */
   seals: number;
@@ -205,6 +208,27 @@ export function requireSealedMemory(
 }
 
 /**
+ * Demands, of what {@link inspect} said, memory that is safe to map: a readable memfd on tmpfs with at least these seals. Throws
+ * ERR_SEALANE_WRONG_DESCRIPTOR, ERR_SEALANE_NOT_SEALED. `name` as for {@link inspect}.
+ */
+export function requireMemory(info: DescriptorInfo, seals: number, name: string): void {
+  requireReadableMemfd(name, info);
+  requireSeals(name, info, seals);
+}
+
+/** Whether it is a DMA-BUF, by the magic number of its file system: a name or a size can be imitated. */
+export function isDmaBufInfo(info: DescriptorInfo): boolean {
+  return info.fileSystem === DMA_BUF;
+}
+
+/** What it is, for messages: 'a DMA-BUF', 'a memfd', 'a pipe' ... */
+export function kindOf(info: DescriptorInfo): string {
+  if (info.fileSystem === HUGETLBFS) return 'huge-page memory (hugetlbfs)';
+  if (info.fileSystem === TMPFS) return 'a memfd';
+  return isDmaBufInfo(info) ? 'a DMA-BUF' : info.type;
+}
+
+/**
  * The memory that a memfd's holder answers for, in bytes: its size, all of which reading may fill, and what was allocated beyond
  * its end (fallocate with FALLOC_FL_KEEP_SIZE, huge pages), which no size tells of.
  */
@@ -282,10 +306,6 @@ function requireSize(name: string, info: DescriptorInfo, size: number): void {
   throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
 }
 
-function kindOf(info: DescriptorInfo): string {
-  return info.fileSystem === HUGETLBFS ? 'huge-page memory (hugetlbfs)' : info.type;
-}
-
 function wrongDescriptor(name: string, what: string): SealaneError {
   return new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', `${name} ${what}`);
 }
@@ -297,7 +317,7 @@ function readInfo(scratch: Float64Array): DescriptorInfo {
     fileSystem: at(1),
     seals: at(2),
     accessMode: ACCESS_MODES[at(3)] ?? 'path',
-    type: TYPES.get(at(4)) ?? 'an anonymous inode (a DMA-BUF, eventfd, epoll or the like)',
+    type: TYPES.get(at(4)) ?? 'an anonymous inode (eventfd, epoll or the like)',
     regular: at(4) === REGULAR,
     device: joinWords(at(5), at(6)),
     inode: joinWords(at(7), at(8)),
