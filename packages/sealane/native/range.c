@@ -136,8 +136,8 @@ bool range_map(struct range *range, int fd, uint64_t offset, size_t length, enum
         errno = ENOMEM;
         return false;
     }
-    int flags = kind == RANGE_PRIVATE ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
-    int protection = kind == RANGE_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+    int flags = kind == RANGE_PRIVATE || kind == RANGE_PRIVATE_READ_ONLY ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+    int protection = kind == RANGE_PRIVATE || kind == RANGE_SHARED ? PROT_READ | PROT_WRITE : PROT_READ;
     void *base = mmap(NULL, range->span, protection, flags, fd, (off_t)(offset - range->inside));
     range->base = base == MAP_FAILED ? NULL : base;
     return base != MAP_FAILED;

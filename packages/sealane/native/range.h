@@ -16,8 +16,11 @@ struct range {
     size_t inside;
 };
 
-/* Who sees what is written: nobody, and memory for it is not reserved; all who map the file; or there is no writing. */
-enum range_kind { RANGE_PRIVATE, RANGE_SHARED, RANGE_READ_ONLY };
+/*
+ * Who sees what is written: nobody, and memory for it is not reserved; all who map the file; or there is no writing, in a shared or in a
+ * private mapping.
+ */
+enum range_kind { RANGE_PRIVATE, RANGE_SHARED, RANGE_READ_ONLY, RANGE_PRIVATE_READ_ONLY };
 
 /* Maps `length` bytes from any `offset` of the file. False: errno says why. */
 bool range_map(struct range *range, int fd, uint64_t offset, size_t length, enum range_kind kind);

@@ -167,7 +167,7 @@ static napi_value window_place(napi_env env, napi_callback_info info) {
     if (!seam_begin(env, info, &call) || !page_arguments(&call, 4, &place) || !seam_fd(&call, 2, &fd) ||
         !seam_integer(&call, 3, "offset", SEAM_MAX_INTEGER, &offset) ||
         !seam_integer(&call, 4, "length", SEAM_MAX_INTEGER, &length) ||
-        !seam_integer(&call, 5, "kind", RANGE_READ_ONLY, &kind)) {
+        !seam_integer(&call, 5, "kind", RANGE_PRIVATE_READ_ONLY, &kind)) {
         return NULL;
     }
     if (offset % (uint64_t)sysconf(_SC_PAGESIZE) != 0) return seam_throw_type(env, "offset must be at the beginning of a page");

@@ -69,7 +69,7 @@ export interface Addon {
   windowReserve(size: number): NativeHandle;
   /**
    * Maps a file over the pages from `at` of a window, or of the memory that an array shows; when it throws, they are what they were.
-   * `kind`: 0 private, 1 shared, 2 shared for reading only.
+   * `kind`: 0 private, 1 shared, 2 shared for reading only, 3 private for reading only.
    */
   windowPlace(
     target: NativeHandle | Uint8Array,

@@ -16,6 +16,7 @@ export type RangeAccess = 'private' | 'read-write' | 'read';
 
 /** As the addon numbers them. */
 const KINDS: Readonly<Record<RangeAccess, number>> = { private: 0, 'read-write': 1, read: 2 };
+const PRIVATE_READ = 3;
 
 /** A file, or a part of one, to be mapped. The descriptor is borrowed for the call. */
 export interface Placed {
@@ -25,6 +26,8 @@ export interface Placed {
   /** Bytes; the rest of the last page is taken as well. */
   readonly length: number;
   readonly access: RangeAccess;
+  /** Whether it is sealed against writing: kernels before 6.7 map that for reading only where the mapping is private. */
+  readonly immutable: boolean;
   /** What is mapped, for errors. */
   readonly what: string;
 }
@@ -51,8 +54,9 @@ export interface AddressRange {
 /** What both kinds of range do alike. `target` is what the addon knows the range by. */
 export function placeFile(target: NativeHandle | Uint8Array, at: number, file: Placed): void {
   const { fd, offset, length, access, what } = file;
+  const kind = access === 'read' && file.immutable ? PRIVATE_READ : KINDS[access];
   try {
-    addon().windowPlace(target, at, fd, offset, length, KINDS[access]);
+    addon().windowPlace(target, at, fd, offset, length, kind);
   } catch (error) {
     throw systemError(error, `mapping ${length} bytes at ${offset} of ${what} for access '${access}'`);
   }

@@ -5,7 +5,7 @@
 import { checkDescriptor, checkRecord } from '../base/check.js';
 import { invalidArgument } from '../base/errors.js';
 import type { RangeAccess } from '../os/address-range.js';
-import { inspect, isDmaBufInfo, kindOf, requireMemory, SEAL_SHRINK } from '../os/descriptor.js';
+import { inspect, isDmaBufInfo, kindOf, requireMemory, SEAL_SHRINK, SEAL_WRITE } from '../os/descriptor.js';
 import { dmaBufSize } from '../os/dma-buf.js';
 
 /** What is behind the descriptor of an object that may be mapped. */
@@ -14,6 +14,8 @@ export interface Source {
   readonly kind: 'memory' | 'dma-buf';
   /** Bytes, as the kernel says. */
   readonly size: number;
+  /** Whether it is sealed against writing. */
+  readonly immutable: boolean;
   /** For errors. */
   readonly what: string;
 }
@@ -28,11 +30,14 @@ export function inspectSource(object: unknown): Source {
   checkDescriptor('object.descriptor', descriptor);
   const name = `descriptor ${descriptor}`;
   const info = inspect(descriptor, name);
-  const what = `${name}, ${kindOf(info)}`;
-  if (isDmaBufInfo(info))
-    return { fd: descriptor, kind: 'dma-buf', size: dmaBufSize(descriptor, info, name), what };
+  const what = `${kindOf(info)} (${name})`;
+  if (isDmaBufInfo(info)) {
+    const size = dmaBufSize(descriptor, info, name);
+    return { fd: descriptor, kind: 'dma-buf', size, immutable: false, what };
+  }
   requireMemory(info, SEAL_SHRINK, name);
-  return { fd: descriptor, kind: 'memory', size: info.size, what };
+  const immutable = (info.seals & SEAL_WRITE) !== 0;
+  return { fd: descriptor, kind: 'memory', size: info.size, immutable, what };
 }
 
 const ACCESSES: readonly unknown[] = ['private', 'read', 'read-write'];

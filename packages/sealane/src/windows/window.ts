@@ -135,8 +135,8 @@ export class Window implements Disposable {
     const span = Math.ceil(bytes / pageSize()) * pageSize();
     this.#requireInside(offset, span);
     this.#placement.requireFree(offset, span);
-    const { fd, what, kind } = source;
-    this.#range.place(offset, { fd, offset: objectOffset, length: bytes, access, what });
+    const { fd, what, kind, immutable } = source;
+    this.#range.place(offset, { fd, offset: objectOffset, length: bytes, access, immutable, what });
     const mapping = Object.freeze({ offset, bytes, span, objectOffset, access, kind });
     this.#placement.add(mapping);
     if (options.populate === true) this.#range.populate(offset, span);
