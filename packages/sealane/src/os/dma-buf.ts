@@ -99,7 +99,9 @@ export class DmaBuf extends KernelObject implements Mappable {
     if (typeof heap !== 'string' || !/^[\w-][\w.-]{0,254}$/.test(heap))
       throw invalidArgument('heap', 'be the name of a heap in /dev/dma_heap', heap);
     const path = join(HEAPS, heap);
-    return made(() => addon().dmaHeapAllocate(path, bytes), `allocating ${bytes} bytes from ${path}`);
+    const there = DmaBuf.heaps().join(', ') || 'none';
+    const what = `allocating ${bytes} bytes from ${path} (heaps of this machine: ${there})`;
+    return made(() => addon().dmaHeapAllocate(path, bytes), what);
   }
 
   /**
@@ -120,7 +122,7 @@ export class DmaBuf extends KernelObject implements Mappable {
     requirePages('offset', offset);
     requirePages('bytes', bytes);
     const make = () => addon().udmabufMake(UDMABUF, descriptor, offset, bytes);
-    return made(make, `making a DMA-BUF of ${bytes} bytes with ${UDMABUF}`);
+    return made(make, `making a DMA-BUF of ${bytes} bytes with ${UDMABUF} (a module of the kernel)`);
   }
 
   /** The same as {@link DmaBuf.fd}, for whoever takes anything that can be mapped. */

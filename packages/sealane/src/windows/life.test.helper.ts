@@ -40,3 +40,13 @@ export function coveredBytes(address: number, length: number): number {
   }
   return bytes;
 }
+
+/** How many mappings lie in the addresses from an address on. */
+export function mappingsIn(address: number, length: number): number {
+  let count = 0;
+  for (const line of mapLines()) {
+    const [, from = '', to = ''] = line.match(/^([0-9a-f]+)-([0-9a-f]+) /) ?? [];
+    if (Number.parseInt(from, 16) < address + length && Number.parseInt(to, 16) > address) count++;
+  }
+  return count;
+}
