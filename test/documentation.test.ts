@@ -46,6 +46,7 @@ test('the programs of the documentation type-check', () => {
       'docs/audit.md',
       'docs/services.md',
       'docs/diagnostics.md',
+      'docs/windows.md',
     ]) {
       for (const { line, code } of programs(page)) {
         writeFileSync(join(folder, `${page.replaceAll('/', '-')}-line-${line}.ts`), asModule(code));
@@ -86,7 +87,8 @@ test('every error code that the documentation names exists, and every code is do
     const named = read(page).match(/ERR_SEALANE_[A-Z_]*[A-Z]/g) ?? [];
     for (const code of named) assert.ok(codes.has(code), `${page} names ${code}`);
   }
-  const text = read('docs/blobs.md') + read('docs/broker.md') + read('docs/services.md');
+  const text =
+    read('docs/blobs.md') + read('docs/broker.md') + read('docs/services.md') + read('docs/windows.md');
   for (const code of codes) {
     const short = code.replace('ERR_SEALANE', '');
     assert.ok(text.includes(code) || text.includes(`\`${short}\``), `${code} is not documented`);

@@ -8,11 +8,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 /** What the programs of the documentation take from their surroundings. What a program declares itself comes first. */
 export const SURROUNDINGS = `
 import type { MessagePort, Worker } from 'node:worker_threads';
-import type { Blob as SealedBlob, BlobInfo, Bus } from 'sealane';
+import type { Blob as SealedBlob, BlobInfo, Bus, Mappable, WasmMemory, Window } from 'sealane';
 declare global {
   const bus: Bus; const blob: SealedBlob; const info: BlobInfo;
   const weights: Uint8Array; const tensor: Float32Array; const signal: AbortSignal;
   const worker: Worker; const parentPort: MessagePort;
+  const frame: SealedBlob; const window: Window; const memfd: Mappable; const fd: number;
+  const guest: { memory: WasmMemory & { grow(pages: number): number }; histogram(address: number, pixels: number): void };
   const camera: { readInto(bytes: Uint8Array): void };
   function render(bytes: Uint8Array): void;
   function show(bytes: Uint8Array): void;
@@ -20,7 +22,7 @@ declare global {
 `;
 
 /** What a program of the documentation may use without importing it: its page said where it comes from. */
-const NAMES = ['connect', 'Broker', 'DraftPool', 'openBlob'];
+const NAMES = ['connect', 'Broker', 'DraftPool', 'openBlob', 'Window'];
 
 export interface Program {
   /** The line of the page on which it begins. */

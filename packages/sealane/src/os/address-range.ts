@@ -71,6 +71,11 @@ export function clearPages(target: NativeHandle | Uint8Array, at: number, length
   }
 }
 
+/** Where the memory of a view begins. */
+export function addressOf(bytes: Uint8Array): number {
+  return addon().bytesAddress(bytes);
+}
+
 /** Addresses that the kernel reserved. Where nothing is mapped, zeros are read. */
 export class ReservedRange implements AddressRange {
   readonly size: number;

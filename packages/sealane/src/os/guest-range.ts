@@ -4,7 +4,7 @@
  */
 import { closedError, invalidArgument, SealaneError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
-import { type AddressRange, clearPages, type Placed, placeFile } from './address-range.js';
+import { type AddressRange, addressOf, clearPages, type Placed, placeFile } from './address-range.js';
 
 /** A WebAssembly.Memory, of whatever library of types. */
 export interface WasmMemory {
@@ -59,7 +59,7 @@ export class GuestRange implements AddressRange {
     this.size = size;
     this.#memory = memory;
     this.#offset = offset;
-    this.#address = addon().bytesAddress(part);
+    this.#address = addressOf(part);
   }
 
   /**
@@ -75,7 +75,7 @@ export class GuestRange implements AddressRange {
 
   /** Whether it was closed, or the memory has moved. */
   get closed(): boolean {
-    if (!this.#closed && addon().bytesAddress(this.#bytes()) !== this.#address) {
+    if (!this.#closed && addressOf(this.#bytes()) !== this.#address) {
       this.#closed = true;
       this.#moved = true;
     }

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { addon } from '../native/addon.js';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -22,11 +21,6 @@ function mapLines(): string[] {
 /** How many mappings of memfds of that name there are. */
 export function mapped(name: string): number {
   return mapLines().filter((line) => line.endsWith(`/memfd:${name} (deleted)`)).length;
-}
-
-/** Where the memory of a view begins. */
-export function addressOf(view: Uint8Array): number {
-  return addon().bytesAddress(view);
 }
 
 /** How many of the bytes from an address on lead nowhere: what a closed window holds until it is collected. */

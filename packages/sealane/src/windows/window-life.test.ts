@@ -5,10 +5,11 @@ import { readdirSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { addressOf } from '../os/address-range.js';
 import { inspect } from '../os/descriptor.js';
 import { Mapping } from '../os/mapping.js';
 import { Memfd } from '../os/memfd.js';
-import { addressOf, collectAll, coveredBytes, mapped } from './life.test.helper.js';
+import { collectAll, coveredBytes, mapped } from './life.test.helper.js';
 import { Window } from './window.js';
 
 const PAGE = Window.pageSize;

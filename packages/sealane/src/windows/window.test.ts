@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { SealaneErrorCode } from '../base/errors.js';
+import { addressOf } from '../os/address-range.js';
 import {
   CONTROL_SEALS,
   inspect,
@@ -19,7 +20,7 @@ import { Memfd } from '../os/memfd.js';
 import { Readiness } from '../os/readiness.js';
 import { SharedMemory } from '../os/shared-memory.js';
 import { UnixSocket } from '../os/unix-socket.js';
-import { addressOf, mapped, mappingsIn } from './life.test.helper.js';
+import { mapped, mappingsIn } from './life.test.helper.js';
 import { mappable } from './mappable.test.helper.js';
 import { type MapOptions, Window } from './window.js';
 
