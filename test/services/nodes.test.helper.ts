@@ -20,7 +20,7 @@ import {
   type Subscriber,
 } from 'sealane';
 
-const script = fileURLToPath(new URL('peer.test.helper.js', import.meta.url));
+const PEER = fileURLToPath(new URL('peer.test.helper.js', import.meta.url));
 
 /** What a peer is told at its start. */
 export interface PeerOptions {
@@ -38,6 +38,8 @@ export interface PeerStart {
   readonly flags?: readonly string[];
   /** A command that runs it. */
   readonly wrapper?: readonly string[];
+  /** Another program than peer.test.helper.js. */
+  readonly script?: string;
 }
 
 /** A domain of the test's own. */
@@ -135,7 +137,7 @@ export class Peer {
   readonly errors: string[] = [];
   readonly #lines = new Lines();
 
-  constructor(options: PeerOptions, { flags = [], wrapper = [] }: PeerStart) {
+  constructor(options: PeerOptions, { flags = [], wrapper = [], script = PEER }: PeerStart) {
     const words = [...wrapper, process.execPath, ...flags, script, JSON.stringify(options)];
     this.child = spawn(words[0] as string, words.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
     const { stdout, stderr } = this.child;
@@ -184,7 +186,7 @@ export class WorkerPeer {
   readonly #lines = new Lines();
 
   constructor(options: PeerOptions) {
-    this.worker = new Worker(script, { workerData: options });
+    this.worker = new Worker(PEER, { workerData: options });
     this.worker.on('message', (line) => this.#lines.push(String(line)));
     this.worker.on('error', (error) => this.#lines.push(`error: ${error}`));
     this.worker.on('exit', () => this.#lines.end());

@@ -71,7 +71,8 @@ const EXIT_OF_CODE: Readonly<Record<SealaneErrorCode, number>> = {
   ERR_SEALANE_SERVICE_EXISTS: EXIT.failure,
   ERR_SEALANE_NO_SERVICE: EXIT.notFound,
   ERR_SEALANE_SUBSCRIBER_FULL: EXIT.failure,
-  ERR_SEALANE_OVERLAP: 1,
+  ERR_SEALANE_OVERLAP: EXIT.failure,
+  ERR_SEALANE_SAMPLE_MODIFIED: EXIT.failure,
   ERR_SEALANE_BUSY: EXIT.failure,
 };
 

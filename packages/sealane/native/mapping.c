@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "range.h"
 #include "seam.h"
 
@@ -29,6 +30,8 @@
 struct mapping {
     uint32_t kind;
     struct range range;
+    /* Of a range whose writes are survived, as long as its file is mapped. */
+    struct guard *guard;
     size_t length;
     /* Weak: answers the ArrayBuffer until it is collected. */
     napi_ref buffer;
@@ -47,12 +50,22 @@ struct mapping {
     bool failed;
 };
 
+static void end_guard(struct mapping *mapping) {
+    if (mapping->guard != NULL) guard_end(mapping->guard);
+    mapping->guard = NULL;
+}
+
+static void unmap(struct mapping *mapping) {
+    end_guard(mapping);
+    range_unmap(&mapping->range);
+}
+
 /* After every step of its life: gives back what can be given back. The mapping may be gone afterwards. */
 static void settle(struct mapping *mapping) {
     bool unseen = !mapping->made || (mapping->object_done && mapping->store_done);
     if (!mapping->ended && unseen && (mapping->closed || mapping->collected)) {
         mapping->ended = true;
-        if (!mapping->kept) range_unmap(&mapping->range);
+        if (!mapping->kept) unmap(mapping);
     }
     if (mapping->ended && mapping->collected && !mapping->failed) free(mapping);
 }
@@ -102,7 +115,7 @@ static struct mapping *new_mapping(size_t length) {
 }
 
 static void free_new(struct mapping *mapping) {
-    if (mapping->range.base != NULL) range_unmap(&mapping->range);
+    if (mapping->range.base != NULL) unmap(mapping);
     free(mapping);
 }
 
@@ -126,6 +139,26 @@ static bool length_argument(struct seam_call *call, size_t index, uint64_t *leng
     return false;
 }
 
+/* False: errno says why not. */
+static bool begin_guard(struct mapping *mapping, int fd, size_t block) {
+    int own = seam_duplicate(fd);
+    if (own == -1) return false;
+    mapping->guard = guard_begin(&mapping->range, own, block);
+    if (mapping->guard != NULL) return true;
+    int error = errno;
+    close(own);
+    errno = error;
+    return false;
+}
+
+/* The mapping is JavaScript's from now on, or there is none. */
+static napi_value hand_over(napi_env env, struct mapping *mapping) {
+    napi_value handle = seam_handle(env, mapping, on_handle_collected);
+    if (handle != NULL) return handle;
+    free_new(mapping);
+    return seam_throw(env, ENOMEM, "malloc");
+}
+
 static napi_value map_file(struct seam_call *call, enum range_kind kind, bool populate) {
     napi_env env = call->env;
     int fd;
@@ -142,10 +175,7 @@ static napi_value map_file(struct seam_call *call, enum range_kind kind, bool po
         return seam_throw(env, error, "mmap");
     }
     if (populate) range_populate_read(&mapping->range);
-    napi_value handle = seam_handle(env, mapping, on_handle_collected);
-    if (handle != NULL) return handle;
-    free_new(mapping);
-    return seam_throw(env, ENOMEM, "malloc");
+    return hand_over(env, mapping);
 }
 
 static napi_value map_private(napi_env env, napi_callback_info info) {
@@ -165,6 +195,25 @@ static napi_value map_read_only(napi_env env, napi_callback_info info) {
     bool populate;
     if (!seam_begin(env, info, &call) || !seam_bool(&call, 3, "populate", &populate)) return NULL;
     return map_file(&call, RANGE_READ_ONLY, populate);
+}
+
+/* All of a file from its begin on, for reading only, in blocks. */
+static napi_value map_guarded(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    uint64_t length, block;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd) || !length_argument(&call, 1, &length) ||
+        !seam_integer(&call, 2, "block", SEAM_MAX_INTEGER, &block) || !check_end(&call, fd, 0, length)) {
+        return NULL;
+    }
+    if (block == 0 || block > length) return seam_throw_type(env, "block must be from 1 to length");
+    struct mapping *mapping = new_mapping(length);
+    if (mapping == NULL) return seam_throw(env, ENOMEM, "malloc");
+    const char *step = range_map(&mapping->range, fd, 0, length, RANGE_READ_ONLY) ? "fcntl" : "mmap";
+    if (mapping->range.base != NULL && begin_guard(mapping, fd, block)) return hand_over(env, mapping);
+    int error = errno;
+    free_new(mapping);
+    return seam_throw(env, error, step);
 }
 
 struct populate_job {
@@ -290,6 +339,20 @@ static napi_value mapping_buffer(napi_env env, napi_callback_info info) {
     return buffer;
 }
 
+/* How many blocks were written into; scratch: which, the first of them first, as many as the guard tells. */
+static napi_value mapping_restore(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    size_t blocks[GUARD_BLOCKS];
+    if (!seam_begin(env, info, &call)) return NULL;
+    struct mapping *mapping = mapping_argument(&call);
+    if (mapping == NULL) return NULL;
+    if (mapping->guard == NULL) return seam_throw_type(env, "the mapping has no guard");
+    int count = guard_restore(mapping->guard, blocks);
+    if (count == -1) return seam_throw(env, errno, "mmap");
+    for (int i = 0; i < count; i++) call.seam->scratch[i] = (double)blocks[i];
+    return seam_number(env, count);
+}
+
 static napi_value mapping_close(napi_env env, napi_callback_info info) {
     struct seam_call call;
     if (!seam_begin(env, info, &call)) return NULL;
@@ -297,7 +360,10 @@ static napi_value mapping_close(napi_env env, napi_callback_info info) {
     if (mapping == NULL) return NULL;
     mapping->closed = true;
     napi_value buffer = live_buffer(env, mapping);
-    if (buffer != NULL && napi_detach_arraybuffer(env, buffer) == napi_ok) range_cover(&mapping->range);
+    if (buffer != NULL && napi_detach_arraybuffer(env, buffer) == napi_ok) {
+        end_guard(mapping);
+        range_cover(&mapping->range);
+    }
     settle(mapping);
     return NULL;
 }
@@ -306,9 +372,11 @@ const struct seam_entry mapping_entries[] = {
     {"mapPrivate", map_private},
     {"mapShared", map_shared},
     {"mapReadOnly", map_read_only},
+    {"mapGuarded", map_guarded},
     {"mapPopulated", map_populated},
     {"mappingPrepare", mapping_prepare},
     {"mappingBuffer", mapping_buffer},
+    {"mappingRestore", mapping_restore},
     {"mappingClose", mapping_close},
     {NULL, NULL},
 };

@@ -67,6 +67,8 @@ export type SealaneErrorCode =
   | 'ERR_SEALANE_SUBSCRIBER_FULL'
   /** Something is mapped there already, or the range belongs to another window. */
   | 'ERR_SEALANE_OVERLAP'
+  /** A received sample was written into; `sequence` says which. Everything is in order again. */
+  | 'ERR_SEALANE_SAMPLE_MODIFIED'
   /** Another call on the same object is still under way. */
   | 'ERR_SEALANE_BUSY';
 
@@ -80,6 +82,8 @@ export interface SealaneErrorDetails {
   errnoName?: string;
   /** The system call that failed. */
   syscall?: string;
+  /** The sequence number of the sample that was written into. */
+  sequence?: number;
 }
 
 /** Every error that Sealane throws on purpose. Branch on `code`; the message is for people. */
@@ -93,6 +97,8 @@ export class SealaneError extends Error {
   declare readonly errnoName?: string;
   /** The system call that failed. */
   declare readonly syscall?: string;
+  /** The sequence number of the sample that was written into; 0 when it was memory that no received sample was in. */
+  declare readonly sequence?: number;
 
   constructor(code: SealaneErrorCode, message: string, details: SealaneErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -100,17 +106,19 @@ export class SealaneError extends Error {
     if (details.errno !== undefined) this.errno = details.errno;
     if (details.errnoName !== undefined) this.errnoName = details.errnoName;
     if (details.syscall !== undefined) this.syscall = details.syscall;
+    if (details.sequence !== undefined) this.sequence = details.sequence;
   }
 }
 
 /** The same error with another message, and the stack of whoever calls this. */
 export function reworded(error: SealaneError, message: string): SealaneError {
-  const { code, cause, errno, errnoName, syscall } = error;
+  const { code, cause, errno, errnoName, syscall, sequence } = error;
   return new SealaneError(code, message, {
     cause,
     ...(errno === undefined ? {} : { errno }),
     ...(errnoName === undefined ? {} : { errnoName }),
     ...(syscall === undefined ? {} : { syscall }),
+    ...(sequence === undefined ? {} : { sequence }),
   });
 }
 

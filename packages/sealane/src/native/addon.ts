@@ -56,12 +56,21 @@ export interface Addon {
   mapShared(fd: number, offset: number, length: number): NativeHandle;
   /** Maps shared for reading only: a write kills the process. `populate` reads the pages in ahead. */
   mapReadOnly(fd: number, offset: number, length: number, populate: boolean): NativeHandle;
+  /**
+   * Maps a file from its begin on as mapReadOnly does, and duplicates the descriptor: a write is survived, on a private copy of its
+   * whole block of `block` bytes, 1 to `length`.
+   */
+  mapGuarded(fd: number, length: number, block: number): NativeHandle;
+  /** Four bytes, an int32, that change with each write that any thread survived. Undefined where Node.js allows no such ArrayBuffer. */
+  guardWrites(): ArrayBuffer | undefined;
   /** Resolves to [descriptor on record, mapping]. */
   mapPopulated(name: string, size: number): Promise<[number, NativeHandle]>;
   /** For a writable mapping: advises huge pages, allocates all pages, locks them. Whether the advice was taken. */
   mappingPrepare(mapping: NativeHandle, hugePages: boolean, populate: boolean, lock: boolean): boolean;
   /** The external ArrayBuffer over the range; once per mapping. Undefined where Node.js allows none. */
   mappingBuffer(mapping: NativeHandle): ArrayBuffer | undefined;
+  /** For a guarded mapping: maps the file again over what was written into. How many blocks; scratch: which, at most 32. */
+  mappingRestore(mapping: NativeHandle): number;
   /** Detaches the ArrayBuffer and lets the file go; the addresses are given back when nothing can hold them. */
   mappingClose(mapping: NativeHandle): void;
 

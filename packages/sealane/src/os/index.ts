@@ -12,7 +12,7 @@ export { Inotify, type InotifyEvent, type InotifyKind } from './inotify.js';
 export * from './listener.js';
 export * from './lock.js';
 export type { Mappable } from './mappable.js';
-export { Mapping, type PageOptions } from './mapping.js';
+export { guardedWrites, Mapping, type PageOptions } from './mapping.js';
 export { Memfd } from './memfd.js';
 export * from './notify.js';
 export { Output, type OutputWritten } from './output.js';

@@ -19,6 +19,23 @@ export interface PageOptions {
   readonly hugePages?: boolean;
 }
 
+/** The counter of this thread, made on first use. */
+let writes: Int32Array | undefined;
+
+/**
+ * Word 0 changes with each write into a guarded mapping that any thread of this process has survived. Throws as {@link Mapping.buffer}.
+ */
+export function guardedWrites(): Int32Array {
+  writes ??= new Int32Array(addon().guardWrites() ?? refuseForeignMemory());
+  return writes;
+}
+
+function refuseForeignMemory(): never {
+  const message =
+    'this runtime allows no ArrayBuffer over foreign memory (Electron?): run Sealane under Node.js';
+  throw new SealaneError('ERR_SEALANE_UNSUPPORTED_PLATFORM', message);
+}
+
 /** Mapped memory. A view that is used after close() is an empty view. */
 export class Mapping implements Disposable {
   /** Length of the range in bytes. */
@@ -77,6 +94,22 @@ export class Mapping implements Disposable {
   }
 
   /**
+   * Maps the first `length` bytes (1 at least) of a memfd for reading only, and survives writes from JavaScript: the first one into a
+   * block of `blockBytes` (1 to `length`) puts a private copy of that block over it, of which the kernel copies the pages that are
+   * written into. Others see nothing of it; this process sees what it wrote, there and in what shares a page with it, and nothing that
+   * the file's owner writes later, until {@link Mapping.restore}. System calls that would write fail with EFAULT.
+   * Keeps a descriptor of its own, and installs a handler of SIGSEGV in the process for good, which hands on what is not its own.
+   * Otherwise as {@link Mapping.sharedReadOnly}.
+   */
+  static guarded(fd: number, length: number, blockBytes: number): Mapping {
+    try {
+      return new Mapping(length, addon().mapGuarded(fd, length, blockBytes));
+    } catch (error) {
+      throw systemError(error, `mapping ${length} bytes of descriptor ${fd} with a guard`);
+    }
+  }
+
+  /**
    * Makes a memfd of `size` bytes (1 at least), maps it shared, and has the kernel allocate all its pages, all on another
    * thread. The caller owns both results.
    */
@@ -101,6 +134,25 @@ export class Mapping implements Disposable {
       return addon().mappingPrepare(this.#handle, hugePages, prefault, lock);
     } catch (error) {
       throw systemError(error, `preparing ${this.length} bytes of shared memory`, 'ERR_SEALANE_EXHAUSTED');
+    }
+  }
+
+  /**
+   * Shows the file again wherever a guarded mapping was written into. Returns the numbers of the blocks, in the order of their first
+   * writes: all of them up to 32, and one for all that share their pages with it; then what else was written into is restored too, and
+   * not told. Throws ERR_SEALANE_CLOSED, ERR_SEALANE_EXHAUSTED (to be tried again).
+   */
+  restore(): number[] {
+    if (this.#handle === undefined) throw closedError('the mapping');
+    try {
+      const count = addon().mappingRestore(this.#handle);
+      return Array.from(addon().scratch.subarray(0, count));
+    } catch (error) {
+      throw systemError(
+        error,
+        `restoring ${this.length} bytes that were written into`,
+        'ERR_SEALANE_EXHAUSTED',
+      );
     }
   }
 
@@ -154,12 +206,6 @@ export class Mapping implements Disposable {
       const message = `${this.length} bytes don't fit one ArrayBuffer: this Node.js allows ${constants.MAX_LENGTH}; map parts`;
       throw new SealaneError('ERR_SEALANE_LIMIT_EXCEEDED', message);
     }
-    const buffer = addon().mappingBuffer(this.#handle);
-    if (buffer === undefined) {
-      const message =
-        'this runtime allows no ArrayBuffer over foreign memory (Electron?): run Sealane under Node.js';
-      throw new SealaneError('ERR_SEALANE_UNSUPPORTED_PLATFORM', message);
-    }
-    return buffer;
+    return addon().mappingBuffer(this.#handle) ?? refuseForeignMemory();
   }
 }

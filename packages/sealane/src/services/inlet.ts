@@ -19,6 +19,7 @@ import { readNumber, SEQUENCE, SlotMemory, type SlotShape } from './slots.js';
 export interface InletOptions {
   readonly peer: PortAddress;
   readonly socket: UnixSocket;
+  /** Guarded, slot by slot. */
   readonly slots: Mapping;
   readonly control: Mapping;
   readonly slotShape: SlotShape;
@@ -27,6 +28,13 @@ export interface InletOptions {
   readonly sequenceBefore: number;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
+}
+
+/** A sample that this process wrote into. */
+export interface ModifiedSample {
+  readonly publisher: PortAddress;
+  /** 0: a slot in which no sample was received yet. */
+  readonly sequence: number;
 }
 
 /** One publisher, seen from the subscriber. */
@@ -41,6 +49,8 @@ export class Inlet implements Borrower {
   ended = false;
   /** Whether its port has told that the connection is over. */
   reported = false;
+  /** Samples that this process wrote into. Its port takes them. */
+  readonly modified: ModifiedSample[] = [];
   readonly #socket: PairSocket;
   readonly #slots: Mapping;
   readonly #control: Mapping;
@@ -110,6 +120,13 @@ export class Inlet implements Borrower {
     this.#socket.endWaiting();
   }
 
+  /** Shows the publisher's memory again wherever this process wrote into it, and notes which samples that was. Throws ERR_SEALANE_EXHAUSTED. */
+  restore(): void {
+    if (this.#closed) return;
+    for (const slot of this.#slots.restore())
+      this.modified.push({ publisher: this.peer, sequence: this.#samples[slot]?.sequence ?? 0 });
+  }
+
   /** The connection is over: what has come stays, and the memory is given back with the last of it. */
   end(): void {
     this.ended = true;
@@ -120,6 +137,11 @@ export class Inlet implements Borrower {
   /** Ends everything: borrowed samples count as released, and views of them are empty from now on. */
   close(): void {
     if (this.#closed) return;
+    try {
+      this.restore();
+    } catch {
+      // Only what shall be told of the samples is lost by it: the memory goes.
+    }
     this.#closed = true;
     this.ended = true;
     for (const sample of this.#samples) if (sample?.borrowed) sample.end();
@@ -140,6 +162,7 @@ export class Inlet implements Borrower {
   #count(sample: HotSample): void {
     const sequence = readNumber(this.memory.words, sample.firstWord + SEQUENCE);
     const last = this.#lastSequence;
+    sample.sequence = sequence;
     sample.missed = sequence <= last ? 0 : sequence - last - 1;
     this.#lastSequence = sequence;
   }

@@ -97,7 +97,7 @@ export function acceptPair(acceptance: Acceptance): Inlet {
     const controlBytes = channelBytes(answer);
     requireSealedMemory(slotsFd, POOL_SEALS, slotBytes, "the memory of a publisher's slots");
     requireSealedMemory(controlFd, CONTROL_SEALS, controlBytes, 'the control memory of a pair');
-    const slots = Mapping.sharedReadOnly(slotsFd, 0, slotBytes);
+    const slots = Mapping.guarded(slotsFd, slotBytes, answer.shape.strideBytes);
     mapped.push(slots);
     const control = Mapping.shared(controlFd, 0, controlBytes);
     mapped.push(control);

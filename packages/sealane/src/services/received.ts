@@ -34,8 +34,8 @@ export interface SampleHeader {
 /** A sample that was received. It stays readable, and its slot taken, until it is released. */
 export interface Sample extends Disposable {
   /**
-   * The payload, in the publisher's memory: no copy. Read-only: a write kills the process (SIGSEGV). Throws ERR_SEALANE_CLOSED once
-   * released; a view that was kept stays readable, and may show a later sample.
+   * The payload, in the publisher's memory: no copy. Not for writing: nobody else sees a write, and the subscriber's next receive throws
+   * ERR_SEALANE_SAMPLE_MODIFIED. Throws ERR_SEALANE_CLOSED once released; a view that was kept stays readable, and may show a later sample.
    */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The user header, as the payload. */
@@ -62,6 +62,8 @@ export class HotSample implements Sample {
   generation = 0;
   /** See {@link Sample.missed}. */
   missed = 0;
+  /** Its number, as it was when it was received: this process may write over the one in its header. */
+  sequence = 0;
   readonly #borrower: Borrower;
   readonly #header: SlotHeader;
   #bytes: Uint8Array<ArrayBuffer>;

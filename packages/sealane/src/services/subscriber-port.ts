@@ -4,10 +4,10 @@
  */
 import { diagnostics } from '../base/diagnostics.js';
 import { closedError, SealaneError } from '../base/errors.js';
-import { yieldProcessor } from '../os/index.js';
+import { guardedWrites, yieldProcessor } from '../os/index.js';
 import type { ControlLoop } from './control.js';
 import { Doorbell } from './doorbell.js';
-import type { Inlet } from './inlet.js';
+import type { Inlet, ModifiedSample } from './inlet.js';
 import type { HotSample } from './received.js';
 import type { Waitable } from './waitable.js';
 
@@ -39,6 +39,11 @@ export class SubscriberPort implements Waitable {
   #closed = false;
   readonly #bell = new Doorbell('the subscriber');
   #waiting = 0;
+  /** Tells of writes into any sample that this process has received, and what it told when all was last in order. */
+  readonly #writes = guardedWrites();
+  #writesSeen = this.#writes[0];
+  /** What was written into and is not told yet. */
+  readonly #modified: ModifiedSample[] = [];
 
   constructor(options: SubscriberPortOptions) {
     this.#options = options;
@@ -73,7 +78,7 @@ export class SubscriberPort implements Waitable {
 
   /**
    * The next sample, or undefined. Publishers take turns. Throws ERR_SEALANE_LIMIT_EXCEEDED when the only ones that are there are of
-   * publishers of which `maxBorrowed` samples are borrowed, ERR_SEALANE_CLOSED.
+   * publishers of which `maxBorrowed` samples are borrowed, ERR_SEALANE_SAMPLE_MODIFIED (once), ERR_SEALANE_CLOSED.
    */
   receive(): HotSample | undefined {
     const sample = this.receiveAllowed();
@@ -83,6 +88,12 @@ export class SubscriberPort implements Waitable {
 
   /** The same, without an error for want of a release. */
   receiveAllowed(): HotSample | undefined {
+    this.requireUnmodified();
+    return this.takeAllowed();
+  }
+
+  /** The same, whatever was written into. */
+  takeAllowed(): HotSample | undefined {
     this.#serveNowAndThen();
     const inlets = this.#inlets;
     const count = inlets.length;
@@ -191,6 +202,7 @@ export class SubscriberPort implements Waitable {
   #forget(inlet: Inlet): void {
     if (!this.#inlets.includes(inlet)) return;
     this.#inlets = this.#inlets.filter((other) => other !== inlet);
+    this.#takeModified(inlet);
     this.#report(inlet);
   }
 
@@ -226,6 +238,28 @@ export class SubscriberPort implements Waitable {
     }
   }
 
+  /**
+   * Throws ERR_SEALANE_SAMPLE_MODIFIED if samples were written into since the last time, when all is in order again. Before a sample is
+   * taken: what was written into shows the publisher's memory as it was, and perhaps no more what is sent in the pages around it.
+   */
+  requireUnmodified(): void {
+    if (this.#writes[0] !== this.#writesSeen) this.#restore();
+  }
+
+  #restore(): void {
+    // Before the restoring: what another thread writes meanwhile is found the next time.
+    const writes = this.#writes[0];
+    for (const inlet of this.#inlets) inlet.restore();
+    this.#writesSeen = writes;
+    for (const inlet of this.#inlets) this.#takeModified(inlet);
+    const [first, ...others] = this.#modified.splice(0);
+    if (first !== undefined) throw sampleModified(first, others.length);
+  }
+
+  #takeModified(inlet: Inlet): void {
+    this.#modified.push(...inlet.modified.splice(0));
+  }
+
   /** Looks until then, and lets others have the processor in between: one of them may be the publisher. */
   #spin(until: number): HotSample | undefined {
     let sample: HotSample | undefined;
@@ -242,4 +276,15 @@ export class SubscriberPort implements Waitable {
     if (!ready) this.#options.loop.wait(Math.min(Math.ceil(ms), WAIT_SLICE_MS));
     this.endWaiting();
   }
+}
+
+function sampleModified(
+  { publisher: { node, port }, sequence }: ModifiedSample,
+  others: number,
+): SealaneError {
+  const which = sequence === 0 ? 'memory beside the received samples' : `sample ${sequence}`;
+  const message =
+    `${which} of publisher ${port} of node ${node}${others === 0 ? '' : `, and ${others} more,`} was written into; ` +
+    'nobody else saw it, and all is in order again: samples are for reading, copy what is to be changed';
+  return new SealaneError('ERR_SEALANE_SAMPLE_MODIFIED', message, { sequence });
 }

@@ -31,10 +31,15 @@ export type SubscriberSettings = Required<{
 export interface SampleReceiver {
   /**
    * The next sample, or undefined when there is none now. Publishers take turns; one of which `maxBorrowed` samples are held misses its
-   * turn. Throws ERR_SEALANE_LIMIT_EXCEEDED (there are samples, all of them of such publishers), ERR_SEALANE_CLOSED.
+   * turn. Throws ERR_SEALANE_LIMIT_EXCEEDED (there are samples, all of them of such publishers), ERR_SEALANE_CLOSED, and, once,
+   * ERR_SEALANE_SAMPLE_MODIFIED when this process wrote into a sample of this subscriber: `sequence` says which. Nobody else saw that, what
+   * was written is gone, and the next call receives as if nothing had been.
    */
   receive(): Sample | undefined;
-  /** The samples that are there now, at most `max` and at most `maxBorrowed` of each publisher. Throws ERR_SEALANE_CLOSED. */
+  /**
+   * The samples that are there now, at most `max` and at most `maxBorrowed` of each publisher. Throws ERR_SEALANE_CLOSED,
+   * ERR_SEALANE_SAMPLE_MODIFIED.
+   */
   receiveBatch(max: number): Sample[];
   /**
    * The next sample; blocks the thread until there is one. For workers and scripts: on a thread with other work, await next() instead. A
@@ -92,9 +97,10 @@ abstract class Receiver implements SampleReceiver {
 
   receiveBatch(max: number): Sample[] {
     checkInteger('max', max, 0, Number.MAX_SAFE_INTEGER);
+    this.engine.requireUnmodified();
     const samples: Sample[] = [];
     while (samples.length < max) {
-      const sample = this.engine.receiveAllowed();
+      const sample = this.engine.takeAllowed();
       if (sample === undefined) break;
       samples.push(this.show(sample));
     }
@@ -158,7 +164,7 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
 
   /**
    * The next sample, as soon as there is one; the event loop goes on meanwhile. Rejects with ERR_SEALANE_ABORTED when the signal fires,
-   * ERR_SEALANE_LIMIT_EXCEEDED, ERR_SEALANE_CLOSED.
+   * ERR_SEALANE_LIMIT_EXCEEDED, ERR_SEALANE_SAMPLE_MODIFIED, ERR_SEALANE_CLOSED.
    */
   async next(options: { readonly signal?: AbortSignal } = {}): Promise<Sample> {
     checkOptions('options', options, ['signal']);
