@@ -237,6 +237,8 @@ bool range_reserve(struct range *range, size_t length) {
  * thread's mapping got it first.
  */
 static void fill_hole(uint8_t *at, size_t length) {
+    /* Does nothing but say whether all of it is mapped. */
+    if (msync(at, length, MS_ASYNC) == 0) return;
     for (size_t done = 0, page = page_size(); done < length; done += page) {
         unsigned char resident;
         if (mincore(at + done, page, &resident) == 0) continue;

@@ -248,6 +248,16 @@ test('a window over a shared memory shows to all threads', async () => {
   await worker.terminate();
 });
 
+test('a Node.js that was started without WebAssembly says so, and has windows of its own addresses', () => {
+  const program = `
+    const { Window } = await import(${JSON.stringify(new URL('./window.js', import.meta.url).href)});
+    Window.reserve(Window.pageSize).close();
+    try { Window.over({}, { offset: 0, bytes: 4096 }); } catch (error) { console.log(error.code); }`;
+  const words = ['--jitless', '--input-type=module', '-e', program];
+  const { stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  assert.match(stdout, /^ERR_SEALANE_UNSUPPORTED_PLATFORM$/m, stderr);
+});
+
 /** A memory that can't grow where it is: without the addresses behind it that V8 otherwise reserves. */
 const MOVING = `
   import { Window } from ${JSON.stringify(new URL('./window.js', import.meta.url).href)};

@@ -1,7 +1,7 @@
 /** How the addresses of a window live: views after close, collection, writes in flight, threads that end. Collects garbage on purpose. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
@@ -148,6 +148,30 @@ test('20,000 windows that are made, filled, read and closed leave no mapping and
   await collectAll();
   assert.equal(mapped('window loop'), 0);
   assert.equal(readdirSync('/proc/self/fd').length, descriptors);
+});
+
+test('out of mappings, one more is an error that names the limit, the window is as it was, and closing it helps', async (t) => {
+  const limit = Number(readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
+  if (limit > 100_000) return t.skip(`vm.max_map_count is ${limit}, too much to use up in a test`);
+  using memory = Memfd.sealed('window many', Buffer.alloc(PAGE, 7));
+  const window = Window.reserve(2 * limit * PAGE);
+  let next = 0;
+  // With a page between, so that no two merge.
+  const mapMore = (): void => {
+    for (; next < limit; next++) window.map(2 * next * PAGE, memory);
+  };
+  const exhausted = { code: 'ERR_SEALANE_EXHAUSTED', message: /vm\.max_map_count/ };
+  assert.throws(mapMore, exhausted);
+  assert.ok(next > limit / 8, `${next} mappings of ${limit} could be made`);
+  assert.equal(window.mappings.length, next);
+  assert.equal(Buffer.alloc(64 * MIB, 1)[0], 1, 'memory of others can still be had');
+  assert.equal(window.view(2 * next * PAGE, 1)[0], 0);
+  assert.equal(window.view(2 * (next - 1) * PAGE, 1)[0], 7);
+  window.close();
+  await collectAll();
+  using another = Window.reserve(PAGE);
+  another.map(0, memory);
+  assert.equal(another.bytes[0], 7);
 });
 
 /** What a worker does before it ends: windows of every state, open ones among them, one of them over memory that this thread made. */
