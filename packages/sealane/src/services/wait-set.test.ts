@@ -97,6 +97,29 @@ test('a port of which something was received is reported again at once while the
   assert.deepEqual(set.wait({ timeoutMs: 0 }), []);
 });
 
+test('a listener is waited for as a subscriber is, and told of as unread while nothing is received from it', async (t) => {
+  const directory = freshDirectory(t);
+  await using node = await Node.create({ name: 'events', directory });
+  const service = await node.service('e').event();
+  const [notifier, listener] = [await service.notifier(), await service.listener()];
+  await Promise.all([notifier.connected(), listener.connected()]);
+  using set = new WaitSet();
+  const attached = set.attachDeadline(listener, 30, { name: 'events' });
+  assert.equal(set.wait()[0]?.type, 'deadline');
+  for (let round = 1; round < 20; round++) {
+    for (let count = 0; count < round; count++) notifier.notify(7);
+    assert.deepEqual(set.wait(), [{ type: 'port', attachment: attached, unread: false }]);
+    const told: number[][] = [];
+    listener.drain((id, count) => void told.push([id, count]));
+    assert.deepEqual(told, [[7, round]]);
+  }
+  notifier.notify(8);
+  assert.deepEqual(set.wait(), [{ type: 'port', attachment: attached, unread: false }]);
+  assert.deepEqual(set.wait(), [{ type: 'port', attachment: attached, unread: true }]);
+  listener.close();
+  assert.deepEqual(set.wait(), [{ type: 'closed', attachment: attached }]);
+});
+
 test('a port that is emptied, and to which more comes before the next wait, is reported at once', async (t) => {
   const { publisher, subscriber } = await pair(t);
   using set = new WaitSet();

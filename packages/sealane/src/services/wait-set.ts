@@ -7,6 +7,7 @@ import { checkBoolean, checkDescriptor, checkOptions, checkSignal, checkText } f
 import { abortedError, closedError, invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
 import { MAX_POLL_MS, Readiness } from '../os/index.js';
 import type { ControlLoop } from './control.js';
+import type { Listener } from './listener.js';
 import type { Subscriber } from './subscriber.js';
 import {
   type Attached,
@@ -86,7 +87,7 @@ export class WaitSet implements Disposable {
    * Waits for something to receive at a port. Reported at once as long as something is received between two waits; what is left unread
    * is reported again at most ten times a second. Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_CLOSED, ERR_SEALANE_EXHAUSTED.
    */
-  attach(port: Subscriber, options: AttachOptions = {}): Attachment {
+  attach(port: Subscriber | Listener, options: AttachOptions = {}): Attachment {
     return this.#attachPort(port, Number.POSITIVE_INFINITY, options);
   }
 
@@ -94,7 +95,7 @@ export class WaitSet implements Disposable {
    * The same, and reports when nothing has come for `ms` milliseconds (1 to 2^31-1), then every `ms` again until something comes.
    * The time begins now, and anew whenever a wait finds that something has come. Throws as attach().
    */
-  attachDeadline(port: Subscriber, ms: number, options: AttachOptions = {}): Attachment {
+  attachDeadline(port: Subscriber | Listener, ms: number, options: AttachOptions = {}): Attachment {
     checkMs(ms);
     return this.#attachPort(port, ms, options);
   }
@@ -189,7 +190,7 @@ export class WaitSet implements Disposable {
     this.close();
   }
 
-  #attachPort(port: Subscriber, deadlineMs: number, options: AttachOptions): Attachment {
+  #attachPort(port: Subscriber | Listener, deadlineMs: number, options: AttachOptions): Attachment {
     this.#check();
     const waitable = waitableOf('port', port);
     checkOptions('options', options, ['name']);

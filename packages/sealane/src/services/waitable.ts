@@ -25,5 +25,5 @@ export interface Waitable {
 export function waitableOf(name: string, port: unknown): Waitable {
   const waitable = (port as { readonly waitable?: Partial<Waitable> } | null | undefined)?.waitable;
   if (typeof waitable?.beginWaiting === 'function') return waitable as Waitable;
-  throw invalidArgument(name, 'be a subscriber', port);
+  throw invalidArgument(name, 'be a subscriber or a listener', port);
 }
