@@ -32,3 +32,29 @@ for (const timestamps of [true, false]) {
     assert(grown < MOST_BYTES, `${grown} bytes in ${ROUNDS} rounds`);
   });
 }
+
+test('notifying and draining allocate nothing', async (t) => {
+  const stage = new Stage(t);
+  const services = [await stage.node(), await stage.node()].map((node) => node.service('events').event());
+  const [here, there] = [await services[0], await services[1]];
+  assert(here !== undefined && there !== undefined);
+  const [notifier, listener] = [await here.notifier(), await there.listener()];
+  await listener.connected();
+  let sum = 0;
+  const count = (_id: number, times: number) => {
+    sum += times;
+  };
+  const work = () => {
+    for (let index = 0; index < ROUNDS; index++) {
+      notifier.notify(index & 1_023);
+      notifier.notifyOne(5);
+      listener.drain(count);
+    }
+  };
+  work();
+  const before = process.memoryUsage().heapUsed;
+  work();
+  const grown = process.memoryUsage().heapUsed - before;
+  assert(grown < MOST_BYTES, `${grown} bytes in ${ROUNDS} rounds`);
+  assert.equal(sum, 4 * ROUNDS);
+});

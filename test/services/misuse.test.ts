@@ -1,13 +1,12 @@
 // Subscribers that write into the samples that they receive: they live, are told, and go on; nobody else notices.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Publisher, PublisherOptions, ServiceOptions, Subscriber } from 'sealane';
 import type { Holdings } from './kernel.test.helper.js';
 import type { Outcome } from './misuse.test.helper.js';
 import { type Peer, Stage } from './nodes.test.helper.js';
 
-const script = fileURLToPath(new URL('misuse.test.helper.js', import.meta.url));
+const script = 'misuse.test.helper.js';
 
 /** Mappings and descriptors of publishers' memory. */
 const NONE = [0, 0];
@@ -40,7 +39,7 @@ async function scene(
   const publisher = await service.publisher(publishing);
   const honest = await service.subscriber();
   await honest.connected();
-  const peer = stage.peer(role, { settings, ...options }, { script });
+  const peer = stage.peer(role, { settings, ...options, script });
   return { stage, publisher, honest, peer };
 }
 
@@ -199,7 +198,7 @@ test('what a dead publisher sent can be misused too, also the last of it', async
   const stage = new Stage(t);
   const publisher = stage.peer('sendMany', { count: 2 });
   await publisher.line();
-  const peer = stage.peer('orphan', { text: true }, { script });
+  const peer = stage.peer('orphan', { text: true, script });
   assert.equal(await says(peer), 'connected');
   assert.equal(await publisher.line(), 'sent');
   await publisher.kill();

@@ -20,13 +20,17 @@ import {
   type Subscriber,
 } from 'sealane';
 
-const PEER = fileURLToPath(new URL('peer.test.helper.js', import.meta.url));
+/** The file of the peers that play roles. */
+const fileOf = ({ script = 'peer.test.helper.js' }: PeerOptions) =>
+  fileURLToPath(new URL(script, import.meta.url));
 
 /** What a peer is told at its start. */
 export interface PeerOptions {
   readonly directory: string;
   readonly role: string;
   readonly service: string;
+  /** The file beside this one that has the role. Default: peer.test.helper.js. */
+  readonly script?: string;
   readonly settings?: ServiceOptions;
   /** What else the role asks for. */
   readonly [name: string]: unknown;
@@ -38,8 +42,6 @@ export interface PeerStart {
   readonly flags?: readonly string[];
   /** A command that runs it. */
   readonly wrapper?: readonly string[];
-  /** Another program than peer.test.helper.js. */
-  readonly script?: string;
 }
 
 /** A domain of the test's own. */
@@ -137,8 +139,8 @@ export class Peer {
   readonly errors: string[] = [];
   readonly #lines = new Lines();
 
-  constructor(options: PeerOptions, { flags = [], wrapper = [], script = PEER }: PeerStart) {
-    const words = [...wrapper, process.execPath, ...flags, script, JSON.stringify(options)];
+  constructor(options: PeerOptions, { flags = [], wrapper = [] }: PeerStart) {
+    const words = [...wrapper, process.execPath, ...flags, fileOf(options), JSON.stringify(options)];
     this.child = spawn(words[0] as string, words.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
     const { stdout, stderr } = this.child;
     assert.ok(stdout && stderr);
@@ -186,7 +188,7 @@ export class WorkerPeer {
   readonly #lines = new Lines();
 
   constructor(options: PeerOptions) {
-    this.worker = new Worker(PEER, { workerData: options });
+    this.worker = new Worker(fileOf(options), { workerData: options });
     this.worker.on('message', (line) => this.#lines.push(String(line)));
     this.worker.on('error', (error) => this.#lines.push(`error: ${error}`));
     this.worker.on('exit', () => this.#lines.end());

@@ -93,9 +93,13 @@ export class Notifier implements AsyncDisposable, Disposable {
     this.close();
   }
 
+  /** Throws ERR_SEALANE_INVALID_ARGUMENT unless there is such an id. @internal */
+  checkId(name: string, id: unknown): void {
+    checkInteger(name, id, 0, this.#eventIds - 1);
+  }
+
   #check(id: number): void {
     if (this.#port.closed) throw closedError('the notifier');
-    if (!(Number.isInteger(id) && id >= 0 && id < this.#eventIds))
-      checkInteger('id', id, 0, this.#eventIds - 1);
+    if (!(Number.isInteger(id) && id >= 0 && id < this.#eventIds)) this.checkId('id', id);
   }
 }

@@ -31,6 +31,8 @@ export interface PublisherPortOptions {
   isLocal(node: string): boolean;
   /** Samples do not get to a subscriber. Called only where diagnostics want to know. */
   onLost(outlet: Outlet, samples: number): void;
+  /** A sample was sent. Must not throw. */
+  readonly onSent: (() => void) | undefined;
   /** An outlet was closed because its subscriber lied or left. */
   onGone(outlet: Outlet): void;
 }
@@ -55,6 +57,7 @@ export class PublisherPort implements Lender {
   /** Whether a send may be refused before anybody gets the sample. */
   readonly #mayRefuse: boolean;
   readonly #timestamps: boolean;
+  readonly #onSent: (() => void) | undefined;
   /** Replaced whenever it changes: a send that is under way goes on with what it began with. */
   #outlets: readonly Outlet[] = [];
   #loaned = 0;
@@ -74,6 +77,7 @@ export class PublisherPort implements Lender {
     this.#maxBytes = memory.shape.maxBytes;
     this.#mayRefuse = !options.overflow && (options.whenFull === 'fail' || options.whenFull === 'wait');
     this.#timestamps = options.timestamps;
+    this.#onSent = options.onSent;
     this.#pool = new SlotPool(memory.shape.slots, options.warmSlots);
     this.#history = new History(this.#pool, options.history);
   }
@@ -247,6 +251,7 @@ export class PublisherPort implements Lender {
   #finish(loan: HotLoan): void {
     this.#loaned -= 1;
     this.#pool.release(loan.slot);
+    if (this.#onSent !== undefined) this.#onSent();
     this.#untilServe -= 1;
     if (this.#untilServe > 0) return;
     this.#untilServe = SERVE_EVERY_SENDS;

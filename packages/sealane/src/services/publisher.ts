@@ -8,6 +8,7 @@ import { CheckedLoan, ForgottenWatch } from './checked.js';
 import type { Doorbell } from './doorbell.js';
 import { checkWhenFull, type FullAction, type FullHandler } from './full.js';
 import type { Loan } from './loan.js';
+import { Notifier } from './notifier.js';
 import type { PortAddress } from './outlet.js';
 import type { PublisherPort } from './publisher-port.js';
 import type { ServiceSettings } from './settings.js';
@@ -34,12 +35,17 @@ export interface PublisherOptions {
   readonly lock?: boolean | undefined;
   /** Asks for huge pages, and does without where the kernel has none. Default: false. */
   readonly hugePages?: boolean | undefined;
+  /** Notifies this id, or the notifier's own, after each sample that was sent, unless the notifier is closed by then. Default: none. */
+  readonly notifies?: { readonly notifier: Notifier; readonly id?: number | undefined } | undefined;
 }
 
 /** A publisher's choices, complete. */
 export type PublisherSettings = Required<{
-  [K in keyof PublisherOptions]: NonNullable<PublisherOptions[K]>;
-}>;
+  [K in keyof Omit<PublisherOptions, 'notifies'>]: NonNullable<PublisherOptions[K]>;
+}> & {
+  /** Notifies that a sample was sent. */
+  readonly onSent: (() => void) | undefined;
+};
 
 /** Sends samples that are filled in place. */
 export interface SampleSender {
@@ -83,7 +89,11 @@ const OPTIONS = [
   'prefault',
   'lock',
   'hugePages',
+  'notifies',
 ] as const;
+
+/** Those that are true or false. */
+const FLAGS = ['ownProcess', 'timestamps', 'prefault', 'lock', 'hugePages'] as const;
 
 /** Checks options against the service's settings. Throws ERR_SEALANE_INVALID_ARGUMENT. @internal */
 export function toPublisherSettings(options: PublisherOptions, service: ServiceSettings): PublisherSettings {
@@ -92,9 +102,23 @@ export function toPublisherSettings(options: PublisherOptions, service: ServiceS
   checkInteger('options.maxBytes', maxBytes, 1, service.maxBytes);
   checkInteger('options.maxLoaned', maxLoaned, 1, service.maxLoaned);
   checkWhenFull(whenFull);
-  for (const name of OPTIONS.slice(3)) checkBoolean(`options.${name}`, options[name]);
+  for (const name of FLAGS) checkBoolean(`options.${name}`, options[name]);
   const { ownProcess = true, timestamps = true, prefault = false, lock = false, hugePages = false } = options;
-  return { maxBytes, maxLoaned, whenFull, ownProcess, timestamps, prefault, lock, hugePages };
+  const onSent = toNotification(options.notifies);
+  return { maxBytes, maxLoaned, whenFull, ownProcess, timestamps, prefault, lock, hugePages, onSent };
+}
+
+function toNotification(notifies: PublisherOptions['notifies']): (() => void) | undefined {
+  if (notifies === undefined) return undefined;
+  checkOptions('options.notifies', notifies, ['notifier', 'id']);
+  const { notifier } = notifies;
+  if (!(notifier instanceof Notifier))
+    throw invalidArgument('options.notifies.notifier', 'be a notifier', notifier);
+  const { id = notifier.id } = notifies;
+  notifier.checkId('options.notifies.id', id);
+  return () => {
+    if (!notifier.closed) notifier.notify(id);
+  };
 }
 
 /** Sends samples to all subscribers of a service. Made by {@link PubSubService.publisher}. */

@@ -96,6 +96,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       maxLoaned: settings.maxLoaned,
       whenFull: settings.whenFull,
       timestamps: settings.timestamps,
+      onSent: settings.onSent,
       warmSlots: bufferSize + maxBorrowed + history + settings.maxLoaned,
       isLocal: (node) => host.isLocal(node),
       onLost: ({ peer }, samples) => this.core.addLoss({ kind: 'subscriber', port: number, peer, samples }),
@@ -192,6 +193,8 @@ function shapeOf(service: ServiceSettings, { maxBytes, maxLoaned }: PublisherSet
 }
 
 /** What a publisher's file tells others. */
-function announced({ whenFull, ...settings }: PublisherSettings): Record<string, number | boolean | string> {
-  return { ...settings, whenFull: typeof whenFull === 'function' ? 'handler' : whenFull };
+function announced(publisher: PublisherSettings): Record<string, number | boolean | string> {
+  const { whenFull, onSent, ...settings } = publisher;
+  const notifies = onSent === undefined ? {} : { notifies: true };
+  return { ...settings, ...notifies, whenFull: typeof whenFull === 'function' ? 'handler' : whenFull };
 }
