@@ -2,6 +2,7 @@
 import type { Context } from '../../harness/suite.js';
 import type { PingPong, PingPongOptions, StartExchange, Stream, StreamOptions, Turns } from '../sides.js';
 import { measureDiscovery } from './discovery.js';
+import { OurEvents } from './events.js';
 import { OurExchange } from './exchange.js';
 import { measureIdle } from './idle.js';
 import { measureScale } from './scale.js';
@@ -46,6 +47,7 @@ export interface Ours {
 export const ours: Ours = {
   pingPong: (options) => OurTurns.start({ ...options, waiting: 'poll' }),
   wake: (waiting) => startTurns(waiting),
+  events: (waiting) => OurEvents.start(waiting),
   stream: (options) => OurStream.start(options),
   exchange: (consumers) => OurExchange.start(consumers),
   idle: measureIdle,

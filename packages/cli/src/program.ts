@@ -8,6 +8,7 @@ import { runs } from './action.js';
 import { collect, count, digest, duration, job, metadata, objectName, size, text } from './arguments.js';
 import { BROKER_LIMITS } from './broker-limits.js';
 import { EXIT_CODE_TABLE } from './exit-codes.js';
+import { addEvents } from './messaging/event-tree.js';
 import { addMessaging } from './messaging/tree.js';
 import type { Terminal } from './terminal/terminal.js';
 
@@ -46,6 +47,7 @@ export function createProgram(terminal: Terminal): Command {
   addWatch(program, terminal);
   addPolicy(program, terminal);
   addMessaging(program, terminal);
+  addEvents(program, terminal);
   addTools(program, terminal);
   addShellTools(program, terminal);
   return program;

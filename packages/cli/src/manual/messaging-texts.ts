@@ -39,6 +39,49 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
     examples: ['sealane node inspect camera', 'sealane node inspect 62fc --json'],
     seeAlso: ['sealane-node-list(1)'],
   },
+  event: {
+    description: [
+      {
+        paragraph:
+          'An event has a number and no content. It is counted in shared memory: a listener that is slow is told each number once, with how ' +
+          'often it was notified, and nothing is lost. No broker runs.',
+      },
+    ],
+    seeAlso: ['sealane-service(1)'],
+  },
+  'event notify': {
+    description: [
+      {
+        paragraph:
+          'The service is opened if it exists, and made if not: the settings are then its own, else what it must have at least. Listeners ' +
+          'that are there already are waited for, a second at most; those that come later are told nothing of it. `--wait-listeners` waits ' +
+          'for as many as are wanted.',
+      },
+    ],
+    examples: [
+      'sealane event notify build/done',
+      'sealane event notify build/done 7 --count 3 --wait-listeners 1',
+      'sealane event notify work --one --rate 10',
+    ],
+    seeAlso: ['sealane-event-listen(1)'],
+  },
+  'event listen': {
+    description: [
+      OPENING,
+      {
+        paragraph:
+          'A terminal gets a line for each event that came: its id, node and port of the notifier, and how often if more than once. In a pipe ' +
+          'the fields are separated by tabs: the id, `count=`, `NODE:PORT`; or `deadline` and `elapsed_ms=` when the service has a ' +
+          'deadline and nothing came within it.',
+      },
+    ],
+    examples: [
+      'sealane event listen build/done',
+      'sealane event listen build/done --wait --count 1 && deploy',
+      'sealane event listen build/done --json | jq .count',
+    ],
+    seeAlso: ['sealane-event-notify(1)'],
+  },
   service: {
     description: [
       {

@@ -168,11 +168,13 @@ function addSubscription(command: Command): Command {
     );
 }
 
-function named(command: Command): Command {
+/** The service that a command is about. */
+export function named(command: Command): Command {
   return command.argument('<service>', 'the name of the service', (value) => serviceName(value));
 }
 
-function inDomain(command: Command): Command {
+/** Where a command looks for nodes and services. */
+export function inDomain(command: Command): Command {
   return command
     .option('--domain <domain>', 'the domain (default: default)', text('--domain'))
     .option(
