@@ -9,10 +9,13 @@ export interface Holdings {
   readonly slotMappings: number;
   /** Mappings of the control memory of pairs. */
   readonly controlMappings: number;
+  /** Mappings of the event sets of pairs. */
+  readonly eventMappings: number;
 }
 
 const SLOTS = '/memfd:sealane-samples';
 const CONTROL = '/memfd:sealane-control';
+const EVENTS = '/memfd:sealane-events';
 
 /** What this process holds. */
 export function holdings(): Holdings {
@@ -22,6 +25,7 @@ export function holdings(): Holdings {
     descriptors: readdirSync('/proc/self/fd').length - 1,
     slotMappings: maps.filter((line) => line.includes(SLOTS)).length,
     controlMappings: maps.filter((line) => line.includes(CONTROL)).length,
+    eventMappings: maps.filter((line) => line.includes(EVENTS)).length,
   };
 }
 
