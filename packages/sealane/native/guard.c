@@ -47,7 +47,6 @@ struct guard {
 static _Atomic(struct guard *) guards;
 /* Writes that were survived: what JavaScript compares to find out, at the price of a load, that there is something to restore. */
 static atomic_int writes;
-static size_t page;
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 /* With list_lock. */
@@ -55,6 +54,7 @@ static struct guard *free_guards;
 static bool installed;
 /* Written once, before the handler is there. */
 static struct sigaction previous;
+static size_t page;
 
 static void lock(struct guard *guard) {
     while (atomic_exchange_explicit(&guard->locked, true, memory_order_acquire)) sched_yield();
@@ -117,38 +117,22 @@ static bool divert_address(struct guard *guard, uintptr_t address) {
     return diverted;
 }
 
+/* Where the thread is in its program. */
+static uintptr_t program_counter(const ucontext_t *context) {
 #if defined(__aarch64__)
-/* A record of the signal frame with the processor's syndrome of the fault, as in asm/sigcontext.h. */
-#define SYNDROME_MAGIC 0x45535201u
-struct frame_record {
-    uint32_t magic;
-    uint32_t bytes;
-    uint64_t value;
-};
-
-/* An abort of a data access, and that access a write. */
-static bool is_write_syndrome(uint64_t syndrome) { return (syndrome >> 26 & 0x3f) == 0x24 && (syndrome & 0x40) != 0; }
-
-static bool is_write(const ucontext_t *context) {
-    const uint8_t *records = (const uint8_t *)context->uc_mcontext.__reserved;
-    struct frame_record record;
-    for (size_t at = 0; at + sizeof record <= sizeof context->uc_mcontext.__reserved; at += record.bytes) {
-        memcpy(&record, records + at, sizeof record);
-        if (record.magic == SYNDROME_MAGIC) return is_write_syndrome(record.value);
-        if (record.magic == 0 || record.bytes == 0) return false;
-    }
-    return false;
-}
+    return (uintptr_t)context->uc_mcontext.pc;
 #else
-/* The processor's error code of a page fault, as in the kernel's asm/trap_pf.h. */
-#define WRITE_FAULT 2
-static bool is_write(const ucontext_t *context) { return (context->uc_mcontext.gregs[REG_ERR] & WRITE_FAULT) != 0; }
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
 #endif
+}
 
-/* Whether the fault was a write into a guarded range, which can be tried again now. */
+/*
+ * Whether the fault was a write into a guarded range, which can be tried again now. Reading is allowed there, and who executes what is there
+ * faults where it is in its program. (What the processor says of the fault, some kernels don't tell.)
+ */
 static bool survive(const siginfo_t *info, const ucontext_t *context) {
-    if (info->si_code != SEGV_ACCERR || !is_write(context)) return false;
     uintptr_t address = (uintptr_t)info->si_addr;
+    if (info->si_code != SEGV_ACCERR || address == program_counter(context)) return false;
     struct guard *guard = atomic_load_explicit(&guards, memory_order_acquire);
     while (guard != NULL && !covers(guard, address)) guard = guard->next;
     return guard != NULL && divert_address(guard, address);
@@ -186,8 +170,10 @@ static bool install(void) {
     struct sigaction now;
     if (sigaction(SIGSEGV, NULL, &now) == -1) return false;
     if (installed && now.sa_handler != SIG_DFL) return true;
-    if (!installed) previous = now;
-    page = (size_t)sysconf(_SC_PAGESIZE);
+    if (!installed) {
+        previous = now;
+        page = (size_t)sysconf(_SC_PAGESIZE);
+    }
     /* As the handler before was to be called. On a signal stack, where a thread has one: its owner counts on that. */
     struct sigaction action = {.sa_mask = previous.sa_mask};
     action.sa_sigaction = on_fault;
