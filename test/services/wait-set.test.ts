@@ -7,10 +7,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type PubSubService, type Subscriber, WaitSet } from 'sealane';
 import { asModule, programs } from '../helpers/programs.js';
 import { bytesOf, joined, ownDescriptors, Stage, text, texts, until } from './nodes.test.helper.js';
+import { Stage as HonestPair } from './stage.test.helper.js';
 
 /** Sends a signal in a moment, when this thread is blocked. */
 function signalLater(pid: number, signal: string): ReturnType<typeof spawn> {
@@ -172,6 +174,36 @@ test('a worker that waits for a publisher of another process is terminated, and 
   }
   await until(() => ownDescriptors().length === before.length);
 });
+
+test('publishers that write random values over what they share do not keep a set from what an honest one sends', async (t) => {
+  const stage = await HonestPair.make(t);
+  const script = fileURLToPath(new URL('./vandal-publisher.test.helper.js', import.meta.url));
+  let thrownOut = 0;
+  for (const seed of ['1', '2']) {
+    const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const;
+    const vandal = spawn(process.execPath, [script, stage.directory, seed], { stdio: [...stdio] });
+    vandal.on('message', () => void (thrownOut += 1));
+    t.after(() => vandal.kill('SIGKILL'));
+  }
+  using set = new WaitSet();
+  set.attach(stage.subscriber);
+  while (thrownOut < 10) {
+    stage.publisher.sendCopy(new Uint8Array(8));
+    while (!takeAll(set, stage)) await turn();
+    await turn();
+  }
+});
+
+/** Whether a sample of the honest publisher is among those that are there now. */
+function takeAll(set: WaitSet, { subscriber, publisherNode }: HonestPair): boolean {
+  let honest = false;
+  for (const { type } of set.wait()) assert.equal(type, 'port');
+  for (let sample = subscriber.receive(); sample !== undefined; sample = subscriber.receive()) {
+    honest ||= sample.header.node === publisherNode.id;
+    sample.release();
+  }
+  return honest;
+}
 
 /** The first program of the page that waits in a set, compiled. */
 function compiledProgram(t: TestContext): string {
