@@ -251,6 +251,22 @@ test('what is left of a descriptor is told as unread, ten times a second at most
   assert.deepEqual(set.wait({ timeoutMs: 250 }), []);
 });
 
+test('of a hundred descriptors all are reported, and all as unread when they are left so', (t) => {
+  const pairs = Array.from({ length: 100 }, () => UnixSocket.pair());
+  t.after(() => pairs.flat().forEach((socket) => void socket.close()));
+  using set = new WaitSet();
+  for (const [one, two] of pairs) {
+    set.attachDescriptor(one.fd);
+    two.send(Buffer.from('x'));
+  }
+  const unread = (reports: readonly Ready[]) =>
+    reports.filter((report) => report.type === 'descriptor' && report.unread).length;
+  const first = set.wait();
+  assert.deepEqual([first.length, unread(first)], [100, 0]);
+  const second = set.wait();
+  assert.deepEqual([second.length, unread(second)], [100, 100]);
+});
+
 test('a descriptor is attached for writing, or both', (t) => {
   const [fd, other] = [openPipe(t), openPipe(t)];
   using set = new WaitSet();

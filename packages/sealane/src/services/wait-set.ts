@@ -5,7 +5,7 @@
 import { types } from 'node:util';
 import { checkBoolean, checkDescriptor, checkOptions, checkSignal, checkText } from '../base/check.js';
 import { abortedError, closedError, invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
-import { MAX_POLL_MS, Readiness } from '../os/index.js';
+import { MAX_POLL_KEYS, MAX_POLL_MS, Readiness } from '../os/index.js';
 import type { ControlLoop } from './control.js';
 import type { Listener } from './listener.js';
 import type { Subscriber } from './subscriber.js';
@@ -258,7 +258,7 @@ export class WaitSet implements Disposable {
   }
 
   #waitUntil(untilMs: number, signal: AbortSignal | undefined): Ready[] {
-    if (this.#descriptors.size > 0) this.#poll(0);
+    if (this.#descriptors.size > 0) this.#pollAll();
     this.#serveLoops();
     for (;;) {
       if (signal?.aborted === true) throw abortedError('waiting', signal);
@@ -279,7 +279,7 @@ export class WaitSet implements Disposable {
     const nowMs = performance.now();
     let anew = false;
     for (const descriptor of this.#descriptors.values()) anew = descriptor.lookAnew(nowMs) || anew;
-    if (anew) this.#poll(0);
+    if (anew) this.#pollAll();
     const found: Ready[] = [];
     for (const attached of this.#attachments) {
       const ready = attached.look(nowMs);
@@ -308,12 +308,20 @@ export class WaitSet implements Disposable {
     for (const loop of this.#loops.keys()) loop.serveIfDue();
   }
 
-  #poll(ms: number): void {
+  /** All that is ready now, however much that is. */
+  #pollAll(): void {
+    for (let left = this.#sources.size; left > 0 && !this.closed; left -= MAX_POLL_KEYS)
+      if (this.#poll(0) < MAX_POLL_KEYS) return;
+  }
+
+  /** Returns how much was ready: there is more where that is MAX_POLL_KEYS. */
+  #poll(ms: number): number {
     const count = this.#readiness.poll(ms);
     for (let index = 0; index < count && !this.closed; index++) {
       const tell = this.#sources.get(this.#readiness.key(index));
       tell?.(this.#readiness.readable(index), this.#readiness.writable(index));
     }
+    return count;
   }
 
   #check(): void {
