@@ -21,7 +21,7 @@ NAPI_MODULE_INIT() {
         copy_entries,       digest_entries, handoff_entries, lock_entries,    limits_entries, peer_entries,
         exec_entries,       file_entries,   datagram_entries, listener_entries, clock_entries, dispose_entries,
         readiness_entries,  inotify_entries, wake_entries,   schedule_entries, window_entries, dma_buf_entries,
-        video_entries,     guard_entries,
+        video_entries,     guard_entries,  account_entries,
     };
     struct seam_env *seam = seam_env_new(env, exports);
     bool added = seam != NULL;

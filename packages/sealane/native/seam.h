@@ -56,7 +56,7 @@ extern const struct seam_entry descriptor_entries[], memfd_entries[], seal_entri
     poll_entries[], copy_entries[], digest_entries[], handoff_entries[], lock_entries[], limits_entries[], peer_entries[],
     exec_entries[], file_entries[], datagram_entries[], listener_entries[], clock_entries[],
     dispose_entries[], readiness_entries[], inotify_entries[], wake_entries[], schedule_entries[],
-    window_entries[], dma_buf_entries[], video_entries[], guard_entries[];
+    window_entries[], dma_buf_entries[], video_entries[], guard_entries[], account_entries[];
 
 /* Environment. */
 struct seam_env *seam_env_new(napi_env env, napi_value exports);

@@ -212,6 +212,11 @@ export interface Addon {
   /** The text of /proc/PID/cgroup of that peer; undefined when it can't be told which process that is. */
   peerCgroup(fd: number): string | undefined;
 
+  /** The id of the user of that name, or -1: there is none. */
+  accountUser(name: string): number;
+  /** The id of the group of that name, or -1. */
+  accountGroup(name: string): number;
+
   /** CLOCK_REALTIME to scratch: seconds, nanoseconds. */
   clockRealtime(): void;
   /** CLOCK_MONOTONIC to scratch: seconds, nanoseconds; then all of it in nanoseconds, as low and high word of 64 bits. */

@@ -1,3 +1,4 @@
+export * from './account.js';
 export { type PassedSocket, takePassedSockets } from './activation.js';
 export * from './address-range.js';
 export { type Capabilities, readCapabilities } from './capabilities.js';
@@ -18,6 +19,8 @@ export * from './notify.js';
 export { Output, type OutputWritten } from './output.js';
 export { mapsAllUsers, type OverflowIds, overflowIds } from './overflow.js';
 export { pageSize, requirePages } from './page-size.js';
+export { Peer, type PeerIdentity } from './peer.js';
+export { requirePlatform } from './platform.js';
 export { type Interest, MAX_POLL_KEYS, MAX_POLL_MS, Readiness } from './readiness.js';
 export * from './reopen.js';
 export * from './runtime-directory.js';

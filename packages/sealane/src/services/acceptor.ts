@@ -1,14 +1,15 @@
 /**
  * What comes to a node's socket: subscribers of other nodes that want to connect to its publishers. Owns the connections until they are
- * pairs. Trusts nobody: who is no process of this user is refused, and so is whatever is no request.
+ * pairs. Trusts nobody: who is of a user that the domain does not let in is refused, and so is whatever is no request.
  */
 import { diagnostics } from '../base/diagnostics.js';
 import { isSealaneError, type SealaneError } from '../base/errors.js';
 import { disposeDescriptors, type Packet, type UnixSocket } from '../os/index.js';
 import { HANDSHAKE_CONNECT_BYTES } from '../shm/layout.js';
 import type { ControlLoop } from './control.js';
+import type { Domain } from './domain.js';
+import { refusalAtDoor } from './gate.js';
 import { type ConnectRequest, decodeConnect, encodeRefused, type RefusalReason } from './handshake.js';
-import { isOwnUser } from './trust.js';
 
 /** What becomes of a request: undefined: the socket was taken. */
 export type Refusal = { readonly reason: RefusalReason; readonly text: string } | undefined;
@@ -30,6 +31,7 @@ export class Acceptor implements Disposable {
   readonly #node: string;
   readonly #listener: UnixSocket;
   readonly #loop: ControlLoop;
+  readonly #domain: Domain;
   readonly #connect: (request: ConnectRequest, socket: UnixSocket) => Refusal;
   readonly #key: number;
   /** Key in the loop of each connection that has sent nothing yet, the oldest first. */
@@ -47,11 +49,13 @@ export class Acceptor implements Disposable {
     node: string,
     listener: UnixSocket,
     loop: ControlLoop,
+    domain: Domain,
     connect: (request: ConnectRequest, socket: UnixSocket) => Refusal,
   ) {
     this.#node = node;
     this.#listener = listener;
     this.#loop = loop;
+    this.#domain = domain;
     this.#connect = connect;
     this.#key = loop.watch(listener.fd, () => this.#accept());
     this.#endServe = loop.onServe(() => this.#resume());
@@ -104,13 +108,12 @@ export class Acceptor implements Disposable {
   }
 
   #admit(socket: UnixSocket): void {
-    const { uid } = socket.peer;
-    if (!isOwnUser(uid)) {
-      this.#refuse(socket, { reason: 'untrusted', text: `this node admits its own user, not user ${uid}` });
+    const text = refusalAtDoor(this.#domain, socket.peer.uid);
+    if (text !== undefined) {
+      this.#refuse(socket, { reason: 'untrusted', text });
       return;
     }
-    const [oldest] = this.#pending.keys();
-    if (this.#pending.size >= MAX_PENDING && oldest !== undefined) this.#giveUp(oldest);
+    if (this.#pending.size >= MAX_PENDING) this.#giveUpOldest();
     this.#pending.set(socket, this.#watch(socket));
   }
 
@@ -155,6 +158,18 @@ export class Acceptor implements Disposable {
     const key = this.#pending.get(socket);
     if (key !== undefined) this.#loop.unwatch(socket.fd, key);
     this.#pending.delete(socket);
+  }
+
+  /** Of the user who has most: a crowd of one user is not to drive out others. */
+  #giveUpOldest(): void {
+    const counts = new Map<number, number>();
+    for (const { peer } of this.#pending.keys()) counts.set(peer.uid, (counts.get(peer.uid) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    for (const socket of this.#pending.keys()) {
+      if (counts.get(socket.peer.uid) !== most) continue;
+      this.#giveUp(socket);
+      return;
+    }
   }
 
   #giveUp(socket: UnixSocket): void {

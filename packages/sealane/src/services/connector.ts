@@ -11,7 +11,6 @@ import { type ConnectRefused, decodeAnswer, type RefusalReason } from './handsha
 import type { PortKey } from './names.js';
 import type { PortAddress } from './outlet.js';
 import { sweepLocked } from './sweep.js';
-import { isOwnUser } from './trust.js';
 
 /** What a sender that accepts sends; `A`: what is in its packet. */
 export interface Accepted<A> {
@@ -41,6 +40,8 @@ export interface ConnectorOptions<A> extends ConnectorProtocol<A> {
   readonly loop: ControlLoop;
   /** Whether the file of a port is still there. Must not throw. */
   isThere(key: PortKey): boolean;
+  /** Why the process at the other end is not connected to; undefined: it is. */
+  refusal(socket: UnixSocket, node: string): string | undefined;
   /** A sender is there, and can't be connected to for now. Must not throw. */
   onDegraded(key: PortKey, error: SealaneError): void;
 }
@@ -146,8 +147,9 @@ export class Connector<A extends { readonly type: 'accepted' }> implements Dispo
 
   #ask(target: Target, socket: UnixSocket): void {
     target.socket = socket;
-    if (!isOwnUser(socket.peer.uid)) {
-      const message = `the node ${target.key.node} is served by user ${socket.peer.uid}`;
+    const why = this.#options.refusal(socket, target.key.node);
+    if (why !== undefined) {
+      const message = `the process that serves the node ${target.key.node} is not trusted: ${why}`;
       throw new SealaneError('ERR_SEALANE_UNTRUSTED_PEER', message);
     }
     socket.send(this.#options.request(target.key.port));
@@ -212,9 +214,21 @@ export class Connector<A extends { readonly type: 'accepted' }> implements Dispo
 
   #failed(target: Target, error: unknown): void {
     if (!isSealaneError(error)) throw error;
-    if (error.errnoName === 'ECONNREFUSED' || error.errnoName === 'ENOENT') this.#sweep(target.key.node);
+    const dead = error.errnoName === 'ECONNREFUSED' || error.errnoName === 'ENOENT';
+    if (dead) this.#sweep(target.key.node);
     else this.#options.onDegraded(target.key, error);
-    this.#later(target);
+    if (this.#isFinal(dead, error)) this.#giveUp(target);
+    else this.#later(target);
+  }
+
+  /** In a shared domain files of others stay, though no node comes back from the dead, and none changes its user. */
+  #isFinal(dead: boolean, { code }: SealaneError): boolean {
+    return this.#options.domain.shared !== undefined && (dead || code === 'ERR_SEALANE_UNTRUSTED_PEER');
+  }
+
+  #giveUp(target: Target): void {
+    this.#releaseSocket(target)?.close();
+    target.state = 'refused';
   }
 
   /** A node is dead: what it left is removed, by whoever holds the lock now if not by this side. */

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { isRecord } from '../base/check.js';
 import { describe, SealaneError } from '../base/errors.js';
 import { protocolError } from '../wire/index.js';
+import { type Access, parseAccess, writeAccess } from './access.js';
 import { type Attributes, parseAttributes } from './attributes.js';
-import { type FileRecord, readRecord, writeNew } from './files.js';
+import { type FileRecord, type FileRules, readRecord, writeNew } from './files.js';
 import { MESSAGINGS, type MessagingName, type SettingsOf } from './messaging.js';
 import { checkName } from './names.js';
 
@@ -16,24 +17,31 @@ export interface ServiceDefinition<M extends MessagingName = MessagingName> {
   readonly messaging: M;
   readonly settings: SettingsOf[M];
   readonly attributes: Attributes;
+  /** Whom it lets in beside its creator, in a shared domain; undefined: everybody in the domain. */
+  readonly access: Access | undefined;
 }
 
 const FILE = 'service.json';
 
 /** Writes it into a new folder. Throws ERR_SEALANE_SYSTEM. */
-export function writeDefinition(folder: string, definition: ServiceDefinition): void {
-  const { name, messaging, settings, attributes } = definition;
-  writeNew(join(folder, FILE), { name, messaging, settings, attributes });
+export function writeDefinition(folder: string, definition: ServiceDefinition, rules?: FileRules): void {
+  const { name, messaging, settings, attributes, access } = definition;
+  const record = { name, messaging, settings, attributes };
+  writeNew(
+    join(folder, FILE),
+    access === undefined ? record : { ...record, access: writeAccess(access) },
+    rules,
+  );
 }
 
 /**
- * What a service is: of any name, or of this one. Throws ERR_SEALANE_PROTOCOL when its file is missing or not as it must be,
+ * What a service is: of any name, or of this one; by any user, or by this one. Throws ERR_SEALANE_PROTOCOL when its file is missing or not as it must be,
  * ERR_SEALANE_VERSION_MISMATCH, ERR_SEALANE_SETTINGS_MISMATCH for a service of a kind that this library does not know,
- * ERR_SEALANE_SYSTEM.
+ * ERR_SEALANE_ACCESS_DENIED for one that was made in another user namespace and lets in some only, ERR_SEALANE_SYSTEM.
  */
-export function readDefinition(folder: string, expected?: string): ServiceDefinition {
+export function readDefinition(folder: string, expected?: string, creator?: number): ServiceDefinition {
   const path = join(folder, FILE);
-  const definition = readRecord(path, parseDefinition);
+  const definition = readRecord(path, parseDefinition, creator);
   if (definition === undefined) throw protocolError(`the file ${path} is missing: remove its folder`);
   if (expected !== undefined && definition.name !== expected)
     throw protocolError(
@@ -42,7 +50,7 @@ export function readDefinition(folder: string, expected?: string): ServiceDefini
   return definition;
 }
 
-function parseDefinition({ name, messaging, settings, attributes }: FileRecord): ServiceDefinition {
+function parseDefinition({ name, messaging, settings, attributes, access }: FileRecord): ServiceDefinition {
   requireName(name);
   const kind = Object.values(MESSAGINGS).find((candidate) => candidate.name === messaging);
   if (kind === undefined) throw wrongMessaging(name, messaging, Object.keys(MESSAGINGS));
@@ -52,6 +60,7 @@ function parseDefinition({ name, messaging, settings, attributes }: FileRecord):
     messaging: kind.name,
     settings: kind.settings.parse(settings),
     attributes: parseAttributes(attributes),
+    access: parseAccess(access),
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * Tells what appears in a domain and vanishes from it: nodes and services, or the nodes and ports of one service. Watches first, then
- * looks. Owns what it has told. Trusts the names of files, as nobody but this user can make them; what is in them it does not read.
+ * looks. Owns what it has told. Trusts the names of files where nobody but this user can make them; in a shared domain it asks whose they
+ * are. What is in them it does not read.
  */
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,8 @@ import { closedError, isSealaneError } from '../base/errors.js';
 import type { Domain } from './domain.js';
 import { listFolder } from './files.js';
 import { type FolderHub, folderHub, type Watched } from './folder-hub.js';
-import { isNodeId, isServiceFolder, nodeOfFile, parsePortFileName } from './names.js';
+import { isNodeId, nodeOfFile, parsePortFileName } from './names.js';
+import { directoryOwner, entryOwner } from './shared-files.js';
 
 /** Something appeared or vanished. */
 export interface Change {
@@ -25,6 +27,35 @@ export interface DomainChange {
   readonly name: string;
 }
 
+/** Names in one folder of one user that are told: more than an honest one has, and few enough to try all of them again and again. */
+const MAX_NAMES_OF_USER = 1_024;
+
+/** What users have in a folder. A name counts by whom it is of; of one user there may be so many. */
+class Quota {
+  readonly #users = new Map<string, number>();
+  readonly #counts = new Map<number, number>();
+
+  /** `userOf`: undefined: the name does not count. */
+  constructor(private readonly userOf: (name: string) => number | undefined) {}
+
+  /** Whether a name is to be told. */
+  take(name: string): boolean {
+    const user = this.userOf(name);
+    const count = user === undefined ? MAX_NAMES_OF_USER : (this.#counts.get(user) ?? 0);
+    if (user === undefined || count >= MAX_NAMES_OF_USER) return false;
+    this.#users.set(name, user);
+    this.#counts.set(user, count + 1);
+    return true;
+  }
+
+  giveBack(name: string): void {
+    const user = this.#users.get(name);
+    if (user === undefined) return;
+    this.#users.delete(name);
+    this.#counts.set(user, (this.#counts.get(user) ?? 1) - 1);
+  }
+}
+
 /** What is in one folder, as far as it was told. */
 class FolderWatch implements Watched, Disposable {
   readonly #known = new Set<string>();
@@ -36,6 +67,8 @@ class FolderWatch implements Watched, Disposable {
     /** What a file's name stands for; undefined: it is not told of. */
     private readonly nameOf: (file: string) => string | undefined,
     private readonly listener: (change: Change) => void,
+    /** Where several users make files. */
+    private readonly quota?: Quota,
   ) {
     this.#hub = folderHub();
     this.#hub.join(this);
@@ -84,8 +117,13 @@ class FolderWatch implements Watched, Disposable {
   /** What was told already is not told again. */
   #tell(what: 'appeared' | 'vanished', name: string): void {
     if (this.#closed || this.#known.has(name) === (what === 'appeared')) return;
-    if (what === 'appeared') this.#known.add(name);
-    else this.#known.delete(name);
+    if (what === 'appeared') {
+      if (this.quota?.take(name) === false) return;
+      this.#known.add(name);
+    } else {
+      this.quota?.giveBack(name);
+      this.#known.delete(name);
+    }
     this.listener({ what, name });
   }
 }
@@ -100,10 +138,12 @@ export class ServiceWatch implements Disposable {
 
   /**
    * `folder` is that of the service. `listener` must not throw; it may close the watch, and open others, but hears nothing of what it
-   * causes before it returns. A folder that does not exist is watched for all the same.
+   * causes before it returns. A folder that does not exist is watched for all the same. Of `domain`, if it is a shared one, only names
+   * count that are of the user whose node they name.
    */
-  constructor(folder: string, listener: (change: Change) => void) {
-    this.#watch = new FolderWatch(folder, nameInService, listener);
+  constructor(folder: string, listener: (change: Change) => void, domain?: Domain) {
+    const quota = domain?.shared && new Quota((name) => entryOwner(domain, folder, name));
+    this.#watch = new FolderWatch(folder, nameInService, listener, quota);
   }
 
   /** Readable when there is something to serve; undefined where folders are polled every 100 ms. One for all watches of a thread. */
@@ -140,8 +180,14 @@ export class DomainWatch implements Disposable {
   /** `listener` as that of {@link ServiceWatch}. */
   constructor(domain: Domain, listener: (change: DomainChange) => void) {
     const tell = (kind: 'node' | 'service') => (change: Change) => listener({ ...change, kind });
-    this.#nodes = new FolderWatch(domain.nodes, nodeOfSocket, tell('node'));
-    this.#services = new FolderWatch(domain.services, nameOfService, tell('service'));
+    const shared = domain.shared !== undefined;
+    const quota = (folder: string) =>
+      shared ? new Quota((name) => directoryOwner(join(folder, name))) : undefined;
+    const { nodes, services } = domain;
+    const nodeOf = shared ? nodeOfDirectory : nodeOfSocket;
+    const serviceOf = (file: string) => (domain.isServiceFolder(file) ? file : undefined);
+    this.#nodes = new FolderWatch(nodes, nodeOf, tell('node'), quota(nodes));
+    this.#services = new FolderWatch(services, serviceOf, tell('service'), quota(services));
   }
 
   /** See {@link ServiceWatch.fd}. */
@@ -202,6 +248,7 @@ function nodeOfSocket(file: string): string | undefined {
   return file.endsWith('.sock') ? nodeOfFile(file) : undefined;
 }
 
-function nameOfService(file: string): string | undefined {
-  return isServiceFolder(file) ? file : undefined;
+/** In a shared domain a node's directory appears once its socket is in it. */
+function nodeOfDirectory(file: string): string | undefined {
+  return isNodeId(file) ? file : undefined;
 }

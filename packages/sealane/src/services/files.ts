@@ -5,6 +5,7 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   linkSync,
   openSync,
@@ -33,23 +34,35 @@ const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY, O_CREAT, O_EXCL } = constant
 /** The content of a file, as JSON says it. */
 export type FileRecord = Readonly<Record<string, unknown>>;
 
-/** Makes the file at `path` with mode 0600: all of it or nothing. Nothing may be there. Throws ERR_SEALANE_SYSTEM. */
-export function writeLinked(path: string, record: FileRecord): void {
+/** How files of a domain are made and removed. */
+export interface FileRules {
+  /** The mode of a new file. */
+  readonly mode: number;
+  /** Whether other users make files beside ours: then the umask does not count, and no folder is removed with what is in it. */
+  readonly shared: boolean;
+}
+
+/** The rules of a domain that is one user's alone. */
+export const PRIVATE_FILES: FileRules = { mode: 0o600, shared: false };
+
+/** Makes the file at `path`: all of it or nothing. Nothing may be there. Throws ERR_SEALANE_SYSTEM. */
+export function writeLinked(path: string, record: FileRecord, rules = PRIVATE_FILES): void {
   const aside = path + ASIDE;
-  removeEntry(aside);
+  removeEntry(aside, rules);
   try {
-    writeNew(aside, record);
+    writeNew(aside, record, rules);
     attempt(`making ${path}`, () => linkSync(aside, path));
   } finally {
-    removeEntry(aside);
+    removeEntry(aside, rules);
   }
 }
 
-/** Makes the file at `path` with mode 0600, not at once: for a folder that nobody looks into yet. Throws ERR_SEALANE_SYSTEM. */
-export function writeNew(path: string, record?: FileRecord): void {
+/** Makes the file at `path`, not at once: for a folder that nobody looks into yet. Throws ERR_SEALANE_SYSTEM. */
+export function writeNew(path: string, record?: FileRecord, { mode, shared } = PRIVATE_FILES): void {
   const content = record === undefined ? '' : `${JSON.stringify({ version: FORMAT_VERSION, ...record })}\n`;
-  const fd = attempt(`making ${path}`, () => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  const fd = attempt(`making ${path}`, () => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
   try {
+    if (shared) attempt(`setting the mode of ${path}`, () => fchmodSync(fd, mode));
     attempt(`writing ${path}`, () => writeFileSync(fd, content));
   } finally {
     closeSync(fd);
@@ -58,11 +71,11 @@ export function writeNew(path: string, record?: FileRecord): void {
 
 /**
  * What the file says, as `parse` makes of it; undefined when there is none. Throws ERR_SEALANE_PROTOCOL, with the path, for
- * anything but a file of at most 64 KiB with a JSON object of our version that `parse` takes, ERR_SEALANE_VERSION_MISMATCH for
- * another version, ERR_SEALANE_SYSTEM when it can't be read.
+ * anything but a file of at most 64 KiB with a JSON object of our version that `parse` takes, and for one of another user than
+ * `owner`, if that is given; ERR_SEALANE_VERSION_MISMATCH for another version, ERR_SEALANE_SYSTEM when it can't be read.
  */
-export function readRecord<T>(path: string, parse: (record: FileRecord) => T): T | undefined {
-  const text = readBounded(path);
+export function readRecord<T>(path: string, parse: (record: FileRecord) => T, owner?: number): T | undefined {
+  const text = readBounded(path, owner);
   if (text === undefined) return undefined;
   try {
     return parse(requireVersion(parseObject(text)));
@@ -85,13 +98,14 @@ export function listFolder(path: string): string[] {
 
 /**
  * Removes what is at `path`, whatever it is; a symbolic link, not what it leads to. Whether that works is not told: what stays
- * is met again, and must not keep anybody from their work.
+ * is met again, and must not keep anybody from their work. A folder that another user fills could lead elsewhere while it is removed:
+ * in a shared domain it stays.
  */
-export function removeEntry(path: string): void {
+export function removeEntry(path: string, { shared } = PRIVATE_FILES): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    if (!isNotThere(error)) removeTree(path);
+    if (!shared && !isNotThere(error)) removeTree(path);
   }
 }
 
@@ -113,7 +127,7 @@ function removeTree(path: string): void {
 }
 
 /** The file may be a pipe or a device: it is opened without waiting, and only a regular file is read. */
-function readBounded(path: string): string | undefined {
+function readBounded(path: string, owner: number | undefined): string | undefined {
   let fd: number;
   try {
     fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -123,7 +137,10 @@ function readBounded(path: string): string | undefined {
     throw nodeError(error, `reading ${path} failed`);
   }
   try {
-    if (!fstatSync(fd).isFile()) throw wrongFile(path, 'is not a regular file');
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw wrongFile(path, 'is not a regular file');
+    if (owner !== undefined && stats.uid !== owner)
+      throw wrongFile(path, `belongs to user ${stats.uid}, not to user ${owner}`);
     return readText(fd, path);
   } finally {
     closeSync(fd);

@@ -1,4 +1,5 @@
 /** Services: brokerless messaging between nodes. The public names of this part. */
+export type { Access, AccessOptions } from './access.js';
 export type { Attributes, RequiredAttributes } from './attributes.js';
 export type { BlockingOptions } from './blocking.js';
 export { EventService } from './event-service.js';
@@ -37,6 +38,7 @@ export {
 } from './service-builder.js';
 export type { ServiceEvent } from './service-core.js';
 export { latest, type ServiceSettings } from './settings.js';
+export { createSharedDomain, type SharedDomainOptions } from './shared-domain.js';
 export {
   type SampleReceiver,
   Subscriber,

@@ -7,9 +7,10 @@ import { isSealaneError } from '../base/errors.js';
 import { readDefinition, type ServiceDefinition } from './definition.js';
 import type { Domain } from './domain.js';
 import { listFolder, removeEntry } from './files.js';
-import { isNodeId, isServiceFolder } from './names.js';
+import { isNodeId } from './names.js';
 import { listNodeIds, type NodeInfo, type NodeSight, readNode, seeNode } from './node-files.js';
 import { listPorts, type PortInfo } from './port-files.js';
+import { directoryOwner, listEntries } from './shared-files.js';
 import { Census, isLeftover, removeServiceLocked, sweepLocked } from './sweep.js';
 
 /** A node of the domain. A dead one was removed by this listing, if it could be. */
@@ -27,8 +28,10 @@ export interface ParticipantListing extends NodeSight {
 
 /** A service of the domain. */
 export interface ServiceListing {
-  /** Its folder, the start of the SHA-256 of its name. */
+  /** Its folder: the start of the SHA-256 of its name, and in a shared domain more. */
   readonly folder: string;
+  /** The user who created it. */
+  readonly creator: number | undefined;
   /** What its creator defined; undefined when `problem` tells why it can't be read. */
   readonly definition: ServiceDefinition | undefined;
   readonly problem: string | undefined;
@@ -51,7 +54,9 @@ export function listNodes(domain: Domain): NodeListing[] {
 export function listServices(domain: Domain): ServiceListing[] {
   const names = listFolder(domain.services);
   const sights = new Map<string, ParticipantListing>();
-  const listings = names.filter(isServiceFolder).map((name) => listService(domain, name, sights));
+  const listings = names
+    .filter((name) => domain.isServiceFolder(name))
+    .map((name) => listService(domain, name, sights));
   const dead = sweepIfFree(
     domain,
     [...sights.values()],
@@ -68,12 +73,18 @@ export function listServices(domain: Domain): ServiceListing[] {
 
 function listService(domain: Domain, name: string, sights: Map<string, ParticipantListing>): ServiceListing {
   const folder = join(domain.services, name);
-  const nodes = listFolder(folder).filter(isNodeId).sort();
+  const creator = directoryOwner(folder);
+  const owner = domain.shared && creator;
+  const { names = [], problem } = read(() => listEntries(domain, folder), 'names');
+  const nodes = names.filter(isNodeId).sort();
   return {
     folder: name,
-    ...read(() => readDefinition(folder), 'definition'),
+    creator,
+    ...(problem === undefined
+      ? read(() => readDefinition(folder, undefined, owner), 'definition')
+      : { definition: undefined, problem }),
     nodes: nodes.map((id) => remember(sights, id, () => ({ id, ...seeNode(domain, id) }))),
-    ports: listPorts(folder),
+    ports: listPorts(domain, folder, names),
   };
 }
 
@@ -101,10 +112,12 @@ function sweepIfFree(
 
 function clean(domain: Domain, suspects: readonly string[]): ReadonlySet<string> {
   const census = new Census(domain);
+  if (domain.shared !== undefined) return sweepLocked(domain, suspects, census);
   for (const name of listFolder(domain.services)) {
     const folder = join(domain.services, name);
     if (isLeftover(name)) removeEntry(folder);
-    else if (isServiceFolder(name) && !listFolder(folder).some(isNodeId)) removeServiceLocked(domain, folder);
+    else if (domain.isServiceFolder(name) && !listFolder(folder).some(isNodeId))
+      removeServiceLocked(domain, folder);
   }
   return sweepLocked(domain, suspects, census);
 }

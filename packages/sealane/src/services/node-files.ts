@@ -2,7 +2,7 @@
  * Nodes of a domain: publishing one, seeing which are there, and telling the living from the dead. A node owns its listening socket;
  * a refused connect proves its owner dead, because the socket appears under its name only when it listens. Files are doubted.
  */
-import { linkSync, lstatSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkInteger, checkText } from '../base/check.js';
 import { SealaneError } from '../base/errors.js';
@@ -20,7 +20,9 @@ import {
   removeEntry,
   writeLinked,
 } from './files.js';
-import { checkName, newNodeId, nodeOfFile } from './names.js';
+import { checkName, isNodeId, newNodeId, nodeOfFile } from './names.js';
+import type { SharedDomain } from './shared-domain.js';
+import { makeNodeDirectory, nodeOwner, removeNodeDirectory, showNodeDirectory } from './shared-files.js';
 
 /** What a node says of itself. */
 export interface NodeInfo {
@@ -99,15 +101,34 @@ export function publishNode(domain: Domain, name: string, attributes?: Attribute
     startedNs: BigInt(realtimeNs()),
     attributes: checkAttributes(attributes),
   };
+  const record = { ...info, startedNs: String(info.startedNs) };
   return domain.locked(() => {
     try {
-      writeLinked(domain.nodeFile(info.id), { ...info, startedNs: String(info.startedNs) });
-      return new PublishedNode(domain, info, listenLinked(domain, info.id));
+      return new PublishedNode(domain, info, makeNode(domain, info.id, record));
     } catch (error) {
       removeNodeFiles(domain, info.id);
       throw error;
     }
   });
+}
+
+function makeNode(domain: Domain, id: string, record: FileRecord): UnixSocket {
+  if (domain.shared !== undefined) return makeSharedNode(domain, domain.shared, id, record);
+  writeLinked(domain.nodeFile(id), record);
+  return listenLinked(domain, id);
+}
+
+function makeSharedNode(domain: Domain, shared: SharedDomain, id: string, record: FileRecord): UnixSocket {
+  const path = join(makeNodeDirectory(domain, shared, id, record), 'sock');
+  const listener = UnixSocket.listen(path, BACKLOG);
+  try {
+    attempt(`setting the mode of ${path}`, () => chmodSync(path, shared.socketMode));
+    showNodeDirectory(domain, shared, id);
+    return listener;
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
 }
 
 function listenLinked(domain: Domain, id: string): UnixSocket {
@@ -128,10 +149,12 @@ export function seeNode(domain: Domain, id: string): NodeSight {
   try {
     const path = domain.nodeSocket(id);
     const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) return { state: exists(domain.nodeFile(id)) ? 'starting' : 'dead', pid: 0 };
+    if (stats === undefined) return { state: isStarting(domain, id) ? 'starting' : 'dead', pid: 0 };
     if (!stats.isSocket()) return { state: 'dead', pid: 0 };
     using socket = UnixSocket.connect(path);
-    return { state: 'alive', pid: socket?.peer.pid ?? 0 };
+    return isOwnersSocket(domain, id, socket)
+      ? { state: 'alive', pid: socket?.peer.pid ?? 0 }
+      : { state: 'dead', pid: 0 };
   } catch (error) {
     const gone =
       error instanceof SealaneError && (error.errnoName === 'ECONNREFUSED' || error.errnoName === 'ENOENT');
@@ -139,24 +162,47 @@ export function seeNode(domain: Domain, id: string): NodeSight {
   }
 }
 
+function isStarting(domain: Domain, id: string): boolean {
+  return exists(domain.shared === undefined ? domain.nodeFile(id) : join(domain.nodes, id + ASIDE));
+}
+
+/** In a shared domain a user could have a socket of another user in its node's directory. One whose queue is full is not asked. */
+function isOwnersSocket(domain: Domain, id: string, socket: UnixSocket | undefined): boolean {
+  return domain.shared === undefined || socket === undefined || socket.peer.uid === nodeOwner(domain, id);
+}
+
 /** Whether a node lives; see {@link seeNode}. */
 export function isAlive(domain: Domain, id: string): boolean {
   return seeNode(domain, id).state === 'alive';
 }
 
-/** What a node says of itself; undefined when it says nothing. Throws ERR_SEALANE_PROTOCOL, ERR_SEALANE_VERSION_MISMATCH, ERR_SEALANE_SYSTEM. */
+/**
+ * What a node says of itself; undefined when it says nothing. In a shared domain its user is the one that owns its directory. Throws
+ * ERR_SEALANE_PROTOCOL, ERR_SEALANE_VERSION_MISMATCH, ERR_SEALANE_SYSTEM.
+ */
 export function readNode(domain: Domain, id: string): NodeInfo | undefined {
-  return readRecord(domain.nodeFile(id), (record) => parseNode(id, record));
+  if (domain.shared === undefined) return readRecord(domain.nodeFile(id), (record) => parseNode(id, record));
+  const uid = nodeOwner(domain, id);
+  if (uid === undefined) return undefined;
+  const info = readRecord(domain.nodeFile(id), (record) => parseNode(id, record), uid);
+  return info && { ...info, uid };
 }
 
 /** The ids of all nodes of which there is a file, also of those that are no more. */
 export function listNodeIds(domain: Domain): string[] {
-  const ids = listFolder(domain.nodes).map(nodeOfFile);
+  const names = listFolder(domain.nodes);
+  if (domain.shared !== undefined)
+    return names.filter((name) => isNodeId(name) && nodeOwner(domain, name) !== undefined).sort();
+  const ids = names.map(nodeOfFile);
   return [...new Set(ids.filter((id) => id !== undefined))].sort();
 }
 
 /** Removes all files of a node but those in services; its socket last, so that a living node never seems to be starting. */
 export function removeNodeFiles(domain: Domain, id: string): void {
+  if (domain.shared !== undefined) {
+    removeNodeDirectory(domain, id);
+    return;
+  }
   for (const ending of [ASIDE, `.json${ASIDE}`, '.json', '.sock'])
     removeEntry(join(domain.nodes, id + ending));
 }

@@ -18,6 +18,7 @@ import { type PublishedNode, publishNode } from './node-files.js';
 import { ServiceBuilder } from './service-builder.js';
 import { type HostedService, ServiceCore, type ServiceHost } from './service-core.js';
 import { NodeServices, type OpenService } from './service-files.js';
+import { sweepLeftBehind } from './sweep.js';
 
 /** How a node is made. */
 export interface NodeOptions {
@@ -27,6 +28,11 @@ export interface NodeOptions {
   readonly domain?: string | undefined;
   /** Where domains lie. Default: $SEALANE_DIR, else `sealane` in $XDG_RUNTIME_DIR or /run/user/UID, else /tmp/sealane-UID. */
   readonly directory?: string | undefined;
+  /**
+   * A directory that is one domain of several users, made by {@link createSharedDomain} or `sealane domain create`. Not with `domain` or
+   * `directory`. Default: $SEALANE_SHARED_DIR, unless one of them is given.
+   */
+  readonly sharedDirectory?: string | undefined;
   /** Texts that others can see: at most 64, 4,096 bytes in all. */
   readonly attributes?: Attributes | undefined;
 }
@@ -60,7 +66,7 @@ export class Node implements AsyncDisposable, Disposable {
     let published: PublishedNode | undefined;
     try {
       published = publishNode(domain, name, attributes);
-      this.#acceptor = new Acceptor(published.id, published.listener, loop, (request, socket) =>
+      this.#acceptor = new Acceptor(published.id, published.listener, loop, domain, (request, socket) =>
         this.#connect(request, socket),
       );
     } catch (error) {
@@ -72,18 +78,19 @@ export class Node implements AsyncDisposable, Disposable {
     this.#published = published;
     this.#files = new NodeServices(domain, published.id);
     localNodes.add(published.id);
+    sweepLeftBehind(domain, published.id);
   }
 
   /**
    * Makes a node; others see it when this resolves. It keeps the event loop alive until it is closed or unref'd. Rejects with
    * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_UNSAFE_DIRECTORY, ERR_SEALANE_TIMEOUT (somebody holds the domain's lock),
-   * ERR_SEALANE_SYSTEM, ERR_SEALANE_EXHAUSTED, ERR_SEALANE_UNSUPPORTED_PLATFORM.
+   * ERR_SEALANE_SYSTEM, ERR_SEALANE_EXHAUSTED, ERR_SEALANE_UNSUPPORTED_PLATFORM; ERR_SEALANE_ACCESS_DENIED for a shared domain of others.
    */
   static async create(options: NodeOptions): Promise<Node> {
-    checkOptions('options', options, ['name', 'domain', 'directory', 'attributes']);
-    const { name, domain, directory, attributes } = options;
+    checkOptions('options', options, ['name', 'domain', 'directory', 'sharedDirectory', 'attributes']);
+    const { name, domain, directory, sharedDirectory, attributes } = options;
     checkText('options.name', name, 1, Number.MAX_SAFE_INTEGER);
-    return new Node(Domain.open({ name: domain, directory }), name, attributes);
+    return new Node(Domain.open({ name: domain, directory, sharedDirectory }), name, attributes);
   }
 
   /** 16 hexadecimal digits; no other node has or had them. */

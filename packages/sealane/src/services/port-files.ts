@@ -11,6 +11,7 @@ import type { Domain } from './domain.js';
 import { type FileRecord, listFolder, readRecord, removeEntry, writeLinked } from './files.js';
 import type { PortLimit } from './messaging.js';
 import { MAX_PORT, type PortKey, type PortKind, parsePortFileName, portFileName } from './names.js';
+import { listEntries, nodeOwner } from './shared-files.js';
 import { Census, removeEntries, sweepLocked } from './sweep.js';
 
 /** Options of a port that others may see: for people and tools; what binds is agreed on at the connection. */
@@ -54,9 +55,9 @@ export function announcePort(place: PortPlace, key: PortKey, options: PortOption
   const path = join(place.folder, portFileName(key));
   place.domain.locked(() => {
     requireRoom(place, key);
-    writeLinked(path, { pid: process.pid, options });
+    writeLinked(path, { pid: process.pid, options }, place.domain.files);
   });
-  return new AnnouncedPort(key, path);
+  return new AnnouncedPort(key, path, place.domain);
 }
 
 class AnnouncedPort implements PortAnnouncement {
@@ -65,13 +66,14 @@ class AnnouncedPort implements PortAnnouncement {
   constructor(
     readonly key: PortKey,
     private readonly path: string,
+    private readonly domain: Domain,
   ) {}
 
   /** Without the lock: one file is there or not, and nobody is to wait for the end of a port. */
   withdraw(): void {
     if (this.#withdrawn) return;
     this.#withdrawn = true;
-    removeEntry(this.path);
+    removeEntry(this.path, this.domain.files);
   }
 
   [Symbol.dispose](): void {
@@ -80,21 +82,26 @@ class AnnouncedPort implements PortAnnouncement {
 }
 
 /** All ports in a folder, without looking into their files. */
-export function listPortKeys(folder: string): PortKey[] {
-  return listFolder(folder)
-    .map(parsePortFileName)
-    .filter((key) => key !== undefined);
+export function listPortKeys(domain: Domain, folder: string): PortKey[] {
+  return toKeys(listEntries(domain, folder));
 }
 
 /** All ports in a folder. One whose file can't be read is there all the same, with its problem. */
-export function listPorts(folder: string, keys = listPortKeys(folder)): PortInfo[] {
-  return keys.map((key) => readPort(folder, key)).filter((port) => port !== undefined);
+export function listPorts(domain: Domain, folder: string, names = listEntries(domain, folder)): PortInfo[] {
+  return toKeys(names)
+    .map((key) => readPort(domain, folder, key))
+    .filter((port) => port !== undefined);
+}
+
+function toKeys(names: readonly string[]): PortKey[] {
+  return names.map(parsePortFileName).filter((key) => key !== undefined);
 }
 
 /** A port; undefined when it is not there. Never throws. */
-export function readPort(folder: string, key: PortKey): PortInfo | undefined {
+function readPort(domain: Domain, folder: string, key: PortKey): PortInfo | undefined {
   try {
-    const content = readRecord(join(folder, portFileName(key)), parsePort);
+    const owner = domain.shared && nodeOwner(domain, key.node);
+    const content = readRecord(join(folder, portFileName(key)), parsePort, owner);
     return content === undefined ? undefined : { ...key, ...content, problem: undefined };
   } catch (error) {
     const problem = isSealaneError(error) ? error.message : String(error);
@@ -113,8 +120,9 @@ function requireRoom(place: PortPlace, key: PortKey): void {
     census,
   );
   // Also where they take no part, as nobody leaves them but who was taken for dead before.
-  removeEntries(place.folder, listFolder(place.folder), dead);
-  const count = countPorts(place, key).length;
+  removeEntries(place.domain, place.folder, listFolder(place.folder), dead);
+  // In a shared domain some of the dead stay.
+  const count = countPorts(place, key).filter(({ node }) => census.isAlive(node)).length;
   if (count < most) return;
   const message = `the service ${describe(place.name)} has ${count} ${key.kind}s, and its setting ${setting} allows ${most}`;
   throw new SealaneError(
@@ -123,8 +131,8 @@ function requireRoom(place: PortPlace, key: PortKey): void {
   );
 }
 
-function countPorts({ folder }: PortPlace, { kind }: PortKey): PortKey[] {
-  return listPortKeys(folder).filter((key) => key.kind === kind);
+function countPorts({ domain, folder }: PortPlace, { kind }: PortKey): PortKey[] {
+  return listPortKeys(domain, folder).filter((key) => key.kind === kind);
 }
 
 function parsePort({ pid, options }: FileRecord): Pick<PortInfo, 'pid' | 'options'> {

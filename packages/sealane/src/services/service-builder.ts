@@ -1,5 +1,6 @@
 /** How a node opens services: by name, then by kind. Owns nothing. */
 import { checkRecord } from '../base/check.js';
+import type { AccessOptions } from './access.js';
 import type { Attributes, RequiredAttributes } from './attributes.js';
 import { EventService } from './event-service.js';
 import type { EventSettings } from './event-settings.js';
@@ -12,21 +13,29 @@ import type { ServiceSettings } from './settings.js';
 /** What the creator of a service defines; whoever opens one that exists requires it. */
 export interface ServiceOptions extends Partial<ServiceSettings> {
   readonly attributes?: Attributes | undefined;
+  /** In a shared domain, whom it lets in beside this user. Default: everybody in the domain. See docs/services.md. */
+  readonly access?: AccessOptions | undefined;
 }
 
 /** What an opener requires; an attribute of `true` must be there with any value. */
 export interface ServiceNeeds extends Partial<ServiceSettings> {
   readonly attributes?: RequiredAttributes | undefined;
+  /** In a shared domain, whom this node lets in of those whom the service lets in, and whose services count. Default: all of them. */
+  readonly access?: AccessOptions | undefined;
 }
 
 /** What the creator of an event service defines; whoever opens one that exists requires it. */
 export interface EventOptions extends Partial<EventSettings> {
   readonly attributes?: Attributes | undefined;
+  /** As of {@link ServiceOptions}. */
+  readonly access?: AccessOptions | undefined;
 }
 
 /** What an opener of an event service requires; an attribute of `true` must be there with any value. */
 export interface EventNeeds extends Partial<EventSettings> {
   readonly attributes?: RequiredAttributes | undefined;
+  /** As of {@link ServiceNeeds}. */
+  readonly access?: AccessOptions | undefined;
 }
 
 /** Opens a service by its node's files. */
@@ -46,7 +55,8 @@ export class ServiceBuilder {
   /**
    * Opens the publish-subscribe service, or creates it if no living node has it open. Rejects with ERR_SEALANE_SETTINGS_MISMATCH when it
    * exists and a setting or attribute does not fit, ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_LIMIT_EXCEEDED (`maxNodes`),
-   * ERR_SEALANE_CLOSED, and as {@link Node.create}.
+   * ERR_SEALANE_CLOSED, and as {@link Node.create}; in a shared domain ERR_SEALANE_ACCESS_DENIED when it does not let this user in, and
+   * ERR_SEALANE_UNTRUSTED_PEER when several users have one of this name open and `access` does not say whose is meant.
    */
   async publishSubscribe(options: ServiceOptions = {}): Promise<PubSubService> {
     const given = toCreation(options);
@@ -84,15 +94,21 @@ export class ServiceBuilder {
   }
 }
 
-/** What is in it is checked where it is used. */
-function toCreation<S>(options: S & { readonly attributes?: Attributes | undefined }) {
-  checkRecord('options', options);
-  const { attributes, ...settings } = options;
-  return { settings, attributes };
+/** What is beside the settings. */
+interface Beside<A> {
+  readonly attributes?: A | undefined;
+  readonly access?: AccessOptions | undefined;
 }
 
-function toRequirements<S>(needs: S & { readonly attributes?: RequiredAttributes | undefined }) {
+/** What is in it is checked where it is used. */
+function toCreation<S>(options: S & Beside<Attributes>) {
+  checkRecord('options', options);
+  const { attributes, access, ...settings } = options;
+  return { settings, attributes, access };
+}
+
+function toRequirements<S>(needs: S & Beside<RequiredAttributes>) {
   checkRecord('needs', needs);
-  const { attributes, ...settings } = needs;
-  return { settings, attributes };
+  const { attributes, access, ...settings } = needs;
+  return { settings, attributes, access };
 }

@@ -111,7 +111,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
     this.files = files;
     this.id = serviceFolderName(files.name);
     this.events = new EventSource(`the service ${describe(files.name)}`);
-    this.#watch = new ServiceWatch(files.folder, (change) => this.#onChange(change));
+    this.#watch = new ServiceWatch(files.folder, (change) => this.#onChange(change), files.domain);
     this.#endWatch = host.serveWatch(this.#watch);
     this.#sweeper = new Sweeper(files.domain);
     this.#endSweeps = host.loop.onServe(() => this.#sweeper.retry());
@@ -163,12 +163,15 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
       domain: this.files.domain,
       loop: this.host.loop,
       isThere: ({ node, port }) => this.#isThere(node, port),
+      refusal: (socket, node) => this.files.gate.refusal(socket, node),
       onDegraded: (peer, error) => this.#degraded(number, peer, error),
     });
   }
 
   /** A receiver wants to connect to a port of this node. Takes the socket, or says why not. */
   connect(request: ConnectRequest, socket: UnixSocket): Refusal {
+    const why = this.files.gate.refusal(socket, request.node);
+    if (why !== undefined) return { reason: 'untrusted', text: why };
     const port = this.#places.get(request.sender)?.port;
     if (port !== undefined && 'accept' in port && isOfKind(request, this.files.messaging))
       return port.accept(request, socket);

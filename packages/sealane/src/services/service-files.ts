@@ -5,7 +5,8 @@
 import { lstatSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '../base/assert.js';
-import { closedError, describe, isSealaneError, SealaneError } from '../base/errors.js';
+import { closedError, describe, invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
+import { type Access, type AccessOptions, checkAccess, ownUser } from './access.js';
 import {
   type Attributes,
   checkAttributes,
@@ -16,6 +17,7 @@ import {
 import { readDefinition, requireMessaging, type ServiceDefinition, writeDefinition } from './definition.js';
 import type { Domain } from './domain.js';
 import { ASIDE, attempt, listFolder, removeEntry, writeNew } from './files.js';
+import { Gate } from './gate.js';
 import {
   MESSAGINGS,
   type Messaging,
@@ -32,18 +34,24 @@ import {
   type PortInfo,
   type PortOptions,
 } from './port-files.js';
+import { listEntries, removeOwnDirectory } from './shared-files.js';
+import { type FoundService, findShared, newSharedFolder, openFolder } from './shared-services.js';
 import { Census, removeEntries, removeLeftoversLocked, removeServiceLocked, sweepLocked } from './sweep.js';
 
 /** What the creator of a service defines. */
 export interface ServiceCreation<M extends MessagingName> {
   readonly settings?: Partial<SettingsOf[M]> | undefined;
   readonly attributes?: Attributes | undefined;
+  /** Only in a shared domain. */
+  readonly access?: AccessOptions | undefined;
 }
 
 /** What an opener requires. */
 export interface ServiceRequirements<M extends MessagingName> {
   readonly settings?: Partial<SettingsOf[M]> | undefined;
   readonly attributes?: RequiredAttributes | undefined;
+  /** Only in a shared domain: whom the node lets in, of those whom the service lets in; and whose services count. */
+  readonly access?: AccessOptions | undefined;
 }
 
 /** What a service requires, checked. */
@@ -51,14 +59,16 @@ interface Requirements<M extends MessagingName> {
   readonly messaging: Messaging<M>;
   readonly settings: Partial<SettingsOf[M]>;
   readonly attributes: RequiredAttributes;
+  readonly access: Access | undefined;
 }
 
 /** A service as one node has it open; its handles are counted. */
-interface Participation {
-  readonly definition: ServiceDefinition;
-  readonly folder: string;
+interface Participation extends FoundService {
   handles: number;
 }
+
+/** How long the lock of a shared domain is waited for by who leaves. */
+const SHARED_LEAVE_MS = 500;
 
 /** The services that one living node has open. */
 export class NodeServices implements Disposable {
@@ -80,9 +90,9 @@ export class NodeServices implements Disposable {
     name: string,
     given: ServiceCreation<M> = {},
   ): OpenService<M> {
-    const definition = define(messaging, name, given);
+    const definition = define(messaging, name, given, this.#access(given));
     return this.#locked(() => {
-      if (this.#open.has(name) || this.#find(name) !== undefined) throw exists(name);
+      if (this.#open.has(name) || this.#find(name, definition.access) !== undefined) throw exists(name);
       return this.#make(definition);
     });
   }
@@ -97,11 +107,11 @@ export class NodeServices implements Disposable {
     name: string,
     given: ServiceRequirements<M> = {},
   ): OpenService<M> {
-    const required = demand(messaging, name, given);
+    const required = demand(messaging, name, given, this.#access(given));
     return this.#locked(() => {
-      const definition = this.#existing(name);
-      if (definition === undefined) throw missing(name);
-      return this.#join(definition, required);
+      const found = this.#existing(name, required.access);
+      if (found === undefined) throw missing(name);
+      return this.#join(found, required);
     });
   }
 
@@ -111,11 +121,11 @@ export class NodeServices implements Disposable {
     name: string,
     given: ServiceCreation<M> = {},
   ): OpenService<M> {
-    const required = demand(messaging, name, given);
+    const required = demand(messaging, name, given, this.#access(given));
     return this.#locked(() => {
-      const definition = this.#existing(name);
-      if (definition === undefined) return this.#make(define(messaging, name, given));
-      return this.#join(definition, required);
+      const found = this.#existing(name, required.access);
+      if (found === undefined) return this.#make(define(messaging, name, given, required.access));
+      return this.#join(found, required);
     });
   }
 
@@ -136,18 +146,32 @@ export class NodeServices implements Disposable {
     return this.domain.locked(action);
   }
 
-  #existing(name: string): ServiceDefinition | undefined {
-    return this.#open.get(name)?.definition ?? this.#find(name);
+  /** Looked up before the lock is taken: a directory of users may be far away. */
+  #access({ access }: { readonly access?: AccessOptions | undefined }): Access | undefined {
+    if (access !== undefined && this.domain.shared === undefined)
+      throw invalidArgument(
+        'access',
+        'be left out: nobody but its user enters a domain that is not shared',
+        access,
+      );
+    return checkAccess(access);
+  }
+
+  #existing(name: string, wanted: Access | undefined): FoundService | undefined {
+    return this.#open.get(name) ?? this.#find(name, wanted);
   }
 
   /** The service that others have open. Removes what the dead left of it. */
-  #find(name: string): ServiceDefinition | undefined {
+  #find(name: string, wanted: Access | undefined): FoundService | undefined {
+    if (this.domain.shared !== undefined)
+      return findShared(this.domain, name, wanted, new Census(this.domain, this.node));
     const folder = this.domain.serviceFolder(name);
     removeLeftoversLocked(this.domain, folder);
     const stats = attempt(`looking at ${folder}`, () => lstatSync(folder, { throwIfNoEntry: false }));
     if (stats === undefined) return undefined;
-    if (stats.isDirectory()) return this.#settle(folder) ? readDefinition(folder, name) : undefined;
-    removeEntry(folder);
+    if (!stats.isDirectory()) removeEntry(folder);
+    else if (this.#settle(folder))
+      return { definition: readDefinition(folder, name), folder, creator: undefined };
     return undefined;
   }
 
@@ -156,50 +180,58 @@ export class NodeServices implements Disposable {
    * take part.
    */
   #settle(folder: string): boolean {
-    const names = listFolder(folder);
+    const names = listEntries(this.domain, folder);
     const nodes = new Set(names.filter(isNodeId));
     const census = new Census(this.domain, this.node);
     const used = [...nodes].some((node) => census.isAlive(node));
-    if (used) removeEntries(folder, names, strangers(names, nodes));
+    if (used) removeEntries(this.domain, folder, names, strangers(names, nodes));
     else removeServiceLocked(this.domain, folder);
     sweepLocked(this.domain, [], census);
     return used;
   }
 
   #make<M extends MessagingName>(definition: ServiceDefinition<M>): OpenService<M> {
-    const folder = this.domain.serviceFolder(definition.name);
+    const { shared, files } = this.domain;
+    const { name, access } = definition;
+    const folder =
+      shared === undefined ? this.domain.serviceFolder(name) : newSharedFolder(this.domain, name);
     const aside = folder + ASIDE;
     try {
       attempt(`making ${folder}`, () => mkdirSync(aside, { mode: 0o700 }));
-      writeDefinition(aside, definition);
-      writeNew(join(aside, this.node));
+      writeDefinition(aside, definition, files);
+      writeNew(join(aside, this.node), undefined, files);
+      if (shared !== undefined) openFolder(aside, shared, access);
       attempt(`making ${folder}`, () => renameSync(aside, folder));
     } catch (error) {
-      removeEntry(aside);
+      if (shared === undefined) removeEntry(aside);
+      else removeOwnDirectory(aside);
       throw error;
     }
-    return this.#handle({ definition, folder, handles: 0 }, definition);
+    const creator = shared && ownUser();
+    return this.#handle({ definition, folder, creator, handles: 0 }, definition, access);
   }
 
-  #join<M extends MessagingName>(definition: ServiceDefinition, required: Requirements<M>): OpenService<M> {
+  #join<M extends MessagingName>(found: FoundService, required: Requirements<M>): OpenService<M> {
+    const { definition, folder } = found;
     requireMessaging(definition, required.messaging.name);
     const { name, settings, attributes } = definition;
     required.messaging.settings.require(name, settings, required.settings);
     requireAttributes(name, attributes, required.attributes);
     const known = this.#open.get(name);
-    if (known !== undefined) return this.#handle(known, definition);
-    const folder = this.domain.serviceFolder(name);
+    if (known !== undefined) return this.#handle(known, definition, required.access);
     this.#requireRoom(definition, folder);
-    writeNew(join(folder, this.node));
-    return this.#handle({ definition, folder, handles: 0 }, definition);
+    writeNew(join(folder, this.node), undefined, this.domain.files);
+    return this.#handle({ ...found, handles: 0 }, definition, required.access);
   }
 
   /** The dead are looked for only when there seems to be no room. */
   #requireRoom({ name, settings: { maxNodes } }: ServiceDefinition, folder: string): void {
-    const nodes = () => listFolder(folder).filter(isNodeId);
+    const nodes = () => listEntries(this.domain, folder).filter(isNodeId);
     if (nodes().length < maxNodes) return;
-    sweepLocked(this.domain, nodes());
-    const count = nodes().length;
+    const census = new Census(this.domain, this.node);
+    sweepLocked(this.domain, nodes(), census);
+    // In a shared domain some of the dead stay.
+    const count = nodes().filter((node) => census.isAlive(node)).length;
     if (count < maxNodes) return;
     const message = `${count} nodes have the service ${describe(name)} open, and its setting maxNodes allows ${maxNodes}`;
     throw new SealaneError(
@@ -211,11 +243,14 @@ export class NodeServices implements Disposable {
   #handle<M extends MessagingName>(
     participation: Participation,
     definition: ServiceDefinition<M>,
+    wanted: Access | undefined,
   ): OpenService<M> {
     this.#open.set(definition.name, participation);
     participation.handles += 1;
     const release = () => this.#release(participation);
-    return new OpenService(this.domain, this.node, definition, participation.folder, release);
+    const { folder, creator } = participation;
+    const gate = new Gate(this.domain, { creator, access: definition.access, wanted });
+    return new OpenService(this.domain, this.node, definition, folder, gate, release);
   }
 
   #release(participation: Participation): void {
@@ -226,19 +261,22 @@ export class NodeServices implements Disposable {
   }
 
   /**
-   * Without the lock where that can't be had: what then stays of a service that nobody has open is removed by the next to see it.
+   * Without the lock where that can't be had: what then stays of a service that nobody has open is removed by the next to see it. Another
+   * user who holds the lock of a shared domain must not keep many services from being left.
    */
   #leave(participations: readonly Participation[]): void {
     for (const { definition } of participations) this.#open.delete(definition.name);
     const withdraw = () => {
       for (const { folder } of participations)
-        removeEntries(folder, listFolder(folder), new Set([this.node]));
+        removeEntries(this.domain, folder, listFolder(folder), new Set([this.node]));
     };
     const leave = () => {
       withdraw();
       for (const { folder } of participations) this.#settle(folder);
     };
-    if (participations.length > 0 && !succeeds(() => this.domain.locked(leave))) succeeds(withdraw);
+    const timeoutMs = this.domain.shared && SHARED_LEAVE_MS;
+    if (participations.length > 0 && !succeeds(() => this.domain.locked(leave, timeoutMs)))
+      succeeds(withdraw);
   }
 }
 
@@ -258,6 +296,8 @@ export class OpenService<M extends MessagingName = MessagingName> implements Dis
     definition: ServiceDefinition<M>,
     /** Where its nodes and ports are. */
     readonly folder: string,
+    /** Who may be a peer of its ports. */
+    readonly gate: Gate,
     release: () => void,
   ) {
     this.name = definition.name;
@@ -284,7 +324,7 @@ export class OpenService<M extends MessagingName = MessagingName> implements Dis
 
   /** The ports of all nodes, also of some that died and were not met yet. Throws ERR_SEALANE_SYSTEM. */
   listPorts(): PortInfo[] {
-    return listPorts(this.folder);
+    return listPorts(this.domain, this.folder);
   }
 
   /** Leaves the service, unless this node has it open once more. Withdraw ports before. Idempotent; never throws. */
@@ -304,6 +344,7 @@ function define<M extends MessagingName>(
   messaging: Messaging<M>,
   name: string,
   given: ServiceCreation<M>,
+  access: Access | undefined,
 ): ServiceDefinition<M> {
   checkName('name', name);
   return {
@@ -311,6 +352,7 @@ function define<M extends MessagingName>(
     messaging: messaging.name,
     settings: messaging.settings.complete(given.settings),
     attributes: checkAttributes(given.attributes),
+    access,
   };
 }
 
@@ -318,12 +360,14 @@ function demand<M extends MessagingName>(
   messaging: Messaging<M>,
   name: string,
   given: ServiceRequirements<M>,
+  access: Access | undefined,
 ): Requirements<M> {
   checkName('name', name);
   return {
     messaging,
     settings: messaging.settings.check(given.settings ?? {}),
     attributes: checkRequiredAttributes(given.attributes),
+    access,
   };
 }
 

@@ -3,6 +3,7 @@
  * removed on the way, where nobody holds the lock. Trusts no file: one that can't be read is told with its problem.
  */
 import { checkOptions } from '../base/check.js';
+import type { Access } from './access.js';
 import type { Attributes } from './attributes.js';
 import type { ServiceDefinition } from './definition.js';
 import { Domain } from './domain.js';
@@ -18,6 +19,8 @@ export interface SurveyOptions {
   readonly domain?: string | undefined;
   /** Where domains lie. Default: as of {@link NodeOptions}. */
   readonly directory?: string | undefined;
+  /** As of {@link NodeOptions}. */
+  readonly sharedDirectory?: string | undefined;
 }
 
 /** A node of a domain, as it was found. */
@@ -56,8 +59,12 @@ export type ListedKind =
 
 /** A service of a domain, as it was found. */
 export type ListedService = ListedKind & {
-  /** Its folder in the domain, 20 hexadecimal digits that follow from its name. */
+  /** Its folder in the domain, 20 hexadecimal digits that follow from its name; in a shared domain a hyphen and 8 random ones more. */
   readonly folder: string;
+  /** The user who created it, as the kernel says; undefined when it is gone. */
+  readonly creator: number | undefined;
+  /** Whom it lets in beside its creator; undefined: everybody in the domain, or `problem` tells why that can't be read. */
+  readonly access: Access | undefined;
   /** What its creator defined: undefined, or empty, when `problem` tells why that can't be read. */
   readonly name: string | undefined;
   readonly attributes: Attributes;
@@ -71,7 +78,7 @@ export type ListedService = ListedKind & {
 
 /**
  * All nodes of a domain, by id; none where there is no such domain, which is not made. Rejects with ERR_SEALANE_INVALID_ARGUMENT,
- * ERR_SEALANE_UNSAFE_DIRECTORY, ERR_SEALANE_SYSTEM.
+ * ERR_SEALANE_UNSAFE_DIRECTORY, ERR_SEALANE_ACCESS_DENIED (a shared domain of others), ERR_SEALANE_SYSTEM.
  */
 export async function listNodes(options: SurveyOptions = {}): Promise<ListedNode[]> {
   const domain = find(options);
@@ -85,8 +92,9 @@ export async function listServices(options: SurveyOptions = {}): Promise<ListedS
 }
 
 function find(options: SurveyOptions): Domain | undefined {
-  checkOptions('options', options, ['domain', 'directory']);
-  return Domain.find({ name: options.domain, directory: options.directory });
+  checkOptions('options', options, ['domain', 'directory', 'sharedDirectory']);
+  const { domain, directory, sharedDirectory } = options;
+  return Domain.find({ name: domain, directory, sharedDirectory });
 }
 
 function toNode({ id, state, pid, info, problem }: ReturnType<typeof listNodesOf>[number]): ListedNode {
@@ -103,9 +111,11 @@ function toNode({ id, state, pid, info, problem }: ReturnType<typeof listNodesOf
   };
 }
 
-function toService({ folder, definition, problem, nodes, ports }: ServiceListing): ListedService {
+function toService({ folder, creator, definition, problem, nodes, ports }: ServiceListing): ListedService {
   return {
     folder,
+    creator,
+    access: definition?.access,
     name: definition?.name,
     ...kindOf(definition),
     attributes: definition?.attributes ?? {},

@@ -1,13 +1,17 @@
 /**
  * Removing what dead processes left: nodes, what they took part in, and services that nobody alive has open. Whoever meets a dead
- * node does this, under the lock of the domain, and looks once more first. What can't be removed stays, and is met again.
+ * node does this, under the lock of the domain, and looks once more first. What can't be removed stays, and is met again. In a shared
+ * domain each user removes what is its own.
  */
 import { lstatSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { isSealaneError } from '../base/errors.js';
+import { ownUser } from './access.js';
 import type { Domain } from './domain.js';
 import { ASIDE, listFolder, removeEntry } from './files.js';
 import { isNodeId, isServiceFolder, nodeOfEntry } from './names.js';
 import { isAlive, removeNodeFiles } from './node-files.js';
+import { nodeOwner, ownEntries, ownNodeIds, removeOwnService, sweepServices } from './shared-files.js';
 
 /** What is added to the name of a service's folder while it is being removed. */
 const GONE = '.old';
@@ -49,6 +53,7 @@ export function sweepLocked(
   census = new Census(domain),
 ): ReadonlySet<string> {
   for (const node of suspects) census.isAlive(node);
+  if (domain.shared !== undefined) return sweepOwn(domain, census);
   const swept = new Set<string>();
   for (let dead = census.dead; dead.length > 0; dead = census.dead.filter((node) => !swept.has(node))) {
     removeFromServices(domain, new Set(dead), census);
@@ -58,6 +63,36 @@ export function sweepLocked(
     }
   }
   return swept;
+}
+
+/** In a shared domain: those of the own user that are dead, and all that they left. Returns all who are known to be dead. */
+function sweepOwn(domain: Domain, census: Census): ReadonlySet<string> {
+  const dead = new Set(census.dead);
+  const own = [...dead].filter((node) => nodeOwner(domain, node) === ownUser());
+  if (own.length === 0) return dead;
+  sweepServices(domain, (node) => census.isAlive(node), true);
+  for (const node of own) removeNodeFiles(domain, node);
+  return dead;
+}
+
+/**
+ * Removes what earlier processes of this user left in a shared domain, since nobody else can. Not while somebody holds the lock: the next
+ * node of this user does. Never throws. `self`: a living node of this thread.
+ */
+export function sweepLeftBehind(domain: Domain, self: string): void {
+  if (domain.shared === undefined) return;
+  try {
+    domain.tryLocked(() => sweepLeftLocked(domain, self));
+  } catch (error) {
+    if (!isSealaneError(error)) throw error;
+  }
+}
+
+function sweepLeftLocked(domain: Domain, self: string): void {
+  const census = new Census(domain, self);
+  const dead = ownNodeIds(domain).filter((node) => !census.isAlive(node));
+  sweepServices(domain, (node) => census.isAlive(node), dead.length > 0);
+  for (const node of dead) removeNodeFiles(domain, node);
 }
 
 /**
@@ -71,6 +106,10 @@ export function removeDead(domain: Domain, node: string): boolean {
 /** Removes a service: others see all of it, or nothing. The caller holds the lock. */
 export function removeServiceLocked(domain: Domain, folder: string): void {
   domain.requireLock();
+  if (domain.shared !== undefined) {
+    removeOwnService(folder);
+    return;
+  }
   const gone = folder + GONE;
   removeEntry(gone);
   try {
@@ -96,10 +135,16 @@ export function isLeftover(name: string): boolean {
 }
 
 /** Removes what nodes have in one service: their ports first, so that who takes part no more has none. */
-export function removeEntries(folder: string, names: readonly string[], nodes: ReadonlySet<string>): void {
-  const theirs = names.filter((name) => nodes.has(nodeOfEntry(name) ?? ''));
-  for (const name of theirs.filter((one) => !isNodeId(one))) removeEntry(join(folder, name));
-  for (const name of theirs.filter(isNodeId)) removeEntry(join(folder, name));
+export function removeEntries(
+  domain: Domain,
+  folder: string,
+  names: readonly string[],
+  nodes: ReadonlySet<string>,
+): void {
+  const removable = domain.shared === undefined ? names : ownEntries(folder, names);
+  const theirs = removable.filter((name) => nodes.has(nodeOfEntry(name) ?? ''));
+  for (const name of theirs.filter((one) => !isNodeId(one))) removeEntry(join(folder, name), domain.files);
+  for (const name of theirs.filter(isNodeId)) removeEntry(join(folder, name), domain.files);
 }
 
 function removeFromServices(domain: Domain, dead: ReadonlySet<string>, census: Census): void {
@@ -119,7 +164,7 @@ function takesPart(folder: string, nodes: ReadonlySet<string>): boolean {
 function removeFromService(domain: Domain, folder: string, dead: ReadonlySet<string>, census: Census): void {
   const names = listFolder(folder);
   const lives = names.some((name) => isNodeId(name) && !dead.has(name) && census.isAlive(name));
-  if (lives) removeEntries(folder, names, dead);
+  if (lives) removeEntries(domain, folder, names, dead);
   else removeServiceLocked(domain, folder);
 }
 
