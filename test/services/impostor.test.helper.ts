@@ -92,7 +92,7 @@ export class Bait implements Disposable {
     this.control = SharedMemory.create('bait-control', channelBytes(channel), CONTROL_SEALS);
     this.words = new Int32Array(this.control.buffer);
     beginChannel(this.words, channel);
-    this.answer = encodeAccepted({ sequenceBefore: 0, shape: SHAPE, ...channel });
+    this.answer = encodeAccepted({ sequenceBefore: 0, segment: 0, shape: SHAPE, ...channel });
   }
 
   get descriptors(): [number, number] {

@@ -1,5 +1,5 @@
 /** What a publisher does when a subscriber's buffer is full and the oldest sample may not give way. Pure. */
-import { invalidArgument } from '../base/errors.js';
+import { invalidArgument, SealaneError } from '../base/errors.js';
 import type { PortAddress } from './outlet.js';
 
 /**
@@ -54,4 +54,27 @@ export class FullDecision {
       throw invalidArgument('the answer of whenFull', "be 'retry', 'wait', 'drop' or 'fail'", answer);
     return answer as FullAction;
   }
+}
+
+/** The error for a subscriber that has no room. */
+export function fullError(peer: PortAddress): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_SUBSCRIBER_FULL',
+    `the buffer of subscriber ${peer.port} of node ${peer.node} (process ${peer.pid}) is full: it receives too slowly, or bufferSize is too low`,
+  );
+}
+
+/** The error for a wait that would never end. */
+export function waitsForItself(): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_SUBSCRIBER_FULL',
+    'a subscriber of this thread is full, and waiting for it here would wait for ever: use sendAsync',
+  );
+}
+
+/** The error for a sample that would overtake another. */
+export function stillWaits(): SealaneError {
+  const message =
+    'an earlier sample still waits for room: await its sendAsync first, and send nothing in whenFull';
+  return new SealaneError('ERR_SEALANE_BUSY', message);
 }

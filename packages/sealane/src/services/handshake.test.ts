@@ -54,6 +54,7 @@ const accepted: fc.Arbitrary<ConnectAccepted> = fc
     maxBytes: fc.integer({ min: 0, max: 2 ** 39 }),
     submissionCells: cells(65_536),
     completionCells: cells(2 * MAX_SLOTS),
+    segment: fc.integer({ min: 0, max: 1_023 }),
     sequenceBefore: fc.maxSafeNat(),
   })
   .map(({ slots, userHeaderBytes, padding, maxBytes, ...others }) => {

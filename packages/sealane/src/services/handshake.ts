@@ -4,6 +4,7 @@
  */
 import { SealaneError } from '../base/errors.js';
 import {
+  CELL_SEGMENTS,
   EVENTS_MAX_IDS,
   HANDSHAKE_ACCEPT,
   HANDSHAKE_ACCEPT_BYTES,
@@ -57,6 +58,8 @@ export type ConnectRequest = SubscribeRequest | ListenRequest;
 export interface ConnectAccepted {
   readonly type: 'accepted';
   readonly shape: SlotShape;
+  /** Number of the segment that these slots are: 0 unless the service's memory grows. */
+  readonly segment: number;
   readonly submissionCells: number;
   readonly completionCells: number;
   /** The sequence number before that of the first sample which this subscriber gets, unless that gives way: from here on it counts gaps. */
@@ -110,7 +113,7 @@ const TWO_TO_32 = 0x1_0000_0000;
 /** Most samples that a buffer, a history or a borrower may have. */
 const MAX_SAMPLES = 65_536;
 /** Longest distance of two slots: what one ArrayBuffer could ever hold. */
-const MAX_STRIDE_BYTES = 2 ** 40;
+export const MAX_STRIDE_BYTES = 2 ** 40;
 
 /** The packet of a request. */
 export function encodeConnect(request: ConnectRequest): Uint8Array {
@@ -158,6 +161,7 @@ export function encodeAccepted(answer: Omit<ConnectAccepted, 'type'>): Uint8Arra
   bytes.writeUInt32LE(completionCells, 16);
   bytes.writeUInt32LE(shape.userHeaderBytes, 20);
   bytes.writeUInt32LE(shape.payloadOffset, 24);
+  bytes.writeUInt32LE(answer.segment, 28);
   writeU64(bytes, 32, shape.strideBytes);
   writeU64(bytes, 40, shape.maxBytes);
   writeU64(bytes, 48, answer.sequenceBefore);
@@ -211,6 +215,7 @@ export function decodeAccepted(packet: Uint8Array): ConnectAccepted {
   return {
     type: 'accepted',
     shape: { slots, strideBytes, payloadOffset, maxBytes, userHeaderBytes },
+    segment: u32(bytes, 28, 'segment', 0, CELL_SEGMENTS - 1),
     submissionCells: cells(bytes, 12, 'submissionCells', MAX_SAMPLES),
     completionCells: cells(bytes, 16, 'completionCells', 2 * MAX_SLOTS),
     sequenceBefore: u64(bytes, 48, 'sequenceBefore', 0, Number.MAX_SAFE_INTEGER),
@@ -223,7 +228,8 @@ export function decodeListenAccepted(packet: Uint8Array): ListenAccepted {
   return { type: 'accepted', eventIds: u32(bytes, 8, 'eventIds', 1, EVENTS_MAX_IDS) };
 }
 
-function begin(length: number, type: number): Buffer {
+/** A packet of that length and type, else zero. */
+export function begin(length: number, type: number): Buffer {
   const bytes = Buffer.alloc(length);
   bytes.writeUInt32LE(HANDSHAKE_MAGIC, 0);
   bytes.writeUInt16LE(HANDSHAKE_VERSION, 4);
@@ -231,7 +237,8 @@ function begin(length: number, type: number): Buffer {
   return bytes;
 }
 
-function check(packet: Uint8Array, length: number, type: number): Buffer {
+/** The packet as a buffer, if it has that length and type. */
+export function check(packet: Uint8Array, length: number, type: number): Buffer {
   const bytes = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
   if (bytes.length < 8 || bytes.readUInt32LE(0) !== HANDSHAKE_MAGIC)
     throw broken('a packet is none of this protocol');
@@ -247,11 +254,13 @@ function check(packet: Uint8Array, length: number, type: number): Buffer {
   return bytes;
 }
 
-function u32(bytes: Buffer, at: number, name: string, min: number, max: number): number {
+/** The u32 there, if it is in that range. */
+export function u32(bytes: Buffer, at: number, name: string, min: number, max: number): number {
   return inRange(bytes.readUInt32LE(at), name, min, max);
 }
 
-function u64(bytes: Buffer, at: number, name: string, min: number, max: number): number {
+/** The u64 there, if it is in that range. */
+export function u64(bytes: Buffer, at: number, name: string, min: number, max: number): number {
   return inRange(bytes.readUInt32LE(at + 4) * TWO_TO_32 + bytes.readUInt32LE(at), name, min, max);
 }
 
@@ -266,11 +275,12 @@ function cells(bytes: Buffer, at: number, name: string, max: number): number {
   return value;
 }
 
-function writeU64(bytes: Buffer, at: number, value: number): void {
+export function writeU64(bytes: Buffer, at: number, value: number): void {
   bytes.writeUInt32LE(value % TWO_TO_32, at);
   bytes.writeUInt32LE(Math.floor(value / TWO_TO_32), at + 4);
 }
 
-function broken(problem: string): SealaneError {
+/** The error for a packet that makes no sense. */
+export function broken(problem: string): SealaneError {
   return new SealaneError('ERR_SEALANE_PROTOCOL', `the handshake with a peer is broken: ${problem}`);
 }

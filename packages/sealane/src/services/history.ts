@@ -1,16 +1,21 @@
 /** The last samples of a publisher, for subscribers that come late. Owns a reference to each of their slots. */
-import type { SlotPool } from '../shm/slot-pool.js';
 
-/** A fixed number of slots, the oldest first. */
+/** Who keeps count of those that need a slot. */
+export interface SlotHolder {
+  retain(cell: number): void;
+  release(cell: number): void;
+}
+
+/** A fixed number of slots, by the cells that name them, the oldest first. */
 export class History {
-  readonly #pool: SlotPool;
-  readonly #slots: Int32Array;
+  readonly #holder: SlotHolder;
+  readonly #cells: Int32Array;
   #oldest = 0;
   #length = 0;
 
-  constructor(pool: SlotPool, capacity: number) {
-    this.#pool = pool;
-    this.#slots = new Int32Array(capacity);
+  constructor(holder: SlotHolder, capacity: number) {
+    this.#holder = holder;
+    this.#cells = new Int32Array(capacity);
   }
 
   get length(): number {
@@ -18,32 +23,32 @@ export class History {
   }
 
   /** Keeps a slot; the oldest is let go when there are too many. */
-  add(slot: number): void {
-    const capacity = this.#slots.length;
+  add(cell: number): void {
+    const capacity = this.#cells.length;
     if (capacity === 0) return;
-    this.#pool.retain(slot);
+    this.#holder.retain(cell);
     if (this.#length < capacity) {
-      this.#slots[(this.#oldest + this.#length) % capacity] = slot;
+      this.#cells[(this.#oldest + this.#length) % capacity] = cell;
       this.#length += 1;
       return;
     }
-    this.#pool.release(this.#slots[this.#oldest] as number);
-    this.#slots[this.#oldest] = slot;
+    this.#holder.release(this.#cells[this.#oldest] as number);
+    this.#cells[this.#oldest] = cell;
     this.#oldest = (this.#oldest + 1) % capacity;
   }
 
-  /** The last `count` slots, or as many as there are, the oldest first. */
+  /** The cells of the last `count` slots, or as many as there are, the oldest first. */
   last(count: number): number[] {
     const first = Math.max(0, this.#length - count);
     return Array.from(
       { length: this.#length - first },
-      (_, index) => this.#slots[(this.#oldest + first + index) % this.#slots.length] as number,
+      (_, index) => this.#cells[(this.#oldest + first + index) % this.#cells.length] as number,
     );
   }
 
   /** Lets all go. */
   clear(): void {
-    for (const slot of this.last(this.#length)) this.#pool.release(slot);
+    for (const cell of this.last(this.#length)) this.#holder.release(cell);
     this.#length = 0;
   }
 }

@@ -6,6 +6,7 @@ export { EventService } from './event-service.js';
 export type { EventSettings } from './event-settings.js';
 export type { EventsMissed } from './events.js';
 export type { FullAction, FullHandler, FullSituation } from './full.js';
+export type { GrowthStrategy } from './growth.js';
 export { Listener, type ListenerFigures } from './listener.js';
 export type { DeadlineMissed, EventNotice, EventNotification } from './listener-port.js';
 export type { Loan } from './loan.js';
@@ -37,7 +38,7 @@ export {
   type ServiceOptions,
 } from './service-builder.js';
 export type { ServiceEvent } from './service-core.js';
-export { latest, type ServiceSettings } from './settings.js';
+export { latest, type PayloadKind, type ServiceSettings } from './settings.js';
 export { createSharedDomain, type SharedDomainOptions } from './shared-domain.js';
 export {
   type SampleReceiver,

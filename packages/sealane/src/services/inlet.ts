@@ -3,17 +3,23 @@
  * and of the publisher's slots, and the objects of the samples. Trusts the publisher not to change a sample that it sent; not its
  * numbers: every index and length is read once and checked, and a publisher that lies loses its connection.
  */
-import type { Mapping, UnixSocket } from '../os/index.js';
+import { isSealaneError, type SealaneError } from '../base/errors.js';
+import type { Mapping, Packet, UnixSocket } from '../os/index.js';
 import type { ChannelShape } from '../shm/channel.js';
 import { CompletionWriter } from '../shm/completion.js';
 import { NONE } from '../shm/outcome.js';
 import { SubmissionReader } from '../shm/submission.js';
 import { PUBLISHER_WAITING, SUBSCRIBER_WAITING } from '../shm/waiting.js';
 import type { ControlLoop } from './control.js';
+import type { InletSegment } from './inlet-segment.js';
+import { InletSegments, type PayloadRules } from './inlet-segments.js';
 import type { PortAddress } from './outlet.js';
 import { type PairEvents, PairSocket } from './pair-socket.js';
-import { type Borrower, HotSample } from './received.js';
-import { readNumber, SEQUENCE, SlotMemory, type SlotShape } from './slots.js';
+import type { Borrower, HotSample } from './received.js';
+import { MAX_CELLS, readNumber, SEQUENCE, SLOT_BITS, SLOT_MASK, type SlotShape } from './slots.js';
+
+/** Errors for which nobody lied: this process lacks descriptors or memory, or can't map so much. */
+const PASSING: ReadonlySet<string> = new Set(['ERR_SEALANE_EXHAUSTED', 'ERR_SEALANE_LIMIT_EXCEEDED']);
 
 /** What the handshake brought. */
 export interface InletOptions {
@@ -23,6 +29,9 @@ export interface InletOptions {
   readonly slots: Mapping;
   readonly control: Mapping;
   readonly slotShape: SlotShape;
+  /** Number of the segment that the slots are. */
+  readonly segment: number;
+  readonly rules: PayloadRules;
   readonly channelShape: ChannelShape;
   /** The sequence number before that of the first sample to come. */
   readonly sequenceBefore: number;
@@ -40,11 +49,12 @@ export interface ModifiedSample {
 /** One publisher, seen from the subscriber. */
 export class Inlet implements Borrower {
   readonly peer: PortAddress;
-  readonly memory: SlotMemory;
   /** Samples that are borrowed now. */
   borrowed = 0;
   /** What the publisher did that can't be; set once, then the inlet is to be closed. */
   lie: string | undefined;
+  /** Why this side can't go on with the publisher for now; set once, then as for `lie`. */
+  failure: SealaneError | undefined;
   /** The connection has ended; what is in the ring and what is borrowed is still good. */
   ended = false;
   /** Whether its port has told that the connection is over. */
@@ -52,23 +62,38 @@ export class Inlet implements Borrower {
   /** Samples that this process wrote into. Its port takes them. */
   readonly modified: ModifiedSample[] = [];
   readonly #socket: PairSocket;
-  readonly #slots: Mapping;
+  readonly #events: PairEvents;
+  readonly #segments: InletSegments;
+  /** That of the last sample, and its number. */
+  #segment: InletSegment | undefined;
+  #segmentId: number;
+  /** What is needed of it for every sample. */
+  #samples: (HotSample | undefined)[];
+  #words: Int32Array;
   readonly #control: Mapping;
   readonly #ring: SubmissionReader;
   readonly #completions: CompletionWriter;
-  readonly #samples: (HotSample | undefined)[] = [];
   #lastSequence: number;
   #closed = false;
 
   constructor(options: InletOptions) {
-    const { slotShape, channelShape, control } = options;
+    const { slotShape, channelShape, control, rules, segment, events } = options;
+    const growing = rules.payload === 'growing';
     const words = new Int32Array(control.buffer);
     this.peer = options.peer;
     this.#lastSequence = options.sequenceBefore;
-    this.memory = new SlotMemory(options.slots.buffer, slotShape);
-    this.#slots = options.slots;
+    this.#events = events;
+    this.#segments = new InletSegments(this, rules, slotShape);
+    this.#segment = this.#segments.add(segment, options.slots, slotShape);
+    this.#segmentId = segment;
+    this.#samples = this.#segment.samples;
+    this.#words = this.#segment.memory.words;
     this.#control = control;
-    this.#ring = new SubmissionReader(words, channelShape.submissionCells, slotShape.slots);
+    this.#ring = new SubmissionReader(
+      words,
+      channelShape.submissionCells,
+      growing ? MAX_CELLS : slotShape.slots,
+    );
     this.#completions = new CompletionWriter(words, channelShape);
     this.#socket = new PairSocket(
       options.socket,
@@ -76,7 +101,8 @@ export class Inlet implements Borrower {
       words,
       SUBSCRIBER_WAITING,
       PUBLISHER_WAITING,
-      options.events,
+      events,
+      growing ? (bytes, packet) => this.#takePacket(bytes, packet) : undefined,
     );
   }
 
@@ -84,21 +110,29 @@ export class Inlet implements Borrower {
     return this.#closed;
   }
 
+  /** Whether nothing more may be taken. */
+  get broken(): boolean {
+    return this.lie !== undefined || this.failure !== undefined;
+  }
+
   /** Whether there is something to take. */
   get ready(): boolean {
-    return !this.#closed && this.#ring.ready;
+    return !this.#closed && !this.broken && this.#ring.ready;
   }
 
   /** Borrows the oldest sample. Undefined: there is none, or the publisher lies. */
   take(): HotSample | undefined {
     // The last release of an ended inlet closes it, before its port has looked again.
     if (this.#closed) return undefined;
-    const slot = this.#ring.take();
-    if (slot === NONE) return undefined;
-    if (slot < 0) return this.#lied('a sample that can not be');
+    const cell = this.#ring.take();
+    if (cell === NONE) return undefined;
+    if (cell < 0) return this.#lied('a sample that can not be');
     // Behind the compare-exchange that made the room: the other half of the agreement in waiting.ts.
     this.#socket.wakeIfWaiting(this.#ring.left);
+    const slot = cell & SLOT_MASK;
+    if (cell >>> SLOT_BITS !== this.#segmentId && !this.#find(cell >>> SLOT_BITS)) return undefined;
     const sample = this.#samples[slot] ?? this.#makeSample(slot);
+    if (sample === undefined) return undefined;
     if (sample.borrowed || !sample.begin())
       return this.#lied(`slot ${slot} twice, or a length that does not fit`);
     this.borrowed += 1;
@@ -108,7 +142,7 @@ export class Inlet implements Borrower {
 
   release(sample: HotSample): void {
     this.borrowed -= 1;
-    this.#completions.release(sample.slot);
+    this.#completions.release(sample.cell);
     if (this.ended && this.borrowed === 0 && !this.#ring.ready) this.close();
   }
 
@@ -123,8 +157,7 @@ export class Inlet implements Borrower {
   /** Shows the publisher's memory again wherever this process wrote into it, and notes which samples that was. Throws ERR_SEALANE_EXHAUSTED. */
   restore(): void {
     if (this.#closed) return;
-    for (const slot of this.#slots.restore())
-      this.modified.push({ publisher: this.peer, sequence: this.#samples[slot]?.sequence ?? 0 });
+    for (const sequence of this.#segments.restore()) this.modified.push({ publisher: this.peer, sequence });
   }
 
   /** The connection is over: what has come stays, and the memory is given back with the last of it. */
@@ -137,30 +170,68 @@ export class Inlet implements Borrower {
   /** Ends everything: borrowed samples count as released, and views of them are empty from now on. */
   close(): void {
     if (this.#closed) return;
-    try {
-      this.restore();
-    } catch {
-      // Only what shall be told of the samples is lost by it: the memory goes.
-    }
+    this.#restoreQuietly();
     this.#closed = true;
     this.ended = true;
-    for (const sample of this.#samples) if (sample?.borrowed) sample.end();
+    this.#segments.close();
+    this.#segment = undefined;
     this.borrowed = 0;
     this.#socket.close();
     this.#control.close();
-    this.#slots.close();
   }
 
-  #makeSample(slot: number): HotSample {
-    const sample = new HotSample(this, slot);
-    while (this.#samples.length < slot) this.#samples.push(undefined);
-    this.#samples[slot] = sample;
-    return sample;
+  /** Turns to a segment: it is handed out before the first of its samples, so that it waits in the socket if it is not known yet. */
+  #find(id: number): boolean {
+    while (this.#segments.get(id) === undefined && this.#socket.serve());
+    const segment = this.#segments.get(id);
+    if (segment === undefined) {
+      if (!this.broken) this.#lied(`a sample of segment ${id}, which it did not hand out`);
+      return false;
+    }
+    this.#segment = segment;
+    this.#segmentId = id;
+    this.#samples = segment.samples;
+    this.#words = segment.memory.words;
+    return true;
+  }
+
+  #makeSample(slot: number): HotSample | undefined {
+    const segment = this.#segment;
+    if (segment === undefined || slot >= segment.memory.shape.slots)
+      return this.#lied('a sample that can not be');
+    return segment.makeSample(slot);
+  }
+
+  /** Before memory goes: then only what shall be told of the samples is lost by a failure. */
+  #restoreQuietly(): void {
+    try {
+      this.restore();
+    } catch (error) {
+      if (!isSealaneError(error)) throw error;
+    }
+  }
+
+  #takePacket(bytes: Uint8Array, packet: Packet): void {
+    this.#restoreQuietly();
+    try {
+      this.#segments.apply(bytes, packet);
+      if (this.#segments.get(this.#segmentId) !== this.#segment) this.#forgetSegment();
+    } catch (error) {
+      if (!isSealaneError(error)) throw error;
+      if (PASSING.has(error.code)) this.failure ??= error;
+      else this.lie ??= error.message;
+      this.#events.onEnd(this.lie);
+    }
+  }
+
+  #forgetSegment(): void {
+    this.#segment = undefined;
+    this.#segmentId = NONE;
   }
 
   /** How many samples were missed, by the sequence numbers. */
   #count(sample: HotSample): void {
-    const sequence = readNumber(this.memory.words, sample.firstWord + SEQUENCE);
+    const sequence = readNumber(this.#words, sample.firstWord + SEQUENCE);
     const last = this.#lastSequence;
     sample.sequence = sequence;
     sample.missed = sequence <= last ? 0 : sequence - last - 1;

@@ -4,6 +4,8 @@
  */
 import { checkOptions, checkSignal } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
+import type { SlotPool } from '../shm/slot-pool.js';
+import type { Segment } from './segment.js';
 import { BYTES, type SlotMemory, SOURCE_TIMESTAMP, writeBigInt } from './slots.js';
 
 /** A sample that is being made. */
@@ -41,7 +43,13 @@ export interface Lender {
 
 /** The loan of one slot, again and again. `generation` is odd while the slot is on loan. */
 export class HotLoan implements Loan {
+  readonly segment: Segment;
+  readonly pool: SlotPool;
+  /** The segment's memory. */
+  readonly words: Int32Array;
   readonly slot: number;
+  /** By which the rings name the slot. */
+  readonly cell: number;
   /** Index of the slot's first word. */
   readonly firstWord: number;
   generation = 0;
@@ -51,8 +59,13 @@ export class HotLoan implements Loan {
   #size = 0;
   #userHeader: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(lender: Lender, memory: SlotMemory, slot: number) {
+  constructor(lender: Lender, segment: Segment, slot: number) {
+    const { memory, pool } = segment;
+    this.segment = segment;
+    this.pool = pool;
+    this.words = memory.words;
     this.slot = slot;
+    this.cell = segment.base + slot;
     this.firstWord = memory.firstWord(slot);
     this.#lender = lender;
     this.#memory = memory;
@@ -62,7 +75,7 @@ export class HotLoan implements Loan {
   /** Begins a loan of that many bytes, which fit. */
   begin(bytes: number): void {
     this.generation += 1;
-    const { words } = this.#memory;
+    const { words } = this;
     const at = this.firstWord;
     words[at + BYTES] = bytes | 0;
     words[at + BYTES + 1] = bytes < 0x1_0000_0000 ? 0 : bytes / 0x1_0000_0000;
@@ -97,7 +110,7 @@ export class HotLoan implements Loan {
     this.#check();
     if (typeof ns !== 'bigint' || BigInt.asUintN(64, ns) !== ns)
       throw invalidArgument('ns', 'be a bigint from 0 to 2^64-1', ns);
-    writeBigInt(this.#memory.words, this.firstWord + SOURCE_TIMESTAMP, ns);
+    writeBigInt(this.words, this.firstWord + SOURCE_TIMESTAMP, ns);
   }
 
   send(): number {
@@ -128,4 +141,12 @@ export class HotLoan implements Loan {
 /** The error for a sample that was sent or released. */
 export function notOnLoan(): SealaneError {
   return new SealaneError('ERR_SEALANE_CLOSED', 'the sample was sent or released: loan another one');
+}
+
+/** The error for a loan more than a publisher may have. */
+export function tooManyLoans(maxLoaned: number): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_LIMIT_EXCEEDED',
+    `${maxLoaned} samples are on loan, which is maxLoaned: send or release one, or raise the setting`,
+  );
 }

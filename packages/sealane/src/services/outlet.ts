@@ -11,7 +11,10 @@ import type { SlotPool } from '../shm/slot-pool.js';
 import { SubmissionWriter } from '../shm/submission.js';
 import { PUBLISHER_WAITING, SUBSCRIBER_WAITING } from '../shm/waiting.js';
 import type { ControlLoop } from './control.js';
+import { Handout } from './handout.js';
 import { type PairEvents, PairSocket } from './pair-socket.js';
+import type { Segment } from './segment.js';
+import { MAX_CELLS, SLOT_BITS, SLOT_MASK } from './slots.js';
 
 /** A port, as its peers see it. */
 export interface PortAddress {
@@ -29,11 +32,21 @@ export interface OutletOptions {
   readonly socket: UnixSocket;
   readonly control: Mapping;
   readonly shape: ChannelShape;
-  readonly pool: SlotPool;
+  /** The segment that the handshake handed out. */
+  readonly segment: Segment;
+  /** Segments that the publisher may have at a time. */
+  readonly maxSegments: number;
   readonly bufferSize: number;
   readonly maxBorrowed: number;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
+}
+
+/** A segment that the subscriber knows. */
+interface Handed {
+  readonly segment: Segment;
+  /** 1 for each slot that the subscriber has: in the ring, borrowed, or on its way back. */
+  readonly holds: Uint8Array;
 }
 
 /** One subscriber, seen from the publisher. */
@@ -45,17 +58,23 @@ export class Outlet {
   lie: string | undefined;
   readonly #socket: PairSocket;
   readonly #control: Mapping;
-  readonly #pool: SlotPool;
   readonly #ring: SubmissionWriter;
   readonly #completions: CompletionReader;
-  /** 1 for each slot that the subscriber has: in the ring, borrowed, or on its way back. */
-  readonly #holds: Uint8Array;
+  readonly #handout: Handout;
+  /** The segments that the subscriber knows, by their numbers. */
+  readonly #handed: (Handed | undefined)[] = [];
+  /** That of the sample which there was room for last, with what is needed of it for every sample. */
+  #segment: Segment;
+  #segmentId = 0;
+  #base = 0;
+  #pool: SlotPool;
+  #holds: Uint8Array;
   readonly #maxHeld: number;
   #held = 0;
   #closed = false;
 
   constructor(options: OutletOptions) {
-    const { control, shape, pool, bufferSize } = options;
+    const { control, shape, segment, bufferSize, maxSegments } = options;
     const words = new Int32Array(control.buffer);
     this.peer = options.peer;
     this.#control = control;
@@ -67,10 +86,13 @@ export class Outlet {
       SUBSCRIBER_WAITING,
       options.events,
     );
-    this.#pool = pool;
     this.#ring = new SubmissionWriter(words, shape.submissionCells, bufferSize);
-    this.#completions = new CompletionReader(words, shape, pool.slots);
-    this.#holds = new Uint8Array(pool.slots);
+    this.#completions = new CompletionReader(words, shape, maxSegments > 1 ? MAX_CELLS : segment.pool.slots);
+    this.#handout = new Handout(this.#socket);
+    this.#segment = segment;
+    this.#pool = segment.pool;
+    this.#holds = this.#note(segment).holds;
+    this.#use(segment, this.#holds);
     this.#maxHeld = bufferSize + options.maxBorrowed;
   }
 
@@ -83,53 +105,67 @@ export class Outlet {
     return this.#held;
   }
 
-  /** Whether a sample can be published now, without anything giving way. */
-  get hasRoom(): boolean {
-    return this.#ring.checkRoom() === NONE && this.#held < this.#maxHeld;
+  /** Whether a sample of the segment can be published now, without anything giving way. */
+  hasRoom(segment: Segment): boolean {
+    return this.#ring.checkRoom() === NONE && this.#held < this.#maxHeld && this.#knows(segment);
   }
 
   /**
-   * Finds out anew whether there is room: true, or false for a full buffer or a liar. The head first, then what came back: then what the
+   * Finds out anew whether there is room for a sample of the segment: true, or false for a full buffer or socket, or a liar. The head first, then what came back: then what the
    * subscriber has is what is in the ring and what it borrowed, and no honest one has more than both together.
    */
-  look(): boolean {
+  look(segment: Segment): boolean {
     const room = this.#ring.look();
     if (room === CORRUPT) return this.#lied('a position that never was');
     if (!this.reclaim() || room === FULL) return false;
     if (this.#held >= this.#maxHeld) return this.#lied(`more than ${this.#maxHeld} samples at once`);
-    return true;
+    return this.#knows(segment);
   }
 
-  /** Makes room by taking the oldest sample back, unless the subscriber makes some first. False: it lies. */
-  makeRoom(): boolean {
-    while (!this.look()) {
-      if (this.lie !== undefined) return false;
-      const slot = this.#ring.takeBack();
-      if (slot === NONE) continue;
+  /**
+   * Makes room by taking the oldest sample back, unless the subscriber makes some first. False: it lies, or reads nothing at all: it can't
+   * be told of the segment, and loses the sample.
+   */
+  makeRoom(segment: Segment): boolean {
+    if (!this.#knows(segment)) {
       this.lost += 1;
-      if (!this.#giveUp(slot)) return false;
+      return false;
+    }
+    while (!this.look(segment)) {
+      if (this.lie !== undefined) return false;
+      const cell = this.#ring.takeBack();
+      if (cell === NONE) continue;
+      this.lost += 1;
+      if (!this.#giveUp(cell)) return false;
       if (this.#held < this.#maxHeld) return true;
     }
     return true;
   }
 
-  /** Publishes a slot; there must be room. Wakes the subscriber if it sleeps. */
+  /** Publishes a slot of the segment for which there was room just now. Wakes the subscriber if it sleeps. */
   publish(slot: number): void {
     this.#holds[slot] = 1;
     this.#held += 1;
     this.#pool.retain(slot);
-    this.#ring.publish(slot);
+    this.#ring.publish(this.#base + slot);
     // Behind the store of the tail: the other half of the agreement in waiting.ts.
     this.#socket.wakeIfWaiting(0);
   }
 
   /** Takes what came back. False: the subscriber lies. */
   reclaim(): boolean {
-    for (let slot = this.#completions.take(); slot !== NONE; slot = this.#completions.take()) {
-      if (slot === CORRUPT) return this.#lied('a slot that never was');
-      if (!this.#giveUp(slot)) return false;
+    for (let cell = this.#completions.take(); cell !== NONE; cell = this.#completions.take()) {
+      if (cell === CORRUPT) return this.#lied('a slot that never was');
+      if (!this.#giveUp(cell)) return false;
     }
     return true;
+  }
+
+  /** A segment has ended, of which nobody has anything: the subscriber is told, if it knew it. */
+  retire({ id }: Segment): void {
+    if (this.#handed[id] === undefined) return;
+    this.#handed[id] = undefined;
+    this.#handout.retire(id);
   }
 
   /**
@@ -148,19 +184,58 @@ export class Outlet {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#holds.forEach((held, slot) => {
-      if (held === 1) this.#giveUp(slot);
-    });
+    for (const handed of this.#handed) if (handed !== undefined) this.#takeAll(handed);
     this.#socket.close();
     this.#control.close();
   }
 
-  #giveUp(slot: number): boolean {
-    if (this.#holds[slot] !== 1) return this.#lied(`slot ${slot}, which it does not have`);
-    this.#holds[slot] = 0;
+  #giveUp(cell: number): boolean {
+    const slot = cell & SLOT_MASK;
+    if (cell >>> SLOT_BITS === this.#segmentId) return this.#giveBack(slot, this.#holds, this.#pool);
+    const handed = this.#handed[cell >>> SLOT_BITS];
+    if (handed === undefined) return this.#lied(`slot ${slot}, which it does not have`);
+    return this.#giveBack(slot, handed.holds, handed.segment.pool);
+  }
+
+  #giveBack(slot: number, holds: Uint8Array, pool: SlotPool): boolean {
+    if (holds[slot] !== 1) return this.#lied(`slot ${slot}, which it does not have`);
+    holds[slot] = 0;
     this.#held -= 1;
-    this.#pool.release(slot);
+    pool.release(slot);
     return true;
+  }
+
+  #takeAll({ segment, holds }: Handed): void {
+    holds.forEach((held, slot) => {
+      if (held === 1) this.#giveUp(segment.base + slot);
+    });
+  }
+
+  /** Whether the subscriber knows the segment; it is told if it does not and that can be done now. */
+  #knows(segment: Segment): boolean {
+    return this.#segment === segment || this.#tell(segment);
+  }
+
+  #tell(segment: Segment): boolean {
+    const handed = this.#handed[segment.id];
+    if (handed === undefined && !this.#handout.give(segment)) return false;
+    this.#use(segment, (handed ?? this.#note(segment)).holds);
+    return true;
+  }
+
+  #use(segment: Segment, holds: Uint8Array): void {
+    this.#segment = segment;
+    this.#segmentId = segment.id;
+    this.#base = segment.base;
+    this.#pool = segment.pool;
+    this.#holds = holds;
+  }
+
+  #note(segment: Segment): Handed {
+    const handed = { segment, holds: new Uint8Array(segment.pool.slots) };
+    while (this.#handed.length <= segment.id) this.#handed.push(undefined);
+    this.#handed[segment.id] = handed;
+    return handed;
   }
 
   #lied(what: string): false {

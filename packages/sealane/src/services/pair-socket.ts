@@ -2,8 +2,11 @@
  * The socket of a connected pair: it tells of the other side's death, and carries the wake-ups. Owns the socket, and its place in the
  * control loop. Trusts nothing that arrives: whoever sends more wake-ups than were asked for, or anything else, is told on.
  */
-import { DRAIN_END, DRAIN_FOREIGN, type PeerCredentials, type UnixSocket } from '../os/index.js';
+import { isSealaneError } from '../base/errors.js';
+import { DRAIN_END, DRAIN_FOREIGN, type Packet, type PeerCredentials, type UnixSocket } from '../os/index.js';
+import { HANDSHAKE_SEGMENT_BYTES } from '../shm/layout.js';
 import { beginWaiting, endWaiting, mustWake } from '../shm/waiting.js';
+import { receiveQuietly } from './acceptor.js';
 import type { ControlLoop } from './control.js';
 
 /** What the owner of a pair's socket is told. Neither may throw. */
@@ -13,6 +16,12 @@ export interface PairEvents {
   /** The connection is over: `problem` says what the other side did that it may not; undefined: it closed or died. */
   onEnd(problem: string | undefined): void;
 }
+
+/** Takes a packet that is no wake-up, and its descriptors. `bytes` are good for the time of the call. Must not throw. */
+export type TakePacket = (bytes: Uint8Array, packet: Packet) => void;
+
+/** Room for the longest packet of a pair and one byte. */
+const buffer = new Uint8Array(HANDSHAKE_SEGMENT_BYTES + 1);
 
 /** Wake-ups to take in one turn: usually there is one, and looking for a second is a system call. */
 const WAKES_PER_TURN = 1;
@@ -27,6 +36,7 @@ export class PairSocket {
   readonly #own: number;
   readonly #other: number;
   readonly #events: PairEvents;
+  readonly #take: TakePacket | undefined;
   readonly #key: number;
   /** Wake-ups that may still come: one for each time that this side said it waits, and did not take back in time. */
   #asked = 0;
@@ -34,7 +44,7 @@ export class PairSocket {
   #unasked = 0;
   #closed = false;
 
-  /** `own` and `other`: the waiting words of this side and of the other, indices into `words`. */
+  /** `own` and `other`: the waiting words of this side and of the other, indices into `words`. Without `take` only wake-ups may come. */
   constructor(
     socket: UnixSocket,
     loop: ControlLoop,
@@ -42,6 +52,7 @@ export class PairSocket {
     own: number,
     other: number,
     events: PairEvents,
+    take?: TakePacket,
   ) {
     this.#socket = socket;
     this.#loop = loop;
@@ -49,7 +60,8 @@ export class PairSocket {
     this.#own = own;
     this.#other = other;
     this.#events = events;
-    this.#key = loop.watch(socket.fd, () => this.#onReadable());
+    this.#take = take;
+    this.#key = loop.watch(socket.fd, () => this.serve());
   }
 
   /** Who the kernel says is on the other side. */
@@ -80,6 +92,22 @@ export class PairSocket {
     if (endWaiting(this.#words, this.#own)) this.#asked -= 1;
   }
 
+  /** Sends a packet to the other side. False: there is no room for it or its descriptors now, or nobody is there. */
+  send(bytes: Uint8Array, descriptors?: readonly number[]): boolean {
+    if (this.#closed) return false;
+    try {
+      return this.#socket.send(bytes, descriptors) === 'sent';
+    } catch (error) {
+      if (isSealaneError(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Bytes that the other side has not read, as the kernel counts them. */
+  get unread(): number {
+    return this.#closed ? 0 : this.#socket.unread;
+  }
+
   /** Closes the socket: the other side finds out at once. Idempotent. */
   close(): void {
     if (this.#closed) return;
@@ -97,11 +125,25 @@ export class PairSocket {
     }
   }
 
-  #onReadable(): void {
+  /** Takes what comes next. False: there is nothing, or the connection is over. */
+  serve(): boolean {
+    if (this.#closed) return false;
+    if (this.#take !== undefined) return this.#servePacket(this.#take);
     const wakes = this.#drain();
     if (wakes === DRAIN_END) this.#events.onEnd(undefined);
     else if (wakes === DRAIN_FOREIGN) this.#events.onEnd('a packet that is no wake-up');
     else this.#onWakes(wakes);
+    return !this.#closed && wakes > 0;
+  }
+
+  #servePacket(take: TakePacket): boolean {
+    const packet = receiveQuietly(this.#socket, buffer);
+    if (packet === 'empty') return false;
+    if (packet === 'end') this.#events.onEnd(undefined);
+    else if (packet.bytes === 1 && packet.descriptors.length === 0 && !packet.descriptorsLost)
+      this.#onWakes(1);
+    else take(buffer.subarray(0, packet.bytes), packet);
+    return !this.#closed;
   }
 
   #onWakes(wakes: number): void {

@@ -6,7 +6,6 @@ import {
   CONTROL_SEALS,
   closeDescriptor,
   Mapping,
-  POOL_SEALS,
   requireSealedMemory,
   SharedMemory,
   type UnixSocket,
@@ -17,10 +16,10 @@ import type { Accepted } from './connector.js';
 import type { ControlLoop } from './control.js';
 import { type ConnectAccepted, encodeAccepted, type SubscribeRequest } from './handshake.js';
 import { Inlet } from './inlet.js';
+import { checkShape, mapSlots, type PayloadRules } from './inlet-segments.js';
 import { Outlet } from './outlet.js';
 import type { PairEvents } from './pair-socket.js';
 import type { PublisherPort } from './publisher-port.js';
-import { memoryBytes, type SlotShape } from './slots.js';
 
 /** Descriptors that come with an acceptance: the memory of the slots and the control memory. */
 export const PAIR_DESCRIPTORS = 2;
@@ -30,8 +29,6 @@ export interface Offer {
   readonly request: SubscribeRequest;
   /** Taken, once this returns. */
   readonly socket: UnixSocket;
-  readonly pool: SharedMemory;
-  readonly shape: SlotShape;
   readonly port: PublisherPort;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
@@ -42,15 +39,19 @@ export interface Offer {
  * descriptors are under way; the socket is still the caller's then. Throws ERR_SEALANE_EXHAUSTED, and what sending throws.
  */
 export function offerPair(offer: Offer): Outlet | undefined {
-  const { request, socket, pool, shape, port } = offer;
+  const { request, socket, port } = offer;
+  const { segments } = port;
+  const segment = segments.newest;
+  const { shape } = segment.memory;
   const channel = channelShape(request.bufferSize, shape.slots);
   const control = SharedMemory.create('sealane-control', channelBytes(channel), CONTROL_SEALS);
   const history = Math.min(request.history, request.bufferSize);
-  const answer = encodeAccepted({ shape, ...channel, sequenceBefore: port.sequenceBefore(history) });
+  const sequenceBefore = port.sequenceBefore(history);
+  const answer = encodeAccepted({ shape, segment: segment.id, ...channel, sequenceBefore });
   let outlet: Outlet | undefined;
   try {
     beginChannel(new Int32Array(control.buffer), channel);
-    if (socket.send(answer, [pool.descriptor, control.descriptor]) !== 'sent') return undefined;
+    if (socket.send(answer, [segment.descriptor, control.descriptor]) !== 'sent') return undefined;
     const peer = { node: request.node, port: request.receiver, pid: socket.peer.pid };
     const { bufferSize, maxBorrowed } = request;
     outlet = new Outlet({
@@ -60,7 +61,8 @@ export function offerPair(offer: Offer): Outlet | undefined {
       bufferSize,
       maxBorrowed,
       control: control.mapping,
-      pool: port.pool,
+      segment,
+      maxSegments: segments.maxSegments,
       loop: offer.loop,
       events: offer.events,
     });
@@ -77,6 +79,7 @@ export function offerPair(offer: Offer): Outlet | undefined {
 export interface Acceptance extends Accepted<ConnectAccepted> {
   /** What was asked for. */
   readonly bufferSize: number;
+  readonly rules: PayloadRules;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
 }
@@ -86,19 +89,18 @@ export interface Acceptance extends Accepted<ConnectAccepted> {
  * ERR_SEALANE_SIZE_MISMATCH for what a publisher of this library never sends, ERR_SEALANE_EXHAUSTED.
  */
 export function acceptPair(acceptance: Acceptance): Inlet {
-  const { answer, descriptors, bufferSize } = acceptance;
+  const { answer, descriptors, bufferSize, rules } = acceptance;
   const mapped: Mapping[] = [];
   try {
     const [slotsFd, controlFd] = descriptors;
     if (slotsFd === undefined || controlFd === undefined || descriptors.length !== PAIR_DESCRIPTORS)
       throw protocolError(`an acceptance comes with ${descriptors.length} descriptors, not 2`);
     checkCells(answer, bufferSize);
-    const slotBytes = memoryBytes(answer.shape);
+    checkShape(answer.shape, answer.segment, rules);
     const controlBytes = channelBytes(answer);
-    requireSealedMemory(slotsFd, POOL_SEALS, slotBytes, "the memory of a publisher's slots");
-    requireSealedMemory(controlFd, CONTROL_SEALS, controlBytes, 'the control memory of a pair');
-    const slots = Mapping.guarded(slotsFd, slotBytes, answer.shape.strideBytes);
+    const slots = mapSlots(slotsFd, answer.shape);
     mapped.push(slots);
+    requireSealedMemory(controlFd, CONTROL_SEALS, controlBytes, 'the control memory of a pair');
     const control = Mapping.shared(controlFd, 0, controlBytes);
     mapped.push(control);
     const { peer, socket, loop, events } = acceptance;
@@ -109,6 +111,8 @@ export function acceptPair(acceptance: Acceptance): Inlet {
       events,
       slots,
       control,
+      rules,
+      segment: answer.segment,
       slotShape: answer.shape,
       channelShape: answer,
       sequenceBefore: answer.sequenceBefore,

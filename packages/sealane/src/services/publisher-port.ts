@@ -7,28 +7,29 @@ import { diagnostics } from '../base/diagnostics.js';
 import { abortedError, closedError, SealaneError } from '../base/errors.js';
 import { stampMonotonic } from '../os/index.js';
 import { NONE } from '../shm/outcome.js';
-import { SlotPool } from '../shm/slot-pool.js';
-import type { ControlLoop } from './control.js';
+import type { SlotPool } from '../shm/slot-pool.js';
 import { Doorbell } from './doorbell.js';
-import { type FullAction, FullDecision, type FullHandler } from './full.js';
+import { fullError, stillWaits, waitsForItself } from './full.js';
 import { History } from './history.js';
-import { HotLoan, type Lender, type Loan } from './loan.js';
+import { type HotLoan, type Lender, type Loan, tooManyLoans } from './loan.js';
 import type { Outlet } from './outlet.js';
-import { SEQUENCE, type SlotMemory, TIMESTAMP } from './slots.js';
+import { Retirement } from './retirement.js';
+import { Room, type RoomOptions } from './room.js';
+import type { Segment } from './segment.js';
+import type { Segments } from './segments.js';
+import { SEQUENCE, SLOT_MASK, TIMESTAMP } from './slots.js';
 
 /** What a port needs to know. Everything was checked. */
-export interface PublisherPortOptions {
-  readonly memory: SlotMemory;
-  /** Slots that are used before anybody is asked what came back. */
-  readonly warmSlots: number;
+export interface PublisherPortOptions extends RoomOptions {
+  /** Taken. */
+  readonly segments: Segments;
+  /** Bytes of a payload. */
+  readonly minBytes: number;
+  readonly maxBytes: number;
   readonly maxLoaned: number;
   readonly history: number;
   readonly overflow: boolean;
-  readonly whenFull: FullAction | FullHandler;
   readonly timestamps: boolean;
-  readonly loop: ControlLoop;
-  /** Whether a node lives in this very thread: waiting for it here would wait for ever. */
-  isLocal(node: string): boolean;
   /** Samples do not get to a subscriber. Called only where diagnostics want to know. */
   onLost(outlet: Outlet, samples: number): void;
   /** A sample was sent. Must not throw. */
@@ -40,20 +41,19 @@ export interface PublisherPortOptions {
 /** How many samples may be sent before control is served: an owner that never lets the event loop turn does it here. */
 const SERVE_EVERY_SENDS = 64;
 
-/** How often a publisher that has to wait looks before it sleeps: some 20 us. A subscriber that is awake makes room in less. */
-const SPIN_LOOKS = 500;
-
-/** How long a publisher waits for room before it looks by itself, in milliseconds: it is woken when half of the buffer is empty. */
-const WAIT_SLICE_MS = 100;
-
 export class PublisherPort implements Lender {
-  readonly #memory: SlotMemory;
-  readonly #words: Int32Array;
-  readonly #pool: SlotPool;
-  readonly #loans: (HotLoan | undefined)[] = [];
+  readonly segments: Segments;
+  /** The newest, of which all new loans are, with what is needed of it for every loan. */
+  #segment: Segment;
+  #pool: SlotPool;
+  #loans: (HotLoan | undefined)[];
+  #roomBytes: number;
+  readonly #minBytes: number;
+  /** What is loaned when nothing is said; NaN: it must be said. */
+  readonly #usualBytes: number;
+  readonly #retirement: Retirement | undefined;
   readonly #history: History;
   readonly #options: PublisherPortOptions;
-  readonly #maxBytes: number;
   /** Whether a send may be refused before anybody gets the sample. */
   readonly #mayRefuse: boolean;
   readonly #timestamps: boolean;
@@ -68,22 +68,24 @@ export class PublisherPort implements Lender {
   #sending = false;
   #closed = false;
   readonly #bell = new Doorbell('the publisher');
+  readonly #room: Room;
 
   constructor(options: PublisherPortOptions) {
-    const { memory } = options;
+    const { segments, minBytes, maxBytes } = options;
     this.#options = options;
-    this.#memory = memory;
-    this.#words = memory.words;
-    this.#maxBytes = memory.shape.maxBytes;
+    this.segments = segments;
+    this.#segment = segments.newest;
+    this.#pool = this.#segment.pool;
+    this.#loans = this.#segment.loans;
+    this.#roomBytes = Math.min(maxBytes, this.#segment.maxBytes);
+    this.#minBytes = minBytes;
+    this.#usualBytes = minBytes === maxBytes ? maxBytes : Number.NaN;
+    if (segments.maxSegments > 1) this.#retirement = new Retirement(options.loop, () => this.#collect());
     this.#mayRefuse = !options.overflow && (options.whenFull === 'fail' || options.whenFull === 'wait');
     this.#timestamps = options.timestamps;
     this.#onSent = options.onSent;
-    this.#pool = new SlotPool(memory.shape.slots, options.warmSlots);
-    this.#history = new History(this.#pool, options.history);
-  }
-
-  get pool(): SlotPool {
-    return this.#pool;
+    this.#history = new History(segments, options.history);
+    this.#room = new Room(options, this.#bell, (outlet) => this.#lose(outlet));
   }
 
   get outlets(): readonly Outlet[] {
@@ -101,32 +103,32 @@ export class PublisherPort implements Lender {
 
   /**
    * Loans a slot for a payload of that many bytes. Throws ERR_SEALANE_INVALID_ARGUMENT (more than `maxBytes`),
-   * ERR_SEALANE_LIMIT_EXCEEDED (`maxLoaned` are on loan), ERR_SEALANE_CLOSED.
+   * ERR_SEALANE_LIMIT_EXCEEDED (`maxLoaned` are on loan, `maxSegments` are in use), ERR_SEALANE_EXHAUSTED, ERR_SEALANE_CLOSED.
    */
-  loan(bytes: number): Loan {
+  loan(bytes?: number): Loan {
     return this.loanSlot(bytes);
   }
 
   /** The same, as what it is. */
-  loanSlot(bytes: number): HotLoan {
+  loanSlot(bytes?: number): HotLoan {
     if (this.#closed) throw closedError('the publisher');
-    if (!(Number.isInteger(bytes) && bytes >= 0 && bytes <= this.#maxBytes))
-      checkInteger('bytes', bytes, 0, this.#maxBytes);
-    if (this.#loaned >= this.#options.maxLoaned) throw this.#tooManyLoans();
+    const size = bytes === undefined ? this.#usualBytes : bytes;
+    if (!(Number.isInteger(size) && size >= this.#minBytes && size <= this.#roomBytes)) this.#growFor(bytes);
+    if (this.#loaned >= this.#options.maxLoaned) throw tooManyLoans(this.#options.maxLoaned);
     let slot = this.#pool.take();
     if (slot === NONE) slot = this.#takeReturned();
-    const loan = this.#loans[slot] ?? this.#makeLoan(slot);
+    const loan = this.#loans[slot] ?? this.#segment.makeLoan(slot, this);
     this.#loaned += 1;
-    loan.begin(bytes);
+    loan.begin(size);
     return loan;
   }
 
   send(loan: HotLoan): number {
     this.#checkIdle();
-    if (this.#mayRefuse) this.#requireRoom(true);
+    if (this.#mayRefuse) this.#requireRoom(loan.segment, true);
     this.#begin(loan);
     try {
-      return this.#publishToAll(loan.slot);
+      return this.#publishToAll(loan.segment, loan.slot);
     } finally {
       this.#finish(loan);
     }
@@ -134,15 +136,15 @@ export class PublisherPort implements Lender {
 
   async sendAsync(loan: HotLoan, signal: AbortSignal | undefined): Promise<number> {
     this.#checkIdle();
-    if (this.#mayRefuse) this.#requireRoom(false);
+    if (this.#mayRefuse) this.#requireRoom(loan.segment, false);
     if (signal?.aborted === true) throw abortedError('sending', signal);
     this.#begin(loan);
     this.#sending = true;
-    const full = this.#publishWhereRoom(loan.slot);
-    let reached = this.#outlets.length - full.length;
+    const full: Outlet[] = [];
+    let reached = this.#publishWhereRoom(loan, full);
     try {
       for (let outlet = full[0]; outlet !== undefined; outlet = full[0]) {
-        if (await this.#publishLater(outlet, loan.slot, signal)) reached += 1;
+        if (await this.#publishLater(outlet, loan, signal)) reached += 1;
         full.shift();
       }
     } finally {
@@ -156,7 +158,7 @@ export class PublisherPort implements Lender {
   takeBack(loan: HotLoan): void {
     loan.end();
     this.#loaned -= 1;
-    this.#pool.release(loan.slot);
+    loan.pool.release(loan.slot);
   }
 
   /** The sequence number before the first sample that a subscriber gets which is added now and wants so much history. */
@@ -166,7 +168,10 @@ export class PublisherPort implements Lender {
 
   /** Adds a subscriber, and gives it as many of the last samples as it wants and its buffer holds. */
   add(outlet: Outlet, history: number): void {
-    for (const slot of this.#history.last(history)) outlet.publish(slot);
+    for (const cell of this.#history.last(history)) {
+      if (outlet.hasRoom(this.segments.of(cell))) outlet.publish(cell & SLOT_MASK);
+      else this.#lose(outlet);
+    }
     this.#outlets = [...this.#outlets, outlet];
   }
 
@@ -188,22 +193,41 @@ export class PublisherPort implements Lender {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const loan of this.#loans) if (loan?.onLoan) this.takeBack(loan);
+    for (const segment of this.segments.live) for (const loan of segment.openLoans()) this.takeBack(loan);
     for (const outlet of this.#outlets) this.remove(outlet);
     this.#history.clear();
     this.#bell.close();
+    this.#retirement?.close();
+    this.segments.close();
   }
 
-  #makeLoan(slot: number): HotLoan {
-    const loan = new HotLoan(this, this.#memory, slot);
-    while (this.#loans.length < slot) this.#loans.push(undefined);
-    this.#loans[slot] = loan;
-    return loan;
+  /** Makes a segment with room for so much, or throws. */
+  #growFor(bytes: number | undefined): void {
+    checkInteger('bytes', bytes, this.#minBytes, this.#options.maxBytes);
+    if (this.#loaned >= this.#options.maxLoaned) throw tooManyLoans(this.#options.maxLoaned);
+    this.#collect();
+    this.#segment = this.segments.grow(bytes);
+    this.#pool = this.#segment.pool;
+    this.#loans = this.#segment.loans;
+    this.#roomBytes = Math.min(this.#options.maxBytes, this.#segment.maxBytes);
+    this.#retirement?.begin();
+  }
+
+  /** Takes what came back, and gives back old segments of which nobody needs anything. Whether others are left. */
+  #collect(): boolean {
+    this.#reclaim();
+    for (const segment of this.segments.takeUnneeded())
+      for (const outlet of this.#outlets) outlet.retire(segment);
+    return this.segments.hasOld;
+  }
+
+  #reclaim(): void {
+    for (const outlet of this.#outlets) if (!outlet.closed && !outlet.reclaim()) this.remove(outlet);
   }
 
   /** A slot that came back, or a new one. */
   #takeReturned(): number {
-    for (const outlet of this.#outlets) if (!outlet.closed && !outlet.reclaim()) this.remove(outlet);
+    this.#reclaim();
     const slot = this.#pool.takeAny();
     if (slot !== NONE) return slot;
     throw new SealaneError('ERR_SEALANE_INTERNAL', 'all slots are in use, which their number rules out');
@@ -215,12 +239,12 @@ export class PublisherPort implements Lender {
    */
   #begin(loan: HotLoan): void {
     this.#stamp(loan);
-    this.#history.add(loan.slot);
+    this.#history.add(loan.cell);
     loan.end();
   }
 
   #stamp(loan: HotLoan): void {
-    const words = this.#words;
+    const { words } = loan;
     const at = loan.firstWord;
     this.#sequenceLow = (this.#sequenceLow + 1) | 0;
     if (this.#sequenceLow === 0) this.#sequenceHigh += 1;
@@ -231,14 +255,14 @@ export class PublisherPort implements Lender {
   }
 
   /** Returns how many got the sample. */
-  #publishToAll(slot: number): number {
+  #publishToAll(segment: Segment, slot: number): number {
     const outlets = this.#outlets;
     let reached = 0;
     let index = 0;
     try {
       for (; index < outlets.length; index++) {
         const outlet = outlets[index] as Outlet;
-        if (outlet.closed || !(outlet.hasRoom || this.#makeRoom(outlet))) continue;
+        if (outlet.closed || !(outlet.hasRoom(segment) || this.#makeRoom(outlet, segment))) continue;
         outlet.publish(slot);
         reached += 1;
       }
@@ -250,7 +274,7 @@ export class PublisherPort implements Lender {
 
   #finish(loan: HotLoan): void {
     this.#loaned -= 1;
-    this.#pool.release(loan.slot);
+    loan.pool.release(loan.slot);
     if (this.#onSent !== undefined) this.#onSent();
     this.#untilServe -= 1;
     if (this.#untilServe > 0) return;
@@ -259,16 +283,18 @@ export class PublisherPort implements Lender {
   }
 
   /** Room in one outlet, whatever it takes. False: the sample does not go there. May block. */
-  #makeRoom(outlet: Outlet): boolean {
-    const room = this.#options.overflow ? this.#pushOut(outlet) : outlet.look() || this.#waitForRoom(outlet);
+  #makeRoom(outlet: Outlet, segment: Segment): boolean {
+    const room = this.#options.overflow
+      ? this.#pushOut(outlet, segment)
+      : outlet.look(segment) || this.#waitForRoom(outlet, segment);
     if (outlet.lie !== undefined) this.remove(outlet);
     return room && !outlet.closed;
   }
 
-  /** Room by way of what is oldest. False: the subscriber lies. */
-  #pushOut(outlet: Outlet): boolean {
+  /** Room by way of what is oldest. False: the subscriber lies, or loses the sample. */
+  #pushOut(outlet: Outlet, segment: Segment): boolean {
     const before = outlet.lost;
-    const room = outlet.makeRoom();
+    const room = outlet.makeRoom(segment);
     if (diagnostics.lost.wanted && outlet.lost > before) this.#options.onLost(outlet, outlet.lost - before);
     return room;
   }
@@ -279,125 +305,54 @@ export class PublisherPort implements Lender {
   }
 
   /** While this asks a handler, nothing else may be sent: it would overtake. */
-  #waitForRoom(outlet: Outlet): boolean {
+  #waitForRoom(outlet: Outlet, segment: Segment): boolean {
     this.#sending = true;
     try {
-      return this.#decideForRoom(outlet);
+      return this.#room.wait(outlet, segment);
     } finally {
       this.#sending = false;
     }
   }
 
-  #decideForRoom(outlet: Outlet): boolean {
-    const decision = new FullDecision(this.#options.whenFull, outlet.peer);
-    while (outlet.lie === undefined && !outlet.closed) {
-      const action = decision.next();
-      // A handler may close the publisher.
-      if (outlet.closed) return false;
-      if (action === 'drop') return this.#drop(outlet);
-      if (action === 'fail') throw fullError(outlet);
-      if (action === 'wait') this.#block(outlet);
-      else this.#options.loop.serveIfDue();
-      if (!outlet.closed && outlet.look()) return true;
-    }
-    return false;
-  }
-
-  /** Blocks the thread until the subscriber does something. */
-  #block(outlet: Outlet): void {
-    if (this.#options.isLocal(outlet.peer.node)) throw waitsForItself();
-    for (let looks = 0; looks < SPIN_LOOKS; looks++) if (outlet.look() || outlet.lie !== undefined) return;
-    outlet.beginWaiting();
-    if (!outlet.look() && outlet.lie === undefined) this.#options.loop.wait(WAIT_SLICE_MS);
-    outlet.endWaiting();
-  }
-
-  #drop(outlet: Outlet): false {
-    this.#lose(outlet);
-    return false;
-  }
-
-  /** Publishes to all that have room; returns the others. */
-  #publishWhereRoom(slot: number): Outlet[] {
-    const full: Outlet[] = [];
+  /** Publishes to all that have room; returns how many that were. Adds the others to `full`, unless theirs is lost. */
+  #publishWhereRoom({ segment, slot }: HotLoan, full: Outlet[]): number {
+    const { overflow } = this.#options;
+    let reached = 0;
     for (const outlet of this.#outlets) {
-      const room = outlet.hasRoom || (this.#options.overflow ? this.#pushOut(outlet) : outlet.look());
-      if (outlet.lie !== undefined) this.remove(outlet);
-      else if (room) outlet.publish(slot);
-      else full.push(outlet);
+      const look = () => (overflow ? this.#pushOut(outlet, segment) : outlet.look(segment));
+      if (outlet.hasRoom(segment) || look()) {
+        outlet.publish(slot);
+        reached += 1;
+      } else if (outlet.lie !== undefined) this.remove(outlet);
+      else if (!overflow) full.push(outlet);
     }
-    return full;
+    return reached;
   }
 
-  async #publishLater(outlet: Outlet, slot: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const decision = new FullDecision(this.#options.whenFull, outlet.peer);
-    while (outlet.lie === undefined && !outlet.closed) {
-      const action = decision.next();
-      // A handler may close the publisher.
-      if (outlet.closed) return false;
-      if (action === 'drop') return this.#drop(outlet);
-      if (action === 'fail') throw fullError(outlet);
-      await (action === 'wait'
-        ? this.#room(outlet, signal)
-        : new Promise((resolve) => setImmediate(resolve)));
-      if (outlet.closed || !outlet.look()) continue;
-      outlet.publish(slot);
-      return true;
-    }
-    if (outlet.lie !== undefined) this.remove(outlet);
-    return false;
-  }
-
-  /** Resolves when the subscriber has done something; rejects when the signal fires. */
-  async #room(outlet: Outlet, signal: AbortSignal | undefined): Promise<void> {
-    outlet.beginWaiting();
-    const timer = setInterval(() => this.#bell.ring(), WAIT_SLICE_MS);
-    try {
-      if (!outlet.look() && outlet.lie === undefined) await this.#bell.wait(signal, 'sending');
-    } finally {
-      clearInterval(timer);
-      outlet.endWaiting();
-    }
+  async #publishLater(
+    outlet: Outlet,
+    { segment, slot }: HotLoan,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const room = await this.#room.waitAsync(outlet, segment, signal);
+    if (room) outlet.publish(slot);
+    else if (outlet.lie !== undefined) this.remove(outlet);
+    return room;
   }
 
   /** Throws before anybody gets a sample that not all can get. Only this side fills the rings: where there is room now, there will be. */
-  #requireRoom(blocking: boolean): void {
+  #requireRoom(segment: Segment, blocking: boolean): void {
     for (const outlet of this.#outlets) {
-      const room = outlet.hasRoom || outlet.look();
+      const room = outlet.hasRoom(segment) || outlet.look(segment);
       if (outlet.lie !== undefined) this.remove(outlet);
       else if (room) continue;
-      else if (this.#options.whenFull === 'fail') throw fullError(outlet);
+      else if (this.#options.whenFull === 'fail') throw fullError(outlet.peer);
       else if (blocking && this.#options.isLocal(outlet.peer.node)) throw waitsForItself();
     }
   }
 
   #checkIdle(): void {
     if (this.#closed) throw closedError('the publisher');
-    if (!this.#sending) return;
-    const message =
-      'an earlier sample still waits for room: await its sendAsync first, and send nothing in whenFull';
-    throw new SealaneError('ERR_SEALANE_BUSY', message);
+    if (this.#sending) throw stillWaits();
   }
-
-  #tooManyLoans(): SealaneError {
-    const { maxLoaned } = this.#options;
-    return new SealaneError(
-      'ERR_SEALANE_LIMIT_EXCEEDED',
-      `${maxLoaned} samples are on loan, which is maxLoaned: send or release one, or raise the setting`,
-    );
-  }
-}
-
-function fullError({ peer }: Outlet): SealaneError {
-  return new SealaneError(
-    'ERR_SEALANE_SUBSCRIBER_FULL',
-    `the buffer of subscriber ${peer.port} of node ${peer.node} (process ${peer.pid}) is full: it receives too slowly, or bufferSize is too low`,
-  );
-}
-
-function waitsForItself(): SealaneError {
-  return new SealaneError(
-    'ERR_SEALANE_SUBSCRIBER_FULL',
-    'a subscriber of this thread is full, and waiting for it here would wait for ever: use sendAsync',
-  );
 }

@@ -2,11 +2,12 @@
  * A publisher, as its user sees it: the checked tier, and the way to the hot one. Owns its port, its memory and its file in the service.
  */
 import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../base/check.js';
-import { invalidArgument } from '../base/errors.js';
-import type { SharedMemory } from '../os/index.js';
+import { describe, invalidArgument } from '../base/errors.js';
+import { CELL_MAX_LIVE_SEGMENTS } from '../shm/layout.js';
 import { CheckedLoan, ForgottenWatch } from './checked.js';
 import type { Doorbell } from './doorbell.js';
 import { checkWhenFull, type FullAction, type FullHandler } from './full.js';
+import { type GrowthStrategy, STRATEGIES } from './growth.js';
 import type { Loan } from './loan.js';
 import { Notifier } from './notifier.js';
 import type { PortAddress } from './outlet.js';
@@ -15,8 +16,23 @@ import type { ServiceSettings } from './settings.js';
 
 /** What a publisher chooses for itself. */
 export interface PublisherOptions {
-  /** Most bytes of one of its samples. Default and limit: the service's `maxBytes`. A lower one makes its memory smaller. */
+  /**
+   * Most bytes of one of its samples. Default and limit: the service's `maxBytes`. A lower one makes its memory smaller; where samples are
+   * of a fixed size there is none.
+   */
   readonly maxBytes?: number | undefined;
+  /**
+   * Where memory grows: room for one payload in the first segment, in bytes. Default: 4,096, or `maxBytes` if that is less; 1 to
+   * `maxBytes`.
+   */
+  readonly initialBytes?: number | undefined;
+  /** Where memory grows: how large the next segment is. Default: 'powerOfTwo'. See {@link GrowthStrategy}. */
+  readonly strategy?: GrowthStrategy | undefined;
+  /**
+   * Where memory grows: segments that it has at a time, 1 to 64. Default: 8. The last of them has room for `maxBytes`. Each subscriber maps
+   * them all.
+   */
+  readonly maxSegments?: number | undefined;
   /** Samples that it may have on loan at once. Default and limit: the service's `maxLoaned`. */
   readonly maxLoaned?: number | undefined;
   /**
@@ -29,7 +45,7 @@ export interface PublisherOptions {
   readonly ownProcess?: boolean | undefined;
   /** Whether samples carry the time at which they were sent (some 50 ns each). Default: true. */
   readonly timestamps?: boolean | undefined;
-  /** Allocates all of its memory at once, so that no sample waits for a page. Default: false. */
+  /** Allocates all of its memory at once, so that no sample waits for a page; where it grows, a segment at a time. Default: false. */
   readonly prefault?: boolean | undefined;
   /** Keeps its memory from being swapped out (mlock); counts against RLIMIT_MEMLOCK. Default: false. */
   readonly lock?: boolean | undefined;
@@ -47,13 +63,17 @@ export type PublisherSettings = Required<{
   readonly onSent: (() => void) | undefined;
 };
 
+type Growth = Pick<PublisherSettings, 'maxBytes' | 'initialBytes' | 'strategy' | 'maxSegments'>;
+
 /** Sends samples that are filled in place. */
 export interface SampleSender {
   /**
-   * Loans a sample with a payload of that many bytes (0 to `maxBytes`). Fill it, then send() it. Throws ERR_SEALANE_INVALID_ARGUMENT,
-   * ERR_SEALANE_LIMIT_EXCEEDED (`maxLoaned` are on loan), ERR_SEALANE_CLOSED.
+   * Loans a sample with a payload of that many bytes (0 to `maxBytes`; where samples are of a fixed size, exactly `maxBytes`, which need
+   * not be said). Fill it, then send() it. Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_LIMIT_EXCEEDED (`maxLoaned` are on loan;
+   * memory that grows has `maxSegments` in use, or one ArrayBuffer does not hold the next), ERR_SEALANE_EXHAUSTED (there is no memory to
+   * grow), ERR_SEALANE_CLOSED.
    */
-  loan(bytes: number): Loan;
+  loan(bytes?: number): Loan;
 }
 
 /** What a publisher has done so far. */
@@ -64,8 +84,12 @@ export interface PublisherFigures {
   readonly loaned: number;
   /** Slots that somebody needs now: on loan, in the history, or with a subscriber. */
   readonly usedSlots: number;
-  /** All slots. */
+  /** All slots of one segment: more are never needed at a time. */
   readonly slots: number;
+  /** Segments of its memory: 1 unless it grows. */
+  readonly segments: number;
+  /** Room for one payload in the newest of them, in bytes. */
+  readonly roomBytes: number;
   /** Bytes of its memory. What was never used is not allocated. */
   readonly memoryBytes: number;
   /** The subscribers that are connected now. */
@@ -89,11 +113,22 @@ const OPTIONS = [
   'prefault',
   'lock',
   'hugePages',
+  'initialBytes',
+  'strategy',
+  'maxSegments',
   'notifies',
 ] as const;
 
 /** Those that are true or false. */
 const FLAGS = ['ownProcess', 'timestamps', 'prefault', 'lock', 'hugePages'] as const;
+
+/** Those that make sense only where memory grows. */
+const GROWTH_OPTIONS = ['initialBytes', 'strategy', 'maxSegments'] as const;
+
+/** Room in the first segment, in bytes, unless told otherwise: a page. */
+const INITIAL_BYTES = 4_096;
+
+const MAX_SEGMENTS = 8;
 
 /** Checks options against the service's settings. Throws ERR_SEALANE_INVALID_ARGUMENT. @internal */
 export function toPublisherSettings(options: PublisherOptions, service: ServiceSettings): PublisherSettings {
@@ -102,10 +137,35 @@ export function toPublisherSettings(options: PublisherOptions, service: ServiceS
   checkInteger('options.maxBytes', maxBytes, 1, service.maxBytes);
   checkInteger('options.maxLoaned', maxLoaned, 1, service.maxLoaned);
   checkWhenFull(whenFull);
+  if (service.payload === 'fixed' && maxBytes !== service.maxBytes)
+    throw invalidArgument('options.maxBytes', `be ${service.maxBytes}, the size of all samples`, maxBytes);
   for (const name of FLAGS) checkBoolean(`options.${name}`, options[name]);
   const { ownProcess = true, timestamps = true, prefault = false, lock = false, hugePages = false } = options;
+  const growth = toGrowth(options, service, maxBytes);
   const onSent = toNotification(options.notifies);
-  return { maxBytes, maxLoaned, whenFull, ownProcess, timestamps, prefault, lock, hugePages, onSent };
+  return { ...growth, maxLoaned, whenFull, ownProcess, timestamps, prefault, lock, hugePages, onSent };
+}
+
+/** How the memory begins and grows: not at all, unless the service says so. */
+function toGrowth(options: PublisherOptions, { payload }: ServiceSettings, maxBytes: number): Growth {
+  if (payload !== 'growing') {
+    const odd = GROWTH_OPTIONS.find((name) => options[name] !== undefined);
+    if (odd !== undefined)
+      throw invalidArgument(
+        `options.${odd}`,
+        `be left out: the service's payload is ${payload}`,
+        options[odd],
+      );
+    return { maxBytes, initialBytes: maxBytes, strategy: 'static', maxSegments: 1 };
+  }
+  const { initialBytes = Math.min(maxBytes, INITIAL_BYTES), strategy = 'powerOfTwo' } = options;
+  const { maxSegments = MAX_SEGMENTS } = options;
+  checkInteger('options.initialBytes', initialBytes, 1, maxBytes);
+  checkInteger('options.maxSegments', maxSegments, 1, CELL_MAX_LIVE_SEGMENTS);
+  if (!STRATEGIES.includes(strategy))
+    throw invalidArgument('options.strategy', `be one of ${STRATEGIES.map(describe).join(', ')}`, strategy);
+  if (strategy === 'static') return { maxBytes: initialBytes, initialBytes, strategy, maxSegments: 1 };
+  return { maxBytes, initialBytes, strategy, maxSegments };
 }
 
 function toNotification(notifies: PublisherOptions['notifies']): (() => void) | undefined {
@@ -131,24 +191,16 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
    */
   readonly hot: SampleSender;
   readonly #port: PublisherPort;
-  readonly #memory: SharedMemory;
   readonly #bell: Doorbell;
   readonly #forgotten = new ForgottenWatch();
   readonly #onClose: () => void;
   #closed = false;
 
   /** @internal */
-  constructor(
-    number: number,
-    port: PublisherPort,
-    memory: SharedMemory,
-    bell: Doorbell,
-    onClose: () => void,
-  ) {
+  constructor(number: number, port: PublisherPort, bell: Doorbell, onClose: () => void) {
     this.port = number;
     this.hot = port;
     this.#port = port;
-    this.#memory = memory;
     this.#bell = bell;
     this.#onClose = onClose;
   }
@@ -158,7 +210,7 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
   }
 
   /** See {@link SampleSender.loan}. The garbage collector gives back what is forgotten, with a warning. */
-  loan(bytes: number): Loan {
+  loan(bytes?: number): Loan {
     // Also when this fails: who forgot all that it may loan gets it back.
     this.#forgotten.settle();
     const loan = new CheckedLoan(this.#port.loanSlot(bytes));
@@ -182,13 +234,15 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
 
   /** What it has done so far. */
   get figures(): PublisherFigures {
-    const { pool, outlets, sent, loaned } = this.#port;
+    const { segments, outlets, sent, loaned } = this.#port;
     return {
       sent,
       loaned,
-      usedSlots: pool.used,
-      slots: pool.slots,
-      memoryBytes: this.#memory.mapping.length,
+      usedSlots: segments.used,
+      slots: segments.newest.pool.slots,
+      segments: segments.live.length,
+      roomBytes: segments.newest.maxBytes,
+      memoryBytes: segments.bytes,
       subscribers: outlets.map(({ peer, held, lost }) => ({ ...peer, held, lost })),
     };
   }
@@ -209,7 +263,6 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
     this.#onClose();
     this.#port.close();
     this.#bell.close();
-    this.#memory.close();
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,5 @@
 /** A publish-subscribe service as one node has it open: makes its ports, and pairs of them. Owns nothing that its core and ports don't. */
-import { POOL_SEALS, SharedMemory, type UnixSocket } from '../os/index.js';
+import type { UnixSocket } from '../os/index.js';
 import type { Refusal } from './acceptor.js';
 import type { AnyConnector } from './connector.js';
 import { Doorbell } from './doorbell.js';
@@ -14,9 +14,10 @@ import {
   toPublisherSettings,
 } from './publisher.js';
 import { PublisherPort } from './publisher-port.js';
+import { Segments } from './segments.js';
 import { Service } from './service.js';
 import { payloadOffset, type ServiceSettings, slotCount, slotStride } from './settings.js';
-import { memoryBytes, SlotMemory, type SlotShape } from './slots.js';
+import type { SlotShape } from './slots.js';
 import {
   Subscriber,
   type SubscriberOptions,
@@ -29,8 +30,6 @@ import { SubscriberPort } from './subscriber-port.js';
 interface OwnPublisher {
   readonly number: number;
   readonly port: PublisherPort;
-  readonly memory: SharedMemory;
-  readonly shape: SlotShape;
   readonly settings: PublisherSettings;
   readonly bell: Doorbell;
 }
@@ -44,12 +43,11 @@ export class PubSubService extends Service<'publish-subscribe'> {
   async publisher(options: PublisherOptions = {}): Promise<Publisher> {
     this.core.check();
     const settings = toPublisherSettings(options, this.settings);
-    const shape = shapeOf(this.settings, settings);
-    const memory = SharedMemory.create('sealane-samples', memoryBytes(shape), POOL_SEALS, settings);
+    const segments = segmentsOf(this.settings, settings);
     try {
-      return this.#makePublisher(settings, shape, memory);
+      return this.#makePublisher(settings, segments);
     } catch (error) {
-      memory.close();
+      segments.close();
       throw error;
     }
   }
@@ -69,6 +67,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       onMissed: ({ peer }, samples) => this.core.addLoss({ kind: 'publisher', port: number, peer, samples }),
       onGone: (inlet, lie) => {
         this.core.lost(number, 'publisher', inlet.peer, lie);
+        this.#degraded(number, inlet);
         bell.ring();
       },
     });
@@ -83,13 +82,20 @@ export class PubSubService extends Service<'publish-subscribe'> {
     return subscriber;
   }
 
-  #makePublisher(settings: PublisherSettings, shape: SlotShape, memory: SharedMemory): Publisher {
+  /** A subscriber could not go on with a publisher. */
+  #degraded(number: number, { peer: { node, port }, failure }: Inlet): void {
+    if (failure !== undefined) this.core.degraded(number, { node, port, kind: 'publisher' }, failure);
+  }
+
+  #makePublisher(settings: PublisherSettings, segments: Segments): Publisher {
     const { host } = this.core;
     const number = host.nextPort();
     const bell = new Doorbell('the publisher');
-    const { bufferSize, maxBorrowed, history, overflow } = this.settings;
+    const { history, overflow, payload } = this.settings;
     const port = new PublisherPort({
-      memory: new SlotMemory(memory.buffer, shape),
+      segments,
+      minBytes: payload === 'fixed' ? settings.maxBytes : 0,
+      maxBytes: settings.maxBytes,
       history,
       overflow,
       loop: host.loop,
@@ -97,7 +103,6 @@ export class PubSubService extends Service<'publish-subscribe'> {
       whenFull: settings.whenFull,
       timestamps: settings.timestamps,
       onSent: settings.onSent,
-      warmSlots: bufferSize + maxBorrowed + history + settings.maxLoaned,
       isLocal: (node) => host.isLocal(node),
       onLost: ({ peer }, samples) => this.core.addLoss({ kind: 'subscriber', port: number, peer, samples }),
       onGone: (outlet) => {
@@ -105,8 +110,8 @@ export class PubSubService extends Service<'publish-subscribe'> {
         bell.ring();
       },
     });
-    const publisher = new Publisher(number, port, memory, bell, () => this.core.remove(number));
-    const own = { number, port, memory, shape, settings, bell };
+    const publisher = new Publisher(number, port, bell, () => this.core.remove(number));
+    const own = { number, port, settings, bell };
     this.core.add({
       kind: 'publisher',
       number,
@@ -119,14 +124,12 @@ export class PubSubService extends Service<'publish-subscribe'> {
 
   /** A subscriber wants to connect to a publisher of this node. Takes the socket, or says why not. */
   #accept(own: OwnPublisher, request: SubscribeRequest, socket: UnixSocket): Refusal {
-    const { number, port, memory, shape, bell } = own;
+    const { number, port, bell } = own;
     const refusal = this.#refusal(own, request, socket.peer.pid);
     if (refusal !== undefined) return refusal;
     const outlet: Outlet | undefined = offerPair({
       request,
       socket,
-      pool: memory,
-      shape,
       port,
       loop: this.core.host.loop,
       events: {
@@ -162,6 +165,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
     { bufferSize, maxBorrowed, history }: SubscriberSettings,
   ): AnyConnector {
     const { id: service, host } = this.core;
+    const rules = this.settings;
     const request = { service, node: host.id, receiver: number, bufferSize, maxBorrowed, history };
     return this.core.connector(number, {
       request: (sender) => encodeConnect({ ...request, messaging: 'publish-subscribe', sender }),
@@ -172,7 +176,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
           onWake: () => port.wake(),
           onEnd: (problem: string | undefined) => port.end(inlet, problem),
         };
-        const inlet: Inlet = acceptPair({ ...accepted, bufferSize, loop: host.loop, events });
+        const inlet: Inlet = acceptPair({ ...accepted, bufferSize, rules, loop: host.loop, events });
         port.add(inlet);
         this.core.connected(number, inlet.peer);
         bell.ring();
@@ -181,13 +185,25 @@ export class PubSubService extends Service<'publish-subscribe'> {
   }
 }
 
-function shapeOf(service: ServiceSettings, { maxBytes, maxLoaned }: PublisherSettings): SlotShape {
-  const settings = { ...service, maxBytes, maxLoaned };
+/** The memory of a publisher, as it begins. Throws ERR_SEALANE_EXHAUSTED, ERR_SEALANE_LIMIT_EXCEEDED. */
+function segmentsOf(service: ServiceSettings, settings: PublisherSettings): Segments {
+  const { bufferSize, maxBorrowed, history } = service;
+  const { maxLoaned } = settings;
+  return new Segments({
+    ...settings,
+    shape: (maxBytes) => shapeOf({ ...service, maxBytes, maxLoaned }),
+    warmSlots: bufferSize + maxBorrowed + history + maxLoaned,
+    pages: settings,
+  });
+}
+
+/** The slots of a segment, with room for payloads of `maxBytes`. */
+function shapeOf(settings: ServiceSettings): SlotShape {
   return {
     slots: slotCount(settings),
     strideBytes: slotStride(settings),
     payloadOffset: payloadOffset(settings),
-    maxBytes,
+    maxBytes: settings.maxBytes,
     userHeaderBytes: settings.userHeaderBytes,
   };
 }

@@ -35,7 +35,7 @@ export interface SampleHeader {
 export interface Sample extends Disposable {
   /**
    * The payload, in the publisher's memory: no copy. Not for writing: nobody else sees a write, and the subscriber's next receive throws
-   * ERR_SEALANE_SAMPLE_MODIFIED. Throws ERR_SEALANE_CLOSED once released; a view that was kept stays readable, and may show a later sample.
+   * ERR_SEALANE_SAMPLE_MODIFIED. Throws ERR_SEALANE_CLOSED once released; a view that was kept may show a later sample then, or be empty.
    */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The user header, as the payload. */
@@ -50,7 +50,6 @@ export interface Sample extends Disposable {
 
 /** What a sample needs of where it came from. */
 export interface Borrower {
-  readonly memory: SlotMemory;
   readonly peer: PortAddress;
   release(sample: HotSample): void;
 }
@@ -58,7 +57,11 @@ export interface Borrower {
 /** The samples of one slot, one after another. `generation` is odd while one is borrowed. */
 export class HotSample implements Sample {
   readonly slot: number;
+  /** By which the rings name the slot. */
+  readonly cell: number;
   readonly firstWord: number;
+  /** The memory of the slot. */
+  readonly memory: SlotMemory;
   generation = 0;
   /** See {@link Sample.missed}. */
   missed = 0;
@@ -70,19 +73,21 @@ export class HotSample implements Sample {
   #size = 0;
   #userHeader: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(borrower: Borrower, slot: number) {
+  constructor(borrower: Borrower, memory: SlotMemory, slot: number, cell: number) {
     this.slot = slot;
-    this.firstWord = borrower.memory.firstWord(slot);
+    this.cell = cell;
+    this.memory = memory;
+    this.firstWord = memory.firstWord(slot);
     this.#borrower = borrower;
-    this.#header = new SlotHeader(borrower, this.firstWord);
-    this.#bytes = borrower.memory.payload(slot, 0);
+    this.#header = new SlotHeader(borrower.peer, memory, this.firstWord);
+    this.#bytes = memory.payload(slot, 0);
   }
 
-  /** Begins a loan. The publisher's length is read once, and false if there is no room for so much. */
+  /** Begins a loan. The publisher's length is read once, and false if it can't be. */
   begin(): boolean {
-    const { memory } = this.#borrower;
+    const { memory } = this;
     const size = readNumber(memory.words, this.firstWord + BYTES);
-    if (size > memory.shape.maxBytes) return false;
+    if (size > memory.shape.maxBytes || size < memory.minBytes) return false;
     this.#size = size;
     this.generation += 1;
     return true;
@@ -94,13 +99,13 @@ export class HotSample implements Sample {
 
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#check();
-    if (this.#bytes.length !== this.#size) this.#bytes = this.#borrower.memory.payload(this.slot, this.#size);
+    if (this.#bytes.length !== this.#size) this.#bytes = this.memory.payload(this.slot, this.#size);
     return this.#bytes;
   }
 
   get userHeader(): Uint8Array<ArrayBuffer> {
     this.#check();
-    this.#userHeader ??= this.#borrower.memory.userHeader(this.slot);
+    this.#userHeader ??= this.memory.userHeader(this.slot);
     return this.#userHeader;
   }
 
@@ -131,36 +136,38 @@ export class HotSample implements Sample {
 
 /** The header of whatever is in a slot now. Reads the publisher's memory when asked. */
 class SlotHeader implements SampleHeader {
-  readonly #borrower: Borrower;
+  readonly #peer: PortAddress;
+  readonly #memory: SlotMemory;
   readonly #at: number;
 
-  constructor(borrower: Borrower, firstWord: number) {
-    this.#borrower = borrower;
+  constructor(peer: PortAddress, memory: SlotMemory, firstWord: number) {
+    this.#peer = peer;
+    this.#memory = memory;
     this.#at = firstWord;
   }
 
   get node(): string {
-    return this.#borrower.peer.node;
+    return this.#peer.node;
   }
 
   get publisher(): number {
-    return this.#borrower.peer.port;
+    return this.#peer.port;
   }
 
   get pid(): number {
-    return this.#borrower.peer.pid;
+    return this.#peer.pid;
   }
 
   get sequence(): number {
-    return readNumber(this.#borrower.memory.words, this.#at + SEQUENCE);
+    return readNumber(this.#memory.words, this.#at + SEQUENCE);
   }
 
   get timestampNs(): bigint {
-    return readBigInt(this.#borrower.memory.words, this.#at + TIMESTAMP);
+    return readBigInt(this.#memory.words, this.#at + TIMESTAMP);
   }
 
   get sourceTimestampNs(): bigint {
-    return readBigInt(this.#borrower.memory.words, this.#at + SOURCE_TIMESTAMP);
+    return readBigInt(this.#memory.words, this.#at + SOURCE_TIMESTAMP);
   }
 
   /** What console.log shows: getters are hidden from it. */

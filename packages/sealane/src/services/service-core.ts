@@ -164,7 +164,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
       loop: this.host.loop,
       isThere: ({ node, port }) => this.#isThere(node, port),
       refusal: (socket, node) => this.files.gate.refusal(socket, node),
-      onDegraded: (peer, error) => this.#degraded(number, peer, error),
+      onDegraded: (peer, error) => this.degraded(number, peer, error),
     });
   }
 
@@ -223,7 +223,8 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
     this.close();
   }
 
-  #degraded(port: number, peer: PortKey, error: SealaneError): void {
+  /** A sender is there, and a port can't be connected to it for now. */
+  degraded(port: number, peer: PortKey, error: SealaneError): void {
     this.events.emit({ type: 'degraded', port, peer, error });
     if (!diagnostics.degraded.wanted) return;
     const { kind, ...address } = peer;

@@ -65,6 +65,13 @@ export function someOf(setting: Setting): Setting {
   return { ...setting, initial: null, problemOf };
 }
 
+/** One of some words. */
+export function oneOf<Word extends string>(initial: Word, words: readonly Word[]): Setting {
+  const must = `be one of ${words.map(describe).join(', ')}`;
+  const problemOf = (value: unknown) => (words.some((word) => word === value) ? undefined : must);
+  return { initial, problemOf, ...EQUAL };
+}
+
 /** True or false. */
 export function flag(initial: boolean): Setting {
   const problemOf = (value: unknown) => (typeof value === 'boolean' ? undefined : 'be true or false');

@@ -27,6 +27,7 @@ const DEFAULTS = {
   maxBorrowed: 4,
   maxLoaned: 2,
   overflow: true,
+  payload: 'bounded' as const,
 };
 
 const LIMITS: readonly [keyof ServiceSettings, number, number][] = [
@@ -68,6 +69,10 @@ test('every setting is accepted at its limits and refused, by name, beyond them'
     /settings\.alignment must be a power of two; got 96/,
   );
   assert.throws(() => table.complete({ overflow: 1 } as object), /settings\.overflow must be true or false/);
+  assert.throws(
+    () => table.complete({ payload: 'elastic' } as object),
+    /settings\.payload must be one of "fixed", "bounded", "growing"/,
+  );
   assert.throws(
     () => table.complete({ buffersize: 4 } as object),
     /only the keys .*bufferSize.*"buffersize"/,
@@ -126,10 +131,14 @@ test('an opener gets what it needs or more, and the error names the setting and 
     () => table.require('x', existing, { userHeaderBytes: 8 }),
     mismatch(/has userHeaderBytes 16, and 8 is/),
   );
+  assert.throws(
+    () => table.require('x', existing, { payload: 'growing' }),
+    mismatch(/has payload bounded, and growing is/),
+  );
 });
 
-test('every setting but two fits when it is greater than what is required', () => {
-  for (const name of table.names.filter((one) => one !== 'overflow')) {
+test('every setting that is a number fits, but the user header, when it is greater than what is required', () => {
+  for (const name of table.names.filter((one) => one !== 'overflow' && one !== 'payload')) {
     const existing = { ...DEFAULTS, [name]: 64 };
     assert.throws(() => table.require('x', existing, { [name]: 128 }), /MISMATCH|required/);
     if (name === 'userHeaderBytes') assert.throws(() => table.require('x', existing, { [name]: 32 }));

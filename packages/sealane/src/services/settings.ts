@@ -5,7 +5,7 @@
 import { constants } from 'node:buffer';
 import { SLOT_HEADER_BYTES } from '../shm/layout.js';
 import { MAX_SLOTS } from '../shm/outcome.js';
-import { amount, exact, flag, powerOfTwo, SettingsTable } from './settings-table.js';
+import { amount, exact, flag, oneOf, powerOfTwo, SettingsTable } from './settings-table.js';
 
 /**
  * What the creator of a service defines for all its ports. An opener states what it needs: a number must be at most what the
@@ -34,7 +34,16 @@ export interface ServiceSettings {
   readonly maxLoaned: number;
   /** Whether the oldest sample gives way in a full buffer. Default true; otherwise the publisher's `whenFull` decides. Costs nothing. */
   readonly overflow: boolean;
+  /**
+   * Which sizes samples have. Default 'bounded': up to `maxBytes`, in slots that have room for it. 'fixed': exactly `maxBytes` each.
+   * 'growing': up to `maxBytes`, in slots that are as large as what was sent: a publisher adds larger ones, a segment at a time, while
+   * everything runs.
+   */
+  readonly payload: PayloadKind;
 }
+
+/** See {@link ServiceSettings.payload}. */
+export type PayloadKind = 'fixed' | 'bounded' | 'growing';
 
 /** Newest sample only: a publisher never waits, and a subscriber that comes late gets the last one. */
 export const latest = Object.freeze({ bufferSize: 1, history: 1, overflow: true } as const);
@@ -56,6 +65,7 @@ export const PUBLISH_SUBSCRIBE_SETTINGS = new SettingsTable<ServiceSettings>(
     maxBorrowed: amount(4, 1, 65_536),
     maxLoaned: amount(2, 1, 65_536),
     overflow: flag(true),
+    payload: oneOf<PayloadKind>('bounded', ['fixed', 'bounded', 'growing']),
   },
   { problemOf: slotsProblem, problemHere: poolProblem },
 );
@@ -89,8 +99,9 @@ function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/** A pool that no ArrayBuffer of this Node.js holds. */
+/** A pool that no ArrayBuffer of this Node.js holds. One that grows begins small. */
 function poolProblem(settings: ServiceSettings): string | undefined {
+  if (settings.payload === 'growing') return undefined;
   const bytes = poolBytes(settings);
   if (bytes <= constants.MAX_LENGTH) return undefined;
   return (

@@ -3,6 +3,8 @@
  * the publisher has it mapped for writing, each subscriber for reading.
  */
 import {
+  CELL_SEGMENTS,
+  CELL_SLOT_BITS,
   SLOT_BYTES_AT,
   SLOT_HEADER_BYTES,
   SLOT_SEQUENCE_AT,
@@ -10,7 +12,7 @@ import {
   SLOT_TIMESTAMP_AT,
 } from '../shm/layout.js';
 
-/** Where things lie. Agreed upon when a pair connects; the same for all slots of a publisher. */
+/** Where things lie. Agreed upon when a pair connects; the same for all slots of a segment. */
 export interface SlotShape {
   /** Slots in the memory. */
   readonly slots: number;
@@ -23,6 +25,12 @@ export interface SlotShape {
   /** Length of the user header, in bytes. */
   readonly userHeaderBytes: number;
 }
+
+/** A cell of the rings is the number of a segment above that of a slot. */
+export const SLOT_BITS = CELL_SLOT_BITS;
+export const SLOT_MASK = (1 << CELL_SLOT_BITS) - 1;
+/** Above every cell that can be. */
+export const MAX_CELLS = CELL_SEGMENTS * 2 ** CELL_SLOT_BITS;
 
 const TWO_TO_32 = 0x1_0000_0000;
 const WORD_BYTES = 4;
@@ -37,12 +45,15 @@ export class SlotMemory {
   readonly shape: SlotShape;
   /** All of it as int32 words. */
   readonly words: Int32Array;
+  /** Least bytes of a payload. */
+  readonly minBytes: number;
   readonly #buffer: ArrayBuffer;
 
   /** The buffer must have room for all slots of the shape. */
-  constructor(buffer: ArrayBuffer, shape: SlotShape) {
+  constructor(buffer: ArrayBuffer, shape: SlotShape, minBytes = 0) {
     this.#buffer = buffer;
     this.shape = shape;
+    this.minBytes = minBytes;
     this.words = new Int32Array(buffer, 0, (shape.slots * shape.strideBytes) / WORD_BYTES);
   }
 

@@ -110,7 +110,7 @@ export class SubscriberPort implements Waitable {
         if (sample.missed > 0) this.#miss(inlet, sample.missed);
         return sample;
       }
-      if (inlet.ended || inlet.lie !== undefined) this.#retire(inlet);
+      if (inlet.ended || inlet.broken) this.#retire(inlet);
     }
     return undefined;
   }
@@ -188,8 +188,8 @@ export class SubscriberPort implements Waitable {
 
   /** Removes an inlet from which nothing more can come. What is borrowed from it stays good. */
   #retire(inlet: Inlet): void {
-    if (inlet.lie === undefined && inlet.ready) return;
-    if (inlet.lie !== undefined) inlet.close();
+    if (inlet.ready) return;
+    if (inlet.broken) inlet.close();
     else inlet.end();
     this.#forget(inlet);
   }

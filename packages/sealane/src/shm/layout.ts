@@ -60,6 +60,13 @@ export const SLOT_SOURCE_TIMESTAMP_AT = 24;
 /** What follows is the user header, then the payload at its alignment. */
 export const SLOT_HEADER_BYTES = 64;
 
+// What the cells of both rings hold: segment * 2^SLOT_BITS + slot. A publisher that does not grow has segment 0 only.
+export const CELL_SLOT_BITS = 20;
+/** Numbers of segments: 0 to this minus 1, used in turn. */
+export const CELL_SEGMENTS = 1_024;
+/** Segments that a publisher has at a time at most. */
+export const CELL_MAX_LIVE_SEGMENTS = 64;
+
 // The packets that make a connection of a pair.
 /** The first word of every packet but a wake-up: `SLSV` in ASCII. */
 export const HANDSHAKE_MAGIC = 1_448_299_603;
@@ -67,11 +74,17 @@ export const HANDSHAKE_VERSION = 1;
 export const HANDSHAKE_CONNECT = 1;
 export const HANDSHAKE_ACCEPT = 2;
 export const HANDSHAKE_REFUSE = 3;
+/** On the connection of a pair: another segment of the publisher, with its descriptor. */
+export const HANDSHAKE_SEGMENT = 16;
+/** On the connection of a pair: a segment of which no sample is needed any more. */
+export const HANDSHAKE_RETIRE = 17;
 export const HANDSHAKE_CONNECT_BYTES = 64;
 export const HANDSHAKE_ACCEPT_BYTES = 64;
 export const HANDSHAKE_REFUSE_HEADER_BYTES = 16;
 /** The kind of a service, in CONNECT. */
 export const HANDSHAKE_PUBLISH_SUBSCRIBE = 0;
 export const HANDSHAKE_EVENT = 1;
+export const HANDSHAKE_SEGMENT_BYTES = 32;
+export const HANDSHAKE_RETIRE_BYTES = 16;
 /** A refusal with the longest text. */
 export const HANDSHAKE_MAX_REFUSE_BYTES = 528;
