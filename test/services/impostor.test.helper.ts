@@ -14,6 +14,7 @@ import {
   type Domain,
   decodeConnect,
   encodeAccepted,
+  encodeSegment,
   Memfd,
   NodeServices,
   POOL_SEALS,
@@ -83,6 +84,7 @@ export class Bait implements Disposable {
   readonly cells: number;
   readonly tail = CHANNEL_TAIL_AT / 4;
   readonly #others: Memfd[] = [];
+  readonly #segments: SharedMemory[] = [];
 
   constructor(request: ConnectRequest) {
     assert(request.messaging === 'publish-subscribe');
@@ -109,19 +111,37 @@ export class Bait implements Disposable {
 
   /** Sends a slot with a sample of that sequence number and length, as an honest publisher does. */
   send(slot: number, sequence = 1, bytes = 16): void {
-    if (slot >= 0 && slot < SHAPE.slots) {
-      const view = new DataView(this.slots.buffer, slot * SHAPE.strideBytes);
-      view.setBigUint64(SLOT_SEQUENCE_AT, BigInt(sequence), true);
-      view.setBigUint64(SLOT_BYTES_AT, BigInt(bytes), true);
-    }
+    if (slot >= 0 && slot < SHAPE.slots) this.write(this.slots, slot, sequence, bytes);
+    this.sendCell(slot);
+  }
+
+  /** Writes the header of a sample. */
+  write({ buffer }: SharedMemory, slot: number, sequence: number, bytes: number): void {
+    const view = new DataView(buffer, slot * (buffer.byteLength / SHAPE.slots));
+    view.setBigUint64(SLOT_SEQUENCE_AT, BigInt(sequence), true);
+    view.setBigUint64(SLOT_BYTES_AT, BigInt(bytes), true);
+  }
+
+  /** Puts anything into the ring. */
+  sendCell(slot: number): void {
     const tail = Atomics.load(this.words, this.tail);
     Atomics.store(this.words, this.tail + 1 + (tail & (this.cells - 1)), slot);
     Atomics.store(this.words, this.tail, (tail + 1) | 0);
   }
 
+  /** Hands out a segment, as an honest publisher that grows: of the shape of the first, with changes. */
+  addSegment(socket: UnixSocket, segment: number, changes: Partial<SlotShape> = {}): SharedMemory {
+    const shape = { ...SHAPE, ...changes };
+    const memory = SharedMemory.create('bait-samples', SHAPE.slots * shape.strideBytes, POOL_SEALS);
+    this.#segments.push(memory);
+    socket.send(encodeSegment({ segment, ...shape }), [memory.descriptor]);
+    return memory;
+  }
+
   [Symbol.dispose](): void {
     this.slots.close();
     this.control.close();
+    for (const segment of this.#segments) segment.close();
     for (const memfd of this.#others) memfd.close();
   }
 }

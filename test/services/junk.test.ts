@@ -94,13 +94,15 @@ test('nodes and services of junk', async (t) => {
       call: (overflow) => node.service('y').publishSubscribe({ overflow }),
       works: isBoolean,
     },
+    { name: 'publishSubscribe.payload', call: (payload) => node.service('y').publishSubscribe({ payload }) },
     { name: 'listNodes', call: (junk) => listNodes(junk), works: isPlainObject },
     { name: 'listServices', call: (junk) => listServices(junk), works: isPlainObject },
   ]);
 });
 
 test('publishers of junk, and samples of junk', async (t) => {
-  const { service, publisher } = await open(t);
+  const { node, service, publisher } = await open(t);
+  const growing = await node.service('growing').publishSubscribe({ payload: 'growing' });
   const withLoan = async (use: (loan: ReturnType<Publisher['loan']>) => unknown) => {
     using loan = publisher.loan(8);
     await use(loan);
@@ -110,6 +112,9 @@ test('publishers of junk, and samples of junk', async (t) => {
     { name: 'publisher.maxBytes', call: (maxBytes) => service.publisher({ maxBytes }) },
     { name: 'publisher.whenFull', call: (whenFull) => service.publisher({ whenFull }), works: isCallback },
     { name: 'publisher.lock', call: (lock) => service.publisher({ lock }), works: isBoolean },
+    { name: 'publisher.initialBytes', call: (initialBytes) => growing.publisher({ initialBytes }) },
+    { name: 'publisher.maxSegments', call: (maxSegments) => growing.publisher({ maxSegments }) },
+    { name: 'publisher.strategy', call: (strategy) => growing.publisher({ strategy }) },
     { name: 'loan', call: (junk) => publisher.loan(junk), required: true },
     { name: 'hot.loan', call: (junk) => publisher.hot.loan(junk), required: true },
     { name: 'sendCopy', call: (junk) => publisher.sendCopy(junk), required: true },

@@ -286,6 +286,8 @@ function servicePlans(random: () => number): ServicePlan[] {
     { service: 'overflowing', settings: settings(true), whenFull: 'wait' },
     { service: 'waiting', settings: settings(false), whenFull: 'wait' },
     { service: 'dropping', settings: settings(false), whenFull: 'drop' },
+    { service: 'growing', settings: { ...settings(true), payload: 'growing' }, whenFull: 'wait' },
+    { service: 'growing, waiting', settings: { ...settings(false), payload: 'growing' }, whenFull: 'wait' },
   ];
 }
 

@@ -24,6 +24,8 @@ import { fillPayload, MIN_PAYLOAD_BYTES, payloadProblem } from './payload.test.h
 export interface StageOptions {
   readonly settings?: ServiceOptions;
   readonly whenFull?: FullAction;
+  /** Room in the first segment of the publisher, where its memory grows. */
+  readonly initialBytes?: number;
 }
 
 /** How often is looked whether something has come true, far above what it takes. */
@@ -52,7 +54,8 @@ export class Stage {
     void follow(subscriberService, this.subscriberEvents);
   }
 
-  static async make(t: TestContext, { settings = {}, whenFull = 'wait' }: StageOptions = {}): Promise<Stage> {
+  static async make(t: TestContext, options: StageOptions = {}): Promise<Stage> {
+    const { settings = {}, whenFull = 'wait', initialBytes } = options;
     const directory = mkdtempSync(join(tmpdir(), 'sealane-'));
     const [a, b] = [await Node.create({ name: 'a', directory }), await Node.create({ name: 'b', directory })];
     t.after(() => {
@@ -65,7 +68,10 @@ export class Stage {
       await a.service('stage').publishSubscribe(complete),
       await b.service('stage').publishSubscribe(complete),
     ];
-    const [publisher, subscriber] = [await ours.publisher({ whenFull }), await theirs.subscriber()];
+    const [publisher, subscriber] = [
+      await ours.publisher({ whenFull, initialBytes }),
+      await theirs.subscriber(),
+    ];
     await Promise.all([publisher.connected(), subscriber.connected()]);
     const stage = new Stage(directory, a, b, ours, theirs, publisher, subscriber);
     await turn();
