@@ -31,8 +31,12 @@ export class EventInlet implements Inbound {
     this.#socket = new PairSocket(socket, loop, words, LISTENER_WAITING, NOTIFIER_WAITING, events);
   }
 
+  get broken(): boolean {
+    return this.lie !== undefined;
+  }
+
   get ready(): boolean {
-    return !this.#closed && this.#reader.ready;
+    return !this.#closed && !this.broken && this.#reader.ready;
   }
 
   /** How often the id that was taken last was notified. */
@@ -58,18 +62,23 @@ export class EventInlet implements Inbound {
   }
 
   end(): void {
+    this.#finish();
+    if (!this.ready) this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#finish();
+    this.#closed = true;
+    this.#memory.close();
+  }
+
+  #finish(): void {
     if (this.ended) return;
     this.ended = true;
     this.#socket.close();
     // Only now: what the notifier did before it ended is seen, and nothing that it does later.
     this.#reader.finish();
     this.dropped = this.lie === undefined && this.#reader.saidGoodbye;
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.end();
-    this.#closed = true;
-    this.#memory.close();
   }
 }

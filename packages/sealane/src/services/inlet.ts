@@ -16,6 +16,7 @@ import { InletSegments, type PayloadRules } from './inlet-segments.js';
 import type { PortAddress } from './outlet.js';
 import { type PairEvents, PairSocket } from './pair-socket.js';
 import type { Borrower, HotSample } from './received.js';
+import type { Inbound } from './receiver-port.js';
 import { MAX_CELLS, readNumber, SEQUENCE, SLOT_BITS, SLOT_MASK, type SlotShape } from './slots.js';
 
 /** Errors for which nobody lied: this process lacks descriptors or memory, or can't map so much. */
@@ -47,7 +48,7 @@ export interface ModifiedSample {
 }
 
 /** One publisher, seen from the subscriber. */
-export class Inlet implements Borrower {
+export class Inlet implements Borrower, Inbound {
   readonly peer: PortAddress;
   /** Samples that are borrowed now. */
   borrowed = 0;
@@ -110,7 +111,6 @@ export class Inlet implements Borrower {
     return this.#closed;
   }
 
-  /** Whether nothing more may be taken. */
   get broken(): boolean {
     return this.lie !== undefined || this.failure !== undefined;
   }

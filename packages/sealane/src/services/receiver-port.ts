@@ -18,12 +18,14 @@ export interface Inbound {
   readonly ended: boolean;
   /** Whether its port has told that the connection is over. */
   reported: boolean;
+  /** Nothing more can be taken, whatever has come: the sender lied, or this process lacks what it would take. */
+  readonly broken: boolean;
   /** Whether there is something to take. */
   readonly ready: boolean;
   /** Says that this side is about to sleep, and is to be woken. */
   beginWaiting(): void;
   endWaiting(): void;
-  /** The connection is over: what has come stays. Idempotent. */
+  /** The connection is over: what has come stays, and the memory is given back with the last of it. Idempotent. */
   end(): void;
   /** Ends everything. Idempotent. */
   close(): void;
@@ -59,7 +61,7 @@ export abstract class ReceiverPort<I extends Inbound> implements Waitable {
   protected abstract report(inlet: I): void;
 
   /** Nothing more can come from it. */
-  protected forgotten(_inlet: I): void {}
+  protected abstract forgotten(inlet: I): void;
 
   get inlets(): readonly I[] {
     return this.#inlets;
@@ -131,14 +133,19 @@ export abstract class ReceiverPort<I extends Inbound> implements Waitable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const inlet of this.#inlets) this.#remove(inlet);
+    for (const inlet of this.#inlets) {
+      inlet.close();
+      this.#forget(inlet);
+    }
     this.#bell.close();
   }
 
   /** Removes the end of a pair from which nothing more can come: it has ended, or its sender lies. */
   protected retire(inlet: I): void {
-    if (inlet.lie === undefined && inlet.ready) return;
-    this.#remove(inlet);
+    if (inlet.ready) return;
+    if (inlet.broken) inlet.close();
+    else inlet.end();
+    this.#forget(inlet);
   }
 
   /** To be called before each look, since there may always be something. Throws ERR_SEALANE_CLOSED. */
@@ -186,12 +193,11 @@ export abstract class ReceiverPort<I extends Inbound> implements Waitable {
     this.endWaiting();
   }
 
-  #remove(inlet: I): void {
+  #forget(inlet: I): void {
     if (!this.#inlets.includes(inlet)) return;
     this.#inlets = this.#inlets.filter((other) => other !== inlet);
-    inlet.close();
-    this.#reportOnce(inlet);
     this.forgotten(inlet);
+    this.#reportOnce(inlet);
   }
 
   #reportOnce(inlet: I): void {

@@ -3,13 +3,12 @@
  * allocate nothing once every slot was seen, and make no system call while both sides are awake.
  */
 import { diagnostics } from '../base/diagnostics.js';
-import { closedError, SealaneError } from '../base/errors.js';
-import { guardedWrites, yieldProcessor } from '../os/index.js';
+import { SealaneError } from '../base/errors.js';
+import { guardedWrites } from '../os/index.js';
 import type { ControlLoop } from './control.js';
-import { Doorbell } from './doorbell.js';
 import type { Inlet, ModifiedSample } from './inlet.js';
 import type { HotSample } from './received.js';
-import type { Waitable } from './waitable.js';
+import { ReceiverPort } from './receiver-port.js';
 
 /** What a port needs to know. Everything was checked. */
 export interface SubscriberPortOptions {
@@ -21,24 +20,12 @@ export interface SubscriberPortOptions {
   onGone(inlet: Inlet, lie: string | undefined): void;
 }
 
-/** How many receives until control is served: an owner that polls may never let the event loop turn. */
-const SERVE_EVERY_RECEIVES = 16;
-
-/** Slices in which a thread waits for a sample, in milliseconds. */
-const WAIT_SLICE_MS = 100;
-
-export class SubscriberPort implements Waitable {
+export class SubscriberPort extends ReceiverPort<Inlet> {
   readonly #options: SubscriberPortOptions;
-  /** Replaced whenever it changes. */
-  #inlets: readonly Inlet[] = [];
   /** Whose turn it is. */
   #next = 0;
-  #untilServe = SERVE_EVERY_RECEIVES;
   #received = 0;
   #missed = 0;
-  #closed = false;
-  readonly #bell = new Doorbell('the subscriber');
-  #waiting = 0;
   /** Tells of writes into any sample that this process has received, and what it told when all was last in order. */
   readonly #writes = guardedWrites();
   #writesSeen = this.#writes[0];
@@ -46,24 +33,8 @@ export class SubscriberPort implements Waitable {
   readonly #modified: ModifiedSample[] = [];
 
   constructor(options: SubscriberPortOptions) {
+    super('the subscriber', options.loop);
     this.#options = options;
-  }
-
-  get loop(): ControlLoop {
-    return this.#options.loop;
-  }
-
-  get inlets(): readonly Inlet[] {
-    return this.#inlets;
-  }
-
-  get closed(): boolean {
-    return this.#closed;
-  }
-
-  /** Something can be received now; of whom too much is borrowed counts as well. */
-  get ready(): boolean {
-    return this.#inlets.some((inlet) => inlet.ready);
   }
 
   /** Samples that were received so far. */
@@ -94,8 +65,8 @@ export class SubscriberPort implements Waitable {
 
   /** The same, whatever was written into. */
   takeAllowed(): HotSample | undefined {
-    this.#serveNowAndThen();
-    const inlets = this.#inlets;
+    this.serveNowAndThen();
+    const { inlets } = this;
     const count = inlets.length;
     let index = this.#next;
     for (let tries = 0; tries < count; tries++) {
@@ -110,7 +81,7 @@ export class SubscriberPort implements Waitable {
         if (sample.missed > 0) this.#miss(inlet, sample.missed);
         return sample;
       }
-      if (inlet.ended || inlet.broken) this.#retire(inlet);
+      if (inlet.ended || inlet.broken) this.retire(inlet);
     }
     return undefined;
   }
@@ -122,95 +93,18 @@ export class SubscriberPort implements Waitable {
   receiveBlocking(timeoutMs: number, spinMs: number): HotSample | undefined {
     let sample = this.receive();
     if (sample !== undefined) return sample;
-    const now = performance.now();
-    const until = now + timeoutMs;
-    if (spinMs > 0) sample = this.#spin(now + Math.min(spinMs, timeoutMs));
-    while (sample === undefined) {
-      const left = until - performance.now();
-      if (!(left > 0)) break;
-      this.#sleep(left);
-      sample = this.receive();
-    }
+    const nowMs = performance.now();
+    const spinUntilMs = nowMs + Math.min(spinMs, timeoutMs);
+    while (sample === undefined && this.pause(nowMs + timeoutMs, spinUntilMs)) sample = this.receive();
     return sample;
   }
 
-  /** Resolves when there may be something to receive; rejects when the signal fires, or the port is closed. */
-  async untilReady(signal?: AbortSignal): Promise<void> {
-    const ready = this.beginWaiting();
-    try {
-      if (!ready) await this.#bell.wait(signal, 'receiving');
-    } finally {
-      this.endWaiting();
-    }
-  }
-
-  beginWaiting(): boolean {
-    if (this.#closed) throw closedError('the subscriber');
-    this.#waiting += 1;
-    for (const inlet of this.#inlets) inlet.beginWaiting();
-    return this.ready;
-  }
-
-  endWaiting(): void {
-    this.#waiting -= 1;
-    if (this.#waiting > 0) return;
-    for (const inlet of this.#inlets) inlet.endWaiting();
-  }
-
-  /** Adds a publisher. */
-  add(inlet: Inlet): void {
-    this.#inlets = [...this.#inlets, inlet];
-    if (this.#waiting > 0) inlet.beginWaiting();
-    this.wake();
-  }
-
-  /** The connection of a publisher has ended: what it sent can still be received. */
-  end(inlet: Inlet, lie: string | undefined): void {
-    inlet.lie ??= lie;
-    inlet.end();
-    this.#report(inlet);
-    this.#retire(inlet);
-    this.wake();
-  }
-
-  /** Something may have come. */
-  wake(): void {
-    this.#bell.ring();
-  }
-
-  /** Ends all connections. Samples that are borrowed end with them. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    for (const inlet of this.#inlets) this.#remove(inlet);
-    this.#bell.close();
-  }
-
-  /** Removes an inlet from which nothing more can come. What is borrowed from it stays good. */
-  #retire(inlet: Inlet): void {
-    if (inlet.ready) return;
-    if (inlet.broken) inlet.close();
-    else inlet.end();
-    this.#forget(inlet);
-  }
-
-  #remove(inlet: Inlet): void {
-    inlet.close();
-    this.#forget(inlet);
-  }
-
-  #forget(inlet: Inlet): void {
-    if (!this.#inlets.includes(inlet)) return;
-    this.#inlets = this.#inlets.filter((other) => other !== inlet);
-    this.#takeModified(inlet);
-    this.#report(inlet);
-  }
-
-  /** Once, and at once: what is still to be received may wait for long. */
-  #report(inlet: Inlet): void {
-    if (inlet.reported) return;
-    inlet.reported = true;
+  protected report(inlet: Inlet): void {
     this.#options.onGone(inlet, inlet.lie);
+  }
+
+  protected forgotten(inlet: Inlet): void {
+    this.#takeModified(inlet);
   }
 
   #miss(inlet: Inlet, samples: number): void {
@@ -218,18 +112,9 @@ export class SubscriberPort implements Waitable {
     if (diagnostics.lost.wanted) this.#options.onMissed(inlet, samples);
   }
 
-  /** Also while every receive finds something. */
-  #serveNowAndThen(): void {
-    if (this.#closed) throw closedError('the subscriber');
-    this.#untilServe -= 1;
-    if (this.#untilServe > 0) return;
-    this.#untilServe = SERVE_EVERY_RECEIVES;
-    this.#options.loop.serveIfDue();
-  }
-
   /** Nothing was received: throws ERR_SEALANE_LIMIT_EXCEEDED if that is because too much is held. */
   requireReleases(): void {
-    for (const inlet of this.#inlets) {
+    for (const inlet of this.inlets) {
       if (inlet.borrowed < this.#options.maxBorrowed || !inlet.ready) continue;
       const message =
         `${inlet.borrowed} samples of one publisher are borrowed, which is maxBorrowed: ` +
@@ -249,32 +134,15 @@ export class SubscriberPort implements Waitable {
   #restore(): void {
     // Before the restoring: what another thread writes meanwhile is found the next time.
     const writes = this.#writes[0];
-    for (const inlet of this.#inlets) inlet.restore();
+    for (const inlet of this.inlets) inlet.restore();
     this.#writesSeen = writes;
-    for (const inlet of this.#inlets) this.#takeModified(inlet);
+    for (const inlet of this.inlets) this.#takeModified(inlet);
     const [first, ...others] = this.#modified.splice(0);
     if (first !== undefined) throw sampleModified(first, others.length);
   }
 
   #takeModified(inlet: Inlet): void {
     this.#modified.push(...inlet.modified.splice(0));
-  }
-
-  /** Looks until then, and lets others have the processor in between: one of them may be the publisher. */
-  #spin(until: number): HotSample | undefined {
-    let sample: HotSample | undefined;
-    while (sample === undefined && performance.now() < until) {
-      yieldProcessor();
-      sample = this.receive();
-    }
-    return sample;
-  }
-
-  /** Waits a while for anything to happen, unless a sample is there. */
-  #sleep(ms: number): void {
-    const ready = this.beginWaiting();
-    if (!ready) this.#options.loop.wait(Math.min(Math.ceil(ms), WAIT_SLICE_MS));
-    this.endWaiting();
   }
 }
 

@@ -161,13 +161,15 @@ export class EventReader {
     return NONE;
   }
 
-  /** The next word of which marks are taken: those of before first, each word in its turn. Negative: there are no marks. */
+  /** The word whose marks are looked at: what was taken of one is used up before the next has its turn. Negative: there are no marks. */
   #nextWord(): number {
-    if ((this.#marked & (1 << this.#next)) !== 0) return this.#next;
-    const word = this.#finished ? -1 : this.#find();
-    if (word >= 0) this.#takeMarks(word);
+    if (this.#marked === 0 && !this.#finished) {
+      const word = this.#find();
+      if (word >= 0) this.#takeMarks(word);
+    }
     if (this.#marked === 0) return -1;
-    return (this.#next = word >= 0 ? word : 31 - Math.clz32(this.#marked));
+    if ((this.#marked & (1 << this.#next)) === 0) this.#next = 31 - Math.clz32(this.#marked);
+    return this.#next;
   }
 
   /**
