@@ -85,7 +85,6 @@ export const MODELS = [
     name: 'event-set',
     variants: [
       [],
-      ['MOST=3'],
       ['PER_WORD=2'],
       ['IDS=1', 'HALF=2', 'MOST=5'],
       ['DESCRIPTOR=1'],
@@ -105,6 +104,7 @@ export const MODELS = [
       WAITING_CLEARED_AFTER_BYTE: [],
       NO_SECOND_LOOK: [],
       BYTES_READ_BEFORE_POLL: [],
+      BYTES_READ_AFTER_LOOK: ['DESCRIPTOR=1'],
       NO_LAST_LOOK: [],
       GOODBYE_AFTER_CLOSE: [],
     },

@@ -4,7 +4,8 @@
  * marked; what it has taken of each id it knows itself. A count of 64 bits: high is n / HALF, low is n mod (2 * HALF), so that the top bit
  * of low is bit 0 of high, unless the notifier is between the two stores: then low still belongs to high - 1.
  *
- * With DESCRIPTOR the listener sleeps in a foreign poll(2) of a level-triggered descriptor: each empty receive asks to be woken.
+ * With DESCRIPTOR the listener sleeps in a foreign poll(2) of a level-triggered descriptor: each empty receive asks to be woken, unless it
+ * still does as far as it knows. It finds out only by the byte that the word was taken back, and may poll while one is under way.
  * Either side may die before any step, the notifier may say goodbye, and a sleeper may give up once.
  */
 /* One id or two. */
@@ -47,6 +48,7 @@ bool closed;
 /* Private to the listener: what it has taken from the bitmap and not looked at, and what it has told of each id. */
 byte mine;
 byte taken[IDS];
+bool asks;
 
 /* Ghosts: how often each id was counted, how many of these were marked, who sleeps, the notices of death. */
 byte counted[IDS];
@@ -249,6 +251,22 @@ endSleep:
     waiting = 0
 }
 
+/* What comes with a wake-up: whoever sent it has taken the word back. */
+inline read_bytes() {
+    if
+    :: bytes > 0 -> bytes = 0; asks = waiting > 0
+    :: else
+    fi
+}
+
+/* Before a foreign poll(2). */
+inline ask() {
+    if
+    :: !asks -> asks = true; waiting = 1
+    :: else
+    fi
+}
+
 /* poll(2) of somebody else: it reads no bytes and knows of no words. */
 inline poll_descriptor() {
     sleeps = true;
@@ -295,15 +313,15 @@ active proctype Listener() {
                 :: else
                 fi;
 #if DESCRIPTOR
-#ifndef MUTANT_BYTES_READ_BEFORE_POLL
-                bytes = 0;
+#ifndef MUTANT_BYTES_READ_AFTER_LOOK
+                read_bytes();
 #endif
-                waiting = 1;
+                ask();
 #ifndef MUTANT_NO_SECOND_LOOK
                 take_marks();
 #endif
-#ifdef MUTANT_BYTES_READ_BEFORE_POLL
-                bytes = 0;
+#ifdef MUTANT_BYTES_READ_AFTER_LOOK
+                read_bytes();
 #endif
                 if
                 :: mine == 0 -> poll_descriptor()
