@@ -180,6 +180,22 @@ test('100,000 writes leave as many mappings and descriptors as there were', () =
   assert.equal(descriptors, before[1]);
 });
 
+test('other threads may write while this one restores: all is whole once they are done', async () => {
+  using pair = new Pair('threads', 256 * PAGE, 3 * PAGE);
+  let writing = 40;
+  for (let writer = writing; writer > 0; writer--)
+    randomFill(pair.guarded.bytes, writer * PAGE, 200 * PAGE, () => {
+      writing -= 1;
+    });
+  let restored = 0;
+  while (writing > 0) {
+    restored += pair.guarded.restore().length;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.notEqual(restored + pair.guarded.restore().length, 0);
+  pair.assertWhole();
+});
+
 test('a system call that would write into a guarded mapping fails, and writes nothing', () => {
   using pair = new Pair('calls', 2 * PAGE, PAGE);
   const fd = openSync('/dev/zero', 'r');
