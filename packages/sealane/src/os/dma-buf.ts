@@ -110,14 +110,14 @@ export class DmaBuf extends KernelObject implements Mappable {
    * the seals don't fit, or it is more than the kernel allows, 64 MiB by default), ERR_SEALANE_MISALIGNED and ERR_SEALANE_EXHAUSTED.
    */
   static fromMemory(memory: Mappable, options: UdmabufOptions = {}): DmaBuf {
+    checkOptions('options', options, ['offset', 'bytes']);
+    const { offset = 0, bytes: wanted } = options;
     checkRecord('memory', memory);
     const { descriptor } = memory;
     checkDescriptor('memory.descriptor', descriptor);
     const { size } = inspect(descriptor);
-    checkOptions('options', options, ['offset', 'bytes']);
-    const { offset = 0 } = options;
     checkInteger('offset', offset, 0, Math.max(0, size - 1));
-    const { bytes = size - offset } = options;
+    const bytes = wanted === undefined ? size - offset : wanted;
     checkInteger('bytes', bytes, 1, size - offset);
     requirePages('offset', offset);
     requirePages('bytes', bytes);

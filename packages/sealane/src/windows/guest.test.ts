@@ -206,6 +206,22 @@ test('what is no memory, or no part of it, is refused, and nothing of the guest 
   for (let address = 0; address < 2 * GUEST_PAGE; address += PAGE) assert.equal(guest.load(address), 5);
 });
 
+test('what getters of arguments do is done before the first look at the memory', () => {
+  const memory = makeMemory({ initial: 2 });
+  let first: Window | undefined;
+  const options: WindowOverOptions = {
+    offset: GUEST_PAGE,
+    get bytes() {
+      memory.grow(1);
+      first = Window.over(memory, { offset: GUEST_PAGE, bytes: GUEST_PAGE });
+      return 2 * GUEST_PAGE;
+    },
+  };
+  assert.throws(() => Window.over(memory, options), { code: 'ERR_SEALANE_OVERLAP' });
+  assert.equal(first?.closed, false);
+  first?.close();
+});
+
 test('a buffer that is put over that of the memory is not looked at', () => {
   const memory = makeMemory({ initial: 2 });
   const other = new ArrayBuffer(2 * GUEST_PAGE);

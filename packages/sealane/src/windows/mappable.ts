@@ -20,14 +20,19 @@ export interface Source {
   readonly what: string;
 }
 
-/**
- * Looks at the object's descriptor. Throws ERR_SEALANE_INVALID_ARGUMENT for what has none, ERR_SEALANE_WRONG_DESCRIPTOR for what is
- * neither a memfd nor a DMA-BUF, ERR_SEALANE_NOT_SEALED for a memfd that can shrink: to touch it beyond its end would kill the process.
- */
-export function inspectSource(object: unknown): Source {
+/** The descriptor of an object that is to be mapped. Throws ERR_SEALANE_INVALID_ARGUMENT for what has none. */
+export function descriptorOf(object: unknown): number {
   checkRecord('object', object);
   const { descriptor } = object;
   checkDescriptor('object.descriptor', descriptor);
+  return descriptor;
+}
+
+/**
+ * Looks at a descriptor. Throws ERR_SEALANE_WRONG_DESCRIPTOR for what is neither a memfd nor a DMA-BUF, ERR_SEALANE_NOT_SEALED for a memfd
+ * that can shrink: to touch it beyond its end would kill the process.
+ */
+export function inspectSource(descriptor: number): Source {
   const name = `descriptor ${descriptor}`;
   const info = inspect(descriptor, name);
   const what = `${kindOf(info)} (${name})`;

@@ -340,6 +340,41 @@ test('an object that lies about its descriptor gets one look, and a closed one i
   peer.close();
 });
 
+test('what getters of arguments do is done before the first look at what they change', () => {
+  const window = Window.reserve(4 * PAGE);
+  using blob = pages(1);
+  const mapping: MapOptions = {
+    get bytes() {
+      window.map(0, blob);
+      return PAGE;
+    },
+  };
+  assert.throws(() => window.map(0, blob, mapping), { code: 'ERR_SEALANE_OVERLAP' });
+  // The number is that of another file now.
+  const sealed = pages(1);
+  const swapped: { memory?: Memfd } = {};
+  const swapping: MapOptions = {
+    get access() {
+      sealed.close();
+      swapped.memory = Memfd.create('swapped', PAGE);
+      return 'private' as const;
+    },
+  };
+  const { fd } = sealed;
+  assert.throws(() => window.map(PAGE, mappable(fd), swapping), { code: 'ERR_SEALANE_NOT_SEALED' });
+  assert.equal(swapped.memory?.fd, fd, 'the number was taken again');
+  swapped.memory.close();
+  const closing = {
+    get descriptor() {
+      window.close();
+      return blob.fd;
+    },
+    size: PAGE,
+    seals: 15,
+  };
+  assert.throws(() => window.map(PAGE, closing), { code: 'ERR_SEALANE_CLOSED' });
+});
+
 test('a thousand mappings lie beside each other, and nothing of them is left', () => {
   using window = Window.reserve(2_000 * PAGE);
   using blob = pages(1);

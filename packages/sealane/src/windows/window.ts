@@ -9,7 +9,7 @@ import { type AddressRange, type RangeAccess, ReservedRange } from '../os/addres
 import { GuestRange, type WasmMemory, wasmBuffer } from '../os/guest-range.js';
 import type { Mappable } from '../os/mappable.js';
 import { pageSize, requirePages } from '../os/page-size.js';
-import { chooseAccess, inspectSource, type Source } from './mappable.js';
+import { chooseAccess, descriptorOf, inspectSource, type Source } from './mappable.js';
 import { overlaps, Placement, type WindowMapping } from './placement.js';
 
 export type { WindowMapping } from './placement.js';
@@ -86,9 +86,9 @@ export class Window implements Disposable {
    * (another window of this thread has a part of it), ERR_SEALANE_EXHAUSTED.
    */
   static over(memory: WasmMemory, options: WindowOverOptions): Window {
-    const { byteLength } = wasmBuffer(memory);
     checkOptions('options', options, ['offset', 'bytes']);
     const { offset, bytes } = options;
+    const { byteLength } = wasmBuffer(memory);
     checkInteger('offset', offset, 0, byteLength);
     checkInteger('bytes', bytes, 1, byteLength - offset);
     requirePages('offset', offset);
@@ -124,14 +124,17 @@ export class Window implements Disposable {
    * ERR_SEALANE_EXHAUSTED, ERR_SEALANE_CLOSED.
    */
   map(offset: number, object: Mappable, options: MapOptions = {}): WindowMapping {
+    checkOptions('options', options, ['access', 'objectOffset', 'bytes', 'populate']);
+    // All that may be a getter, and do anything, is read before the first look at what it could change.
+    const { access: wanted, populate, objectOffset: from, bytes: part } = options;
+    const descriptor = descriptorOf(object);
     this.#range.requireOpen();
     checkInteger('offset', offset, 0, this.size);
     requirePages('offset', offset);
-    checkOptions('options', options, ['access', 'objectOffset', 'bytes', 'populate']);
-    checkBoolean('populate', options.populate);
-    const source = inspectSource(object);
-    const access = chooseAccess(options.access, source, this.#guest !== undefined);
-    const { objectOffset, bytes } = choosePart(options, source);
+    checkBoolean('populate', populate);
+    const source = inspectSource(descriptor);
+    const access = chooseAccess(wanted, source, this.#guest !== undefined);
+    const { objectOffset, bytes } = choosePart({ objectOffset: from, bytes: part }, source);
     const span = Math.ceil(bytes / pageSize()) * pageSize();
     this.#requireInside(offset, span);
     this.#placement.requireFree(offset, span);
@@ -139,7 +142,7 @@ export class Window implements Disposable {
     this.#range.place(offset, { fd, offset: objectOffset, length: bytes, access, immutable, what });
     const mapping = Object.freeze({ offset, bytes, span, objectOffset, access, kind });
     this.#placement.add(mapping);
-    if (options.populate === true) this.#range.populate(offset, span);
+    if (populate === true) this.#range.populate(offset, span);
     return mapping;
   }
 
