@@ -253,7 +253,10 @@ export const ENVIRONMENT: Section = {
           'Users whose brokers are trusted too, separated by commas, where `--trust-user` is not given.',
         ],
         [bold('NO_COLOR'), 'Switches colour off, as `--no-color` does; `FORCE_COLOR` switches it on.'],
-        [bold('NODE_DEBUG'), 'With `sealane` in it, errors are printed with their stack.'],
+        [
+          bold('NODE_DEBUG'),
+          'With `sealane` in it, errors are printed with their stack, and connections and losses are told of in lines.',
+        ],
       ],
     },
   ],
