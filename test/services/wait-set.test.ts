@@ -179,20 +179,28 @@ test('publishers that write random values over what they share do not keep a set
   const stage = await HonestPair.make(t);
   const script = fileURLToPath(new URL('./vandal-publisher.test.helper.js', import.meta.url));
   let thrownOut = 0;
-  for (const seed of ['1', '2']) {
-    const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const;
-    const vandal = spawn(process.execPath, [script, stage.directory, seed], { stdio: [...stdio] });
-    vandal.on('message', () => {
+  const vandals = ['1', '2'].map((seed) =>
+    spawn(process.execPath, [script, stage.directory, seed], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    }).on('message', () => {
       thrownOut += 1;
-    });
-    t.after(() => vandal.kill('SIGKILL'));
-  }
+    }),
+  );
+  t.after(() => {
+    for (const vandal of vandals) vandal.kill('SIGKILL');
+  });
   using set = new WaitSet();
   set.attach(stage.subscriber);
   while (thrownOut < 10) {
     stage.publisher.sendCopy(new Uint8Array(8));
     while (!takeAll(set, stage)) await turn();
     await turn();
+  }
+  // Before the node that they connect to: they do not expect its end.
+  for (const vandal of vandals) {
+    const ended = once(vandal, 'exit');
+    vandal.kill('SIGKILL');
+    await ended;
   }
 });
 
