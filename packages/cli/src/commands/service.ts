@@ -101,6 +101,8 @@ function factsOf(service: ListedService, { out }: Terminal): Fact[] {
   return [
     ['name', field(service.name)],
     ['folder', service.folder],
+    ['creator', field(service.creator)],
+    ...(service.access === undefined ? [] : [['access', accessText(service.access)] as const]),
     ['kind', field(service.messaging)],
     ...settings.map(([key, value]): Fact => [`setting.${key}`, String(value)]),
     ...attributeFacts(service.attributes),
@@ -109,6 +111,10 @@ function factsOf(service: ListedService, { out }: Terminal): Fact[] {
     }),
     ...service.ports.map(portFact),
   ];
+}
+
+function accessText({ users, groups }: NonNullable<ListedService['access']>): string {
+  return `users=${users.join(',') || '-'} groups=${groups.join(',') || '-'}`;
 }
 
 function portFact({ kind, node, port, pid, options, problem }: PortInfo): Fact {

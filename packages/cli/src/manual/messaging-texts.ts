@@ -14,6 +14,31 @@ const OPENING: Block = {
 };
 
 export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
+  domain: {
+    description: [
+      {
+        paragraph:
+          'A domain is a directory in which nodes find each other. Usually it is its user\u2019s alone, and made by the first node. One that is ' +
+          'shared among users is made by an administrator, and named by `--shared` or SEALANE_SHARED_DIR.',
+      },
+    ],
+    seeAlso: ['sealane-node(1)', 'sealane-service(1)'],
+  },
+  'domain create': {
+    description: [
+      {
+        paragraph:
+          'The directory gets mode 1777, or 3770 with `--group`: everybody who may enter makes files in it, and nobody touches those of ' +
+          'others. It must belong to root, or to the user of every node that takes part. A directory under `/run` is gone after a restart: ' +
+          'make it again when the machine starts.',
+      },
+    ],
+    examples: [
+      'sealane domain create /run/sealane-shared',
+      'sealane domain create /run/cameras --group cameras',
+    ],
+    seeAlso: ['sealane-node-list(1)', 'sealane-service-publish(1)'],
+  },
   node: {
     description: [
       {

@@ -245,6 +245,10 @@ export const ENVIRONMENT: Section = {
         [bold('SEALANE_SOCKET'), 'Path of the broker\u2019s socket, where `--socket` is not given.'],
         [bold('SEALANE_DIR'), 'The runtime directory, instead of the places under FILES.'],
         [
+          bold('SEALANE_SHARED_DIR'),
+          'The domain of nodes and services, shared among users, where none of `--shared`, `--domain` and `--directory` is given.',
+        ],
+        [
           bold('SEALANE_JOB_ID'),
           'The job on whose behalf to act, where `--job-id` is not given; else `MEMFDBUS_JOB_ID`.',
         ],

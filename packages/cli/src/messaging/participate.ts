@@ -3,7 +3,7 @@
  * about what the library refuses.
  */
 import { setImmediate } from 'node:timers/promises';
-import { isSealaneError, Node } from 'sealane';
+import { isSealaneError, Node, type NodeOptions } from 'sealane';
 import { EXIT, exitCodeOf } from '../exit-codes.js';
 import { CommandError, findInterruption } from '../failure.js';
 import { Interrupt } from '../interrupt.js';
@@ -13,21 +13,29 @@ import { shellWord } from '../terminal/escape.js';
 export interface DomainOptions {
   domain?: string;
   directory?: string;
+  /** A shared domain. */
+  shared?: string;
 }
 
 /** Where the library looks. */
-export function placeOf({ domain, directory }: DomainOptions): DomainOptions {
+export function placeOf({
+  domain,
+  directory,
+  shared,
+}: DomainOptions): Pick<NodeOptions, 'domain' | 'directory' | 'sharedDirectory'> {
   return {
     ...(domain === undefined ? {} : { domain }),
     ...(directory === undefined ? {} : { directory }),
+    ...(shared === undefined ? {} : { sharedDirectory: shared }),
   };
 }
 
 /** The options of a domain once more, for a command that a person may paste. */
-export function domainWords({ domain, directory }: DomainOptions): string {
+export function domainWords({ domain, directory, shared }: DomainOptions): string {
   const words = [
     ...(domain === undefined ? [] : ['--domain', shellWord(domain)]),
     ...(directory === undefined ? [] : ['--directory', shellWord(directory)]),
+    ...(shared === undefined ? [] : ['--shared', shellWord(shared)]),
   ];
   return words.map((word) => ` ${word}`).join('');
 }
@@ -75,7 +83,10 @@ const HINTS: Readonly<Record<string, ((where: string) => string | undefined) | u
   ERR_SEALANE_SUBSCRIBER_FULL: () => 'publish with --when-full wait or drop, or more slowly with --rate',
   ERR_SEALANE_EXHAUSTED: () =>
     'lower --max-bytes or --buffer-size, or raise the limit that `sealane doctor` shows',
-  ERR_SEALANE_UNSAFE_DIRECTORY: () => '--directory PATH or $SEALANE_DIR names another place',
+  ERR_SEALANE_UNSAFE_DIRECTORY: () =>
+    '--directory PATH or $SEALANE_DIR names another place, --shared DIR or $SEALANE_SHARED_DIR another shared domain',
+  ERR_SEALANE_ACCESS_DENIED: (where) => `\`sealane service list${where}\` shows whose services there are`,
+  ERR_SEALANE_UNTRUSTED_PEER: (where) => `\`sealane service list${where}\` shows whose services there are`,
   ERR_SEALANE_INVALID_ARGUMENT: () => 'docs/services.md has the limits of all settings',
   ERR_SEALANE_TIMEOUT: () => undefined,
 };

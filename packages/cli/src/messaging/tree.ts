@@ -4,13 +4,24 @@
  */
 import { type Command, Option } from 'commander';
 import { runs } from '../action.js';
-import { attributes, count, duration, metadata, positive, serviceName, size, text } from '../arguments.js';
+import {
+  attributes,
+  collect,
+  count,
+  duration,
+  metadata,
+  positive,
+  serviceName,
+  size,
+  text,
+} from '../arguments.js';
 import type { Terminal } from '../terminal/terminal.js';
 
 const CREATION = 'Settings, if the service is to be made; else what it must have:';
 
 /** Adds `sealane node ...` and `sealane service ...`, and what completes their arguments. */
 export function addMessaging(program: Command, terminal: Terminal): void {
+  addDomain(program, terminal);
   addNode(program, terminal);
   const service = program
     .command('service')
@@ -21,6 +32,23 @@ export function addMessaging(program: Command, terminal: Terminal): void {
   addSubscribe(service, terminal);
   addMeasures(service, terminal);
   addCompletions(program, terminal);
+}
+
+function addDomain(program: Command, terminal: Terminal): void {
+  const domain = program
+    .command('domain')
+    .description('Make domains in which nodes of several users find each other.')
+    .helpCommand(false);
+  const create = domain
+    .command('create')
+    .description('Make a directory a shared domain. One that is one already stays as it is.')
+    .argument('<directory>', 'made if it is missing; its parent must exist')
+    .option(
+      '--group <group>',
+      'for members of this group only, by name or id (default: for everybody on this machine)',
+      text('--group'),
+    );
+  runs(create, terminal, async () => (await import('../commands/domain.js')).runDomainCreate);
 }
 
 function addNode(program: Command, terminal: Terminal): void {
@@ -116,6 +144,15 @@ function addCreation(command: Command): void {
       metadata('--attribute'),
     ),
   );
+  const account = (flag: string, kind: string) =>
+    add(
+      new Option(
+        `${flag} <${kind}>`,
+        `in a shared domain, let in this ${kind}, by name or id, and not everybody (may be repeated)`,
+      ).argParser(collect(text(flag))),
+    );
+  account('--allow-user', 'user');
+  account('--allow-group', 'group');
 }
 
 function addSubscribe(service: Command, terminal: Terminal): void {
@@ -181,6 +218,11 @@ export function inDomain(command: Command): Command {
       '--directory <path>',
       'where domains lie (default: $SEALANE_DIR, else the runtime directory)',
       text('--directory'),
+    )
+    .addOption(
+      new Option('--shared <directory>', 'a domain shared among users (default: $SEALANE_SHARED_DIR)')
+        .argParser(text('--shared'))
+        .conflicts(['domain', 'directory']),
     );
 }
 
