@@ -157,6 +157,9 @@ async function end(child: ChildProcess): Promise<void> {
 const own: { node?: Node; service?: PubSubService; publisher?: Publisher; subscriber?: Subscriber } = {};
 const degraded: { code: string; message: string }[] = [];
 
+/** Connections that are kept open. */
+const silent: UnixSocket[] = [];
+
 function there<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('it was not made yet');
   return value;
@@ -235,6 +238,16 @@ const ACTIONS = {
   },
   async takeLock({ directory = '' }: Given) {
     return FileLock.tryAcquire(join(directory, 'lock')) !== undefined;
+  },
+  /** Connects to a node so many times, and says nothing. */
+  async crowd({ directory, node = '', count = 1 }: Given) {
+    const path = Domain.open({ sharedDirectory: directory }).nodeSocket(node);
+    while (silent.length < count) {
+      const socket = UnixSocket.connect(path);
+      if (socket === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+      else silent.push(socket);
+    }
+    return silent.length;
   },
   /** Asks the port of a node for a connection, without a look at whether it may; says whatever node it is told. */
   async dial({ directory, node = '', service = 'x', port = 1, text = '' }: Given) {

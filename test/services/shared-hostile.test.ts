@@ -271,3 +271,18 @@ test('what others put into a folder that its creator removes goes as far as that
   await (await Citizen.join(t, directory, { uid: ALICE })).ask('leave');
   assert.deepEqual(readdirSync(services), []);
 });
+
+test('a crowd of silent connections of one user does not keep others from connecting', {
+  skip: NO_OTHERS,
+}, async (t) => {
+  const { directory, alice, bob, mallory } = await scene(t);
+  const node = await alice.ask('id');
+  assert.equal(await mallory.ask('crowd', { directory, node, count: 600 }), 600);
+  const late = await Citizen.join(t, directory, { uid: BOB });
+  await late.ask('open');
+  await late.ask('subscriber');
+  await late.ask('subscriberConnected');
+  assert.equal(await alice.ask('send', { text: 'to both' }), 2);
+  assert.deepEqual([(await late.ask('next')).text, (await bob.ask('next')).text], ['to both', 'to both']);
+  await late.ask('leave');
+});
