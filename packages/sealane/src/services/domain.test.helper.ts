@@ -43,7 +43,7 @@ export function freshNode(t: TestContext, domain: Domain, name = 'node'): NodeSe
 /** All that is in the folders of nodes and services, sorted. */
 export function contents(domain: Domain): string[] {
   const names = readdirSync(domain.path, { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => !['lock', 'nodes', 'services'].includes(name)).sort();
+  return names.filter((name) => !['lock', 'domain.json', 'nodes', 'services'].includes(name)).sort();
 }
 
 /**
@@ -60,7 +60,8 @@ export async function startActor(
   service: string,
   killAt = -1,
 ): Promise<ChildProcess> {
-  const words = [domain.directory, action, service, String(killAt)];
+  const kind = domain.shared === undefined ? 'private' : 'shared';
+  const words = [domain.directory, action, service, String(killAt), kind];
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...words], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
@@ -103,6 +104,10 @@ const CHANGES = [
   'openSync',
   'writeFileSync',
   'rmSync',
+  'rmdirSync',
+  'chmodSync',
+  'fchmodSync',
+  'chownSync',
 ] as const;
 
 /** Counts the calls that change something, and kills this process before the one of that number. */
@@ -124,8 +129,7 @@ function act(services: NodeServices, action: Action, name: string): void {
   else services.openOrCreate(PUBLISH_SUBSCRIBE, name).announcePort('publisher', 1);
 }
 
-function runActor(directory: string, action: Action, name: string): void {
-  const domain = Domain.open({ directory });
+function runActor(domain: Domain, action: Action, name: string): void {
   const node = publishNode(domain, action);
   const services = new NodeServices(domain, node.id);
   act(services, action, name);
@@ -143,12 +147,13 @@ function tell(action: () => void): void {
   }
 }
 
-const [, script, directory = '', action = '', service = '', step = ''] = process.argv;
+const [, script, directory = '', action = '', service = '', step = '', kind = ''] = process.argv;
 if (script === fileURLToPath(import.meta.url)) {
   process.once('disconnect', () => process.exit());
   process.once('message', () => {
     if (Number(step) >= 0) dieBefore(Number(step));
-    tell(() => runActor(directory, action as Action, service));
+    const place = kind === 'shared' ? { sharedDirectory: directory } : { directory };
+    tell(() => runActor(Domain.open(place), action as Action, service));
   });
   process.send?.('ready');
 }

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ServiceWatch } from './discovery.js';
 import { Domain } from './domain.js';
-import { freshDirectory } from './domain.test.helper.js';
+import { contents, freshDirectory, freshNode, go, kill, startActor } from './domain.test.helper.js';
+import { listServices } from './listing.js';
+import { PUBLISH_SUBSCRIBE } from './messaging.js';
 import { portFileName } from './names.js';
 import { listNodeIds, publishNode } from './node-files.js';
 import { createSharedDomain } from './shared-domain.js';
@@ -13,6 +15,9 @@ import { entryOwner, listEntries } from './shared-files.js';
 import { sweepLeftBehind } from './sweep.js';
 
 const FOREIGN = 'f'.repeat(16);
+
+/** More steps than a node takes in its life. */
+const MOST_STEPS = 100;
 
 async function freshShared(t: TestContext): Promise<Domain> {
   const path = join(freshDirectory(t), 'bus');
@@ -76,4 +81,38 @@ test('what was half made or half removed goes with the next node', async (t) => 
   assert.deepEqual(readdirSync(domain.nodes), [node.id]);
   assert.deepEqual(listNodeIds(domain), [node.id]);
   assert.deepEqual(readdirSync(domain.services), ['of somebody else']);
+});
+
+test('whatever step a process is killed before, the next node of its user removes what it left, and the service of others lives on', async (t) => {
+  const domain = await freshShared(t);
+  const services = freshNode(t, domain);
+  for (const used of [false, true]) {
+    if (used) services.create(PUBLISH_SUBSCRIBE, 'x');
+    const before = contents(domain);
+    let left = 0;
+    for (let step = 0; await killBefore(t, domain, step); step++) {
+      assert.ok(step < MOST_STEPS, 'the life of a node has an end');
+      left += contents(domain).length - before.length;
+      sweepLeftBehind(domain, services.node);
+      assert.deepEqual(contents(domain), before, `killed before step ${step}`);
+    }
+    assert.ok(left > 20, 'the processes left something');
+  }
+});
+
+/** Lets a process live and die in the domain; whether it was killed before that step, and not done before. */
+async function killBefore(t: TestContext, domain: Domain, step: number): Promise<boolean> {
+  const child = await startActor(t, domain, 'pass', 'x', step);
+  const word = await go(child);
+  await kill(child);
+  assert.ok(word === undefined || word === 'done', String(word));
+  return word === undefined;
+}
+
+test('of several processes that open or create a service at once all have the same one', async (t) => {
+  const domain = await freshShared(t);
+  const children = await Promise.all(Array.from({ length: 4 }, () => startActor(t, domain, 'hold', 'x')));
+  assert.deepEqual(await Promise.all(children.map(go)), Array(4).fill('done'));
+  const [service, ...more] = listServices(domain);
+  assert.deepEqual([service?.nodes.length, service?.ports.length, more], [4, 4, []]);
 });
