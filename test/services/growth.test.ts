@@ -244,12 +244,34 @@ test('who reads nothing is told of so many segments, and then gets no samples of
   assert.deepEqual([sample.header.sequence, sample.missed], [reached, reached - 1]);
   sample.release();
   // It knows no segment now: the last one was never handed out to it.
-  await settled(publisher, { ...before, slotMappings: before.slotMappings - 1 });
+  const { descriptors, slotMappings } = before;
+  await settled(publisher, { ...before, descriptors: descriptors - 1, slotMappings: slotMappings - 1 });
   send(publisher, 20_000);
   const next = take(subscriber);
   assert.deepEqual([next.header.sequence, next.missed], [101, 100 - reached]);
   next.release();
   await settled(publisher, before);
+});
+
+test('a write into a sample of any segment is survived and told, also when the segment is gone by then', async (t) => {
+  const both = await pair(new Stage(t));
+  const { publisher, subscriber } = both;
+  const before = holdings();
+  for (const bytes of [1_000, 10_000, 100_000]) {
+    send(publisher, bytes);
+    const sample = take(subscriber);
+    const { sequence } = sample.header;
+    sample.bytes.fill(1);
+    sample.release();
+    // The next is of a larger segment, and this one is given back before anything is received.
+    if (bytes < 100_000) {
+      send(publisher, bytes * 10);
+      await settled(publisher, before);
+    } else send(publisher, bytes);
+    assert.throws(() => subscriber.receive(), { code: 'ERR_SEALANE_SAMPLE_MODIFIED', sequence });
+    take(subscriber).release();
+  }
+  pass(both, 1 << 20);
 });
 
 test('sizes and steps at random: what arrives is whole, in order, and nothing is left', async (t) => {
