@@ -14,6 +14,7 @@ const HOT_ID = 'services.pingpong';
 const CHECKED_ID = 'services.pingpong.checked';
 const PLAIN_ID = 'services.pingpong.plain';
 const FLAT_ID = 'services.flat';
+const GROW_ID = 'services.grow';
 const PAYLOAD_BYTES = 8192;
 const SMALL_BYTES = 64;
 const LARGE_BYTES = 64 * 2 ** 20;
@@ -27,6 +28,7 @@ const SIDES = [
 ] as const;
 const TARGET = { atMost: 1.25 };
 const FLAT_TARGET = { atMost: 1.1 };
+const GROW_TARGET = { atMost: 1.05 };
 
 const ABOUT = `
 Two processes, a core each, both busy-polling. One loans a sample of 8 KiB, writes a counter into its first 8 bytes and
@@ -42,6 +44,15 @@ const FLAT_ABOUT = `
 The same turns, ours alone in the hot tier, with samples of 64 MiB and of 64 bytes, of which 8 bytes are written and read.
 Ratio: 64 MiB / 64 bytes, smaller is better.
 `;
+
+const GROW_ABOUT = `
+The same turns, ours alone in the hot tier, with samples of 8 KiB: in a service whose memory grows, after the first sample made a
+segment for its size, and in one that is bounded to it. Ratio: growing / bounded, smaller is better.
+`;
+
+/** The sides of services.grow. */
+const GROWING = 'growing';
+const BOUNDED = 'bounded';
 
 interface Batches extends InterleaveOptions {
   /** Round trips in one. */
@@ -127,6 +138,37 @@ async function runFlat(context: Context): Promise<Row[]> {
   ];
 }
 
+/** The median of the means of each round, too: single trips are measured in steps of the clock. */
+async function runGrow(context: Context): Promise<Row[]> {
+  if (ours.pingPong === undefined) throw new Skipped('our side is not there');
+  await using started = new Started<PingPong>();
+  const options = { payloadBytes: PAYLOAD_BYTES, tier: 'hot', timestamps: true } as const;
+  started.add(BOUNDED, await ours.pingPong(options));
+  started.add(GROWING, await ours.pingPong({ ...options, growing: true }));
+  const batches = batchesOf(context);
+  const means = await alternate(started, batches, async (side) => [
+    (await side.total(batches.count)) / batches.count,
+  ]);
+  const result = await alternate(started, batches, (side) => side.trips(batches.count));
+  const growing = result.summary(GROWING);
+  return [
+    makeRow({
+      id: GROW_ID,
+      value: growing.p50,
+      unit: 'us',
+      ratio: result.ratio(GROWING, BOUNDED),
+      to: 'bounded',
+      target: GROW_TARGET,
+      more: {
+        ...{ p99: growing.p99, p999: growing.p999, peer: result.summary(BOUNDED).p50 },
+        'ratio of means': means.ratio(GROWING, BOUNDED),
+      },
+    }),
+  ];
+}
+
 export const pingPong: Measurement = { ids: [HOT_ID, CHECKED_ID, PLAIN_ID], about: ABOUT, run };
 
 export const flat: Measurement = { ids: [FLAT_ID], about: FLAT_ABOUT, run: runFlat };
+
+export const grow: Measurement = { ids: [GROW_ID], about: GROW_ABOUT, run: runGrow };

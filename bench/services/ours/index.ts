@@ -25,6 +25,8 @@ export interface OurPingPongOptions extends PingPongOptions {
   readonly tier: Tier;
   /** Whether samples carry the time at which they were sent. */
   readonly timestamps: boolean;
+  /** Whether the memory of the service grows. */
+  readonly growing?: boolean;
 }
 
 export interface Ours {

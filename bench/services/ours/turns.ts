@@ -19,6 +19,8 @@ export interface TurnsOptions extends PingPongOptions {
   readonly tier: Tier;
   readonly waiting: Waiting;
   readonly timestamps: boolean;
+  /** In a service whose memory grows: to the payload, with the first sample, and there is room for much more. */
+  readonly growing?: boolean;
 }
 
 export class OurTurns implements PingPong {
@@ -38,8 +40,11 @@ export class OurTurns implements PingPong {
 
   static start(options: TurnsOptions): Promise<OurTurns> {
     const group = new Group();
-    const { tier, timestamps, payloadBytes } = options;
-    const ports = { tier, timestamps, prefault: true, settings: { ...SETTINGS, maxBytes: payloadBytes } };
+    const { tier, timestamps, payloadBytes, growing = false } = options;
+    const size: ServiceOptions = growing
+      ? { payload: 'growing', maxBytes: 2 ** 32 }
+      : { maxBytes: payloadBytes };
+    const ports = { tier, timestamps, prefault: true, settings: { ...SETTINGS, ...size } };
     return group.build(async () => {
       const echo = await group.start('broker', { ...ports, sendsTo: 'back', receivesFrom: 'there' });
       const ping = await group.start('client', { ...ports, sendsTo: 'there', receivesFrom: 'back' });
