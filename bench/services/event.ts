@@ -29,10 +29,10 @@ const ABOUT = `
 Two processes, a core each. One notifies the other of an event; the other, once its listener has told it, answers with the
 same event. Each turn has another of 1,024 ids, and each side checks id and count. A figure is half a round trip; batches of all
 sides alternate. services.event and services.event.vs-c: everybody sleeps as soon as nothing is there. Ours:
-\`listener.receiveBlocking({ spinMs: 0 })\`, the thread sleeps in epoll_wait. iceoryx2: \`blocking_wait_one()\` of a Rust program of ours
+\`listener.drainBlocking(handler, { spinMs: 0 })\`, the thread sleeps in epoll_wait. iceoryx2: \`blocking_wait_one()\` of a Rust program of ours
 (bench/peers/iceoryx2), as in its own benchmark, which sleeps in a receive on a datagram socket. C: a program of ours (bench/peers/event_pingpong.c)
 with counts, bitmap and waiting word in shared memory as we have them, and an eventfd with poll, which trusts its peer.
-services.event.spin: \`receiveBlocking()\` as it is used, which looks for ${SPIN_US} us before it sleeps, against the same C program that does so too.
+services.event.spin: the same without \`spinMs\`, which looks for ${SPIN_US} us before it sleeps, against the same C program that does so too.
 services.event.loop: \`await listener.next()\`, the event loop sleeps, against the C program that sleeps. Ratio: ours / theirs, smaller is better.
 `;
 
