@@ -12,9 +12,11 @@ import { fileURLToPath } from 'node:url';
 import {
   createSharedDomain,
   isSealaneError,
+  type Listener,
   listNodes,
   listServices,
   Node,
+  type Notifier,
   type Publisher,
   type PubSubService,
   type ServiceOptions,
@@ -31,6 +33,7 @@ import {
   serviceFolderName,
   UnixSocket,
 } from 'sealane/internal';
+import { holdings } from './kernel.test.helper.js';
 
 const SCRIPT = fileURLToPath(import.meta.url);
 
@@ -154,7 +157,14 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** What the process that runs this has. */
-const own: { node?: Node; service?: PubSubService; publisher?: Publisher; subscriber?: Subscriber } = {};
+const own: {
+  node?: Node;
+  service?: PubSubService;
+  publisher?: Publisher;
+  subscriber?: Subscriber;
+  notifier?: Notifier;
+  listener?: Listener;
+} = {};
 const degraded: { code: string; message: string }[] = [];
 
 /** Connections that are kept open. */
@@ -218,6 +228,25 @@ const ACTIONS = {
     const place = { sharedDirectory: there(directory) };
     const [nodes, services] = [await listNodes(place), await listServices(place)];
     return { nodes: nodes.map(({ startedAt, ...node }) => node), services };
+  },
+  async notifier({ service = 'e', options = {} }: Given) {
+    const events = await there(own.node).service(service).event({ access: options.access });
+    own.notifier = await events.notifier();
+    await own.notifier.connected();
+  },
+  async listener({ service = 'e' }: Given) {
+    const events = await there(own.node).service(service).event();
+    own.listener = await events.listener();
+  },
+  async notify({ count = 0 }: Given) {
+    return there(own.notifier).notify(count);
+  },
+  async notice(_given: Given) {
+    return await there(own.listener).next();
+  },
+  /** Descriptors and mappings of this process. */
+  async holdings(_given: Given) {
+    return holdings();
   },
   async leave(_given: Given) {
     own.node?.close();

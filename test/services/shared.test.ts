@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { listServices, Node, type ServiceOptions } from 'sealane';
 import { serviceFolderName } from 'sealane/internal';
 import {
@@ -304,4 +305,52 @@ test('the own user shares a domain of its own, also without others', async (t) =
     [readdirSync(join(directory, 'nodes')), readdirSync(join(directory, 'services'))],
     [[], []],
   );
+});
+
+test('events pass between users, and only those who are let in', { skip: NO_OTHERS }, async (t) => {
+  const directory = await freshSharedDomain(t);
+  const alice = await Citizen.join(t, directory, { uid: ALICE });
+  const bob = await Citizen.join(t, directory, { uid: BOB });
+  const ready = alice.ask('notifier', { options: { access: { users: [BOB] } } });
+  while ((await listServices({ sharedDirectory: directory })).length === 0) await turn();
+  await bob.ask('listener');
+  await ready;
+  assert.equal(await alice.ask('notify', { count: 7 }), 1);
+  const notice = await bob.ask('notice');
+  assert.ok(notice.type === 'event' && notice.id === 7 && notice.count === 1, JSON.stringify(notice));
+  const mallory = await Citizen.join(t, directory, { uid: MALLORY });
+  await assert.rejects(mallory.ask('listener'), { code: 'ERR_SEALANE_ACCESS_DENIED' });
+});
+
+test('who is refused costs nothing for good, at either end', { skip: NO_OTHERS }, async (t) => {
+  const directory = await freshSharedDomain(t);
+  const { alice, folder } = await publish(t, directory, { access: { users: [BOB] } });
+  const bob = await subscribe(t, directory, { uid: BOB });
+  await bob.ask('subscriberConnected');
+  await alice.ask('publisherConnected');
+  const mallory = await Citizen.join(t, directory, { uid: MALLORY });
+  const [node, text] = [await alice.ask('id'), await mallory.ask('id')];
+  const attempt = async (round: number) => {
+    assert.match(await mallory.ask('dial', { directory, node, text }), /^untrusted/);
+    const pub = join(folder, `${text}-${round.toString(16).padStart(8, '0')}.pub`);
+    await mallory.ask('fs', { call: ['writeFileSync', pub, '{}'] });
+    await bob.ask('degraded');
+    await mallory.ask('fs', { call: ['rmSync', pub] });
+  };
+  await attempt(1);
+  const before = [await alice.ask('holdings'), await bob.ask('holdings')];
+  for (let round = 2; round < 50; round++) await attempt(round);
+  assert.deepEqual([await alice.ask('holdings'), await bob.ask('holdings')], before);
+});
+
+test('another user sees that there is a closed service, whose it is, and nothing else of it', {
+  skip: NO_OTHERS,
+}, async (t) => {
+  const directory = await freshSharedDomain(t);
+  const { alice } = await publish(t, directory, { access: {} });
+  const bob = await Citizen.join(t, directory, { uid: BOB });
+  const [seen] = (await bob.ask('list', { directory })).services;
+  assert.deepEqual([seen?.closed, seen?.creator, seen?.name, seen?.alive], [true, ALICE, undefined, false]);
+  const [own] = (await alice.ask('list', { directory })).services;
+  assert.deepEqual([own?.closed, own?.creator, own?.name, own?.alive], [false, ALICE, 'x', true]);
 });

@@ -48,7 +48,8 @@ export async function runServiceInspect(
   else printFacts(factsOf(service, terminal), terminal);
 }
 
-function stateOf({ alive }: ListedService): string {
+function stateOf({ alive, closed }: ListedService): string {
+  if (closed) return 'closed';
   return alive ? 'alive' : 'dead';
 }
 

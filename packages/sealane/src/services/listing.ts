@@ -32,6 +32,8 @@ export interface ServiceListing {
   readonly folder: string;
   /** The user who created it. */
   readonly creator: number | undefined;
+  /** Whether this user may not look into it. */
+  readonly closed: boolean;
   /** What its creator defined; undefined when `problem` tells why it can't be read. */
   readonly definition: ServiceDefinition | undefined;
   readonly problem: string | undefined;
@@ -80,6 +82,7 @@ function listService(domain: Domain, name: string, sights: Map<string, Participa
   return {
     folder: name,
     creator,
+    closed: domain.shared !== undefined && problem !== undefined,
     ...(problem === undefined
       ? read(() => readDefinition(folder, undefined, owner), 'definition')
       : { definition: undefined, problem }),

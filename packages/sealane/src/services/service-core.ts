@@ -170,11 +170,11 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
 
   /** A receiver wants to connect to a port of this node. Takes the socket, or says why not. */
   connect(request: ConnectRequest, socket: UnixSocket): Refusal {
-    const why = this.files.gate.refusal(socket, request.node);
-    if (why !== undefined) return { reason: 'untrusted', text: why };
     const port = this.#places.get(request.sender)?.port;
-    if (port !== undefined && 'accept' in port && isOfKind(request, this.files.messaging))
-      return port.accept(request, socket);
+    if (port !== undefined && 'accept' in port && isOfKind(request, this.files.messaging)) {
+      const text = this.files.gate.refusal(socket, request.node);
+      return text === undefined ? port.accept(request, socket) : { reason: 'untrusted', text };
+    }
     const { kind } = MESSAGINGS[request.messaging].sender;
     return { reason: 'no-port', text: `there is no ${kind} ${request.sender}` };
   }

@@ -63,6 +63,8 @@ export type ListedService = ListedKind & {
   readonly folder: string;
   /** The user who created it, as the kernel says; undefined when it is gone. */
   readonly creator: number | undefined;
+  /** Whether this user may not look into it, in a shared domain: then nothing else is known, not even whether it is alive. */
+  readonly closed: boolean;
   /** Whom it lets in beside its creator; undefined: everybody in the domain, or `problem` tells why that can't be read. */
   readonly access: Access | undefined;
   /** What its creator defined: undefined, or empty, when `problem` tells why that can't be read. */
@@ -111,10 +113,19 @@ function toNode({ id, state, pid, info, problem }: ReturnType<typeof listNodesOf
   };
 }
 
-function toService({ folder, creator, definition, problem, nodes, ports }: ServiceListing): ListedService {
+function toService({
+  folder,
+  creator,
+  closed,
+  definition,
+  problem,
+  nodes,
+  ports,
+}: ServiceListing): ListedService {
   return {
     folder,
     creator,
+    closed,
     access: definition?.access,
     name: definition?.name,
     ...kindOf(definition),
