@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { EventNotice, EventOptions, EventService, Listener } from 'sealane';
+import { type EventNotice, type EventOptions, type EventService, type Listener, listServices } from 'sealane';
 import { event, type Peer, Stage, until, type WorkerPeer } from './nodes.test.helper.js';
 
 const script = 'event-peer.test.helper.js';
@@ -350,4 +350,27 @@ test('a publisher notifies after each sample, until the notifier is closed', asy
     await assert.rejects(samples.publisher({ notifies: wrong as never }), {
       code: 'ERR_SEALANE_INVALID_ARGUMENT',
     });
+});
+
+test('a listener without descriptors is degraded, and connects once it has some', async (t) => {
+  const stage = new EventStage(t);
+  const few = { wrapper: ['sh', '-c', 'ulimit -n 100; exec "$@"', 'sh'] };
+  const peer = stage.peer('starvedListener', { script }, few);
+  await peer.line();
+  const notifier = await (await stage.events()).notifier();
+  assert.equal(await peer.line(), 'ERR_SEALANE_EXHAUSTED');
+  peer.tell('go on');
+  assert.equal(await peer.line(), 'connected');
+  await notifier.connected();
+});
+
+test('a listing tells event services with their settings and ports', async (t) => {
+  const { stage, here, notifier } = await pairOf(t, { eventIds: 12 });
+  const [found] = await listServices({ directory: stage.directory });
+  assert.ok(found?.messaging === 'event' && found.settings.eventIds === 12);
+  assert.deepEqual(found.ports.map(({ kind }) => kind).sort(), ['listener', 'notifier']);
+  assert.deepEqual(
+    here.ports().flatMap(({ kind, options }) => (kind === 'notifier' ? [{ ...options }] : [])),
+    [{ id: notifier.id }],
+  );
 });

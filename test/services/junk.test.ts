@@ -193,3 +193,70 @@ test('subscribers of junk, and receiving with junk', async (t) => {
     },
   ]);
 });
+
+test('event services of junk, and what their ports take', async (t) => {
+  const { node, service: samples } = await open(t);
+  const service = await node.service('events').event({ eventIds: 16 });
+  const [notifier, listener] = [await service.notifier(), await service.listener()];
+  await Promise.all([notifier.connected(), listener.connected()]);
+  const fed = (use: () => unknown) => {
+    notifier.notify(1);
+    return use();
+  };
+  const isDuration = (junk: unknown) => typeof junk === 'number' && junk >= 0;
+  const isNull = (junk: unknown) => junk === null;
+  const drain = (handler: unknown) => listener.drain(handler as never);
+  await tryAll([
+    { name: 'event', call: (junk) => node.service('y').event(junk), works: isPlainObject },
+    { name: 'createEvent', call: (junk) => node.service('y').createEvent(junk), works: isPlainObject },
+    { name: 'openEvent', call: (junk) => node.service('events').openEvent(junk), works: isPlainObject },
+    { name: 'event.eventIds', call: (eventIds) => node.service('y').event({ eventIds }) },
+    { name: 'event.deadlineMs', call: (deadlineMs) => node.service('y').event({ deadlineMs }) },
+    {
+      name: 'event.notifierDead',
+      call: (notifierDead) => node.service('y').event({ notifierDead }),
+      works: isNull,
+    },
+    { name: 'notifier', call: (junk) => service.notifier(junk), works: isPlainObject },
+    { name: 'notifier.id', call: (id) => service.notifier({ id }) },
+    { name: 'listener', call: (junk) => service.listener(junk), works: isPlainObject },
+    { name: 'notify', call: (junk) => notifier.notify(junk) },
+    { name: 'notifyOne', call: (junk) => notifier.notifyOne(junk) },
+    { name: 'notifier.connected', call: (junk) => notifier.connected(junk, { signal }), ...never },
+    { name: 'notifier.connected options', call: (junk) => notifier.connected(1, junk), works: isPlainObject },
+    { name: 'listener.connected', call: (junk) => listener.connected(junk, { signal }), ...never },
+    { name: 'listener.connected options', call: (junk) => listener.connected(1, junk), works: isPlainObject },
+    { name: 'drain', call: drain, required: true, works: isCallback },
+    {
+      name: 'listener.receiveBlocking',
+      call: (junk) => fed(() => listener.receiveBlocking(junk)),
+      works: isPlainObject,
+    },
+    {
+      name: 'listener.receiveBlocking.timeoutMs',
+      call: (timeoutMs) => fed(() => listener.receiveBlocking({ timeoutMs })),
+      works: isDuration,
+    },
+    {
+      name: 'drainBlocking.spinMs',
+      call: (spinMs) => fed(() => listener.drainBlocking(() => undefined, { spinMs })),
+      works: isDuration,
+    },
+    { name: 'listener.next', call: (junk) => fed(() => listener.next(junk)), works: isPlainObject },
+    {
+      name: 'listener.next.signal',
+      call: (signal) => fed(() => listener.next({ signal })),
+      works: isSignal,
+    },
+    {
+      name: 'publisher.notifies',
+      call: (notifies) => samples.publisher({ notifies }),
+    },
+    {
+      name: 'publisher.notifies.notifier',
+      call: (junk) => samples.publisher({ notifies: { notifier: junk } }),
+      required: true,
+    },
+    { name: 'publisher.notifies.id', call: (id) => samples.publisher({ notifies: { notifier, id } }) },
+  ]);
+});

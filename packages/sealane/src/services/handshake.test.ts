@@ -11,8 +11,10 @@ import {
   decodeAccepted,
   decodeAnswer,
   decodeConnect,
+  decodeListenAccepted,
   encodeAccepted,
   encodeConnect,
+  encodeListenAccepted,
   encodeRefused,
   type RefusalReason,
 } from './handshake.js';
@@ -102,6 +104,17 @@ test('an acceptance is decoded as it was encoded', () => {
   );
 });
 
+test("a notifier's acceptance is decoded as it was encoded", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 1_024 }), (eventIds) => {
+      const answer = decodeAnswer(encodeListenAccepted({ eventIds }), decodeListenAccepted);
+      assert.deepEqual(answer, { type: 'accepted', eventIds });
+    }),
+  );
+  for (const eventIds of [0, 1_025, 2 ** 32 - 1])
+    assert.equal(decodes(decodeListenAccepted, encodeListenAccepted({ eventIds })), false);
+});
+
 test('a refusal is decoded as it was encoded, its text cut at a whole character', () => {
   fc.assert(
     fc.property(reasons, fc.string({ unit: characters, maxLength: 400 }), (reason, text) => {
@@ -119,7 +132,7 @@ test('no part of a packet is decoded', () => {
   fc.assert(
     fc.property(packets, (packet) => {
       for (let length = 0; length < packet.length; length++)
-        for (const decode of [decodeConnect, decodeEither])
+        for (const decode of [decodeConnect, decodeEither, decodeListenAccepted])
           assert.equal(decodes(decode, packet.subarray(0, length)), false, `${length} bytes`);
     }),
     { numRuns: 30 },
@@ -132,7 +145,7 @@ test('a packet with anything changed is decoded within its ranges, or refused', 
       const changed = Uint8Array.from(packet);
       const index = at % packet.length;
       changed[index] = (changed[index] ?? 0) ^ bits;
-      for (const decode of [decodeConnect, decodeEither])
+      for (const decode of [decodeConnect, decodeEither, decodeListenAccepted])
         if (index < 6) assert.equal(decodes(decode, changed), false);
         else decodes(decode, changed);
     }),

@@ -50,7 +50,7 @@ test('ids of nodes are 16 digits, and no two are the same', () => {
 });
 
 test('the file of a port tells its node, its number and its kind', () => {
-  for (const kind of ['publisher', 'subscriber'] as const) {
+  for (const kind of ['publisher', 'subscriber', 'notifier', 'listener'] as const) {
     for (const port of [0, 1, 0xffff_ffff]) {
       const key = { node: NODE, port, kind };
       assert.deepEqual(parsePortFileName(portFileName(key)), key);
@@ -58,6 +58,7 @@ test('the file of a port tells its node, its number and its kind', () => {
     }
   }
   assert.equal(portFileName({ node: NODE, port: 10, kind: 'publisher' }), `${NODE}-0000000a.pub`);
+  assert.equal(portFileName({ node: NODE, port: 11, kind: 'listener' }), `${NODE}-0000000b.lsn`);
 });
 
 test('other files stand for no port', () => {
