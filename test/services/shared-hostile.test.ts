@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { serviceFolderName } from 'sealane/internal';
 import { ALICE, BOB, Citizen, freshSharedDomain, MALLORY, whyNo } from './citizen.test.helper.js';
@@ -252,12 +252,17 @@ test('the creator of a service who exchanges its folder leads nobody to remove w
 test('what others put into a folder that its creator removes goes as far as that is safe', {
   skip: NO_OTHERS,
 }, async (t) => {
-  const { directory, alice, bob, mallory, folder, services } = await scene(t);
+  const { directory, alice, bob, mallory, folder, services, nodes } = await scene(t);
   await mallory.ask('fs', { call: ['writeFileSync', join(folder, 'junk'), ''] });
   await mallory.ask('fs', { call: ['mkdirSync', join(folder, 'empty')] });
+  // The names that they have while they are removed.
+  for (const path of [folder, join(nodes, await alice.ask('id'))])
+    await mallory.ask('fs', { call: ['mkdirSync', `${path}.old`] });
   await bob.ask('leave');
   await alice.ask('leave');
-  assert.deepEqual(readdirSync(services), []);
+  assert.deepEqual(readdirSync(services), [`${basename(folder)}.old`]);
+  assert.equal(readdirSync(nodes).length, 2, 'that of Mallory, and what she took');
+  await mallory.ask('fs', { call: ['rmSync', `${folder}.old`, { recursive: true }] });
   const again = await Citizen.join(t, directory, { uid: ALICE });
   await again.ask('open');
   const [name = ''] = readdirSync(services);

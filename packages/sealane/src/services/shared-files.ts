@@ -66,11 +66,17 @@ export function showNodeDirectory(domain: Domain, shared: SharedDomain, node: st
   attempt(`making ${path}`, () => renameSync(path + ASIDE, path));
 }
 
-/** Removes the directory of an own node, in whatever state it is. Others see all of it, or nothing. */
+/** Removes the directory of an own node, in whatever state it is. */
 export function removeNodeDirectory(domain: Domain, node: string): void {
   const path = join(domain.nodes, node);
+  removeOwnDirectory(path + ASIDE);
+  removeAtOnce(path);
+}
+
+/** Others see all of a directory, or nothing; unless somebody has taken the name that it has while it is removed. */
+function removeAtOnce(path: string): void {
   if (directoryOwner(path) === ownUser()) tryRename(path, path + GONE);
-  for (const ending of [ASIDE, GONE]) removeOwnDirectory(path + ending);
+  for (const ending of ['', GONE]) removeOwnDirectory(path + ending);
 }
 
 /**
@@ -91,11 +97,9 @@ export function removeOwnDirectory(path: string): void {
   }
 }
 
-/** Removes a service's folder of the own user: others see all of it, or nothing. */
+/** Removes a service's folder, if it is of the own user. */
 export function removeOwnService(folder: string): void {
-  if (directoryOwner(folder) !== ownUser()) return;
-  tryRename(folder, folder + GONE);
-  removeOwnDirectory(folder + GONE);
+  if (directoryOwner(folder) === ownUser()) removeAtOnce(folder);
 }
 
 /**

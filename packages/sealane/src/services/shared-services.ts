@@ -104,7 +104,10 @@ function judge(
   return undefined;
 }
 
-/** That a folder has a group proves that its creator was a member of it, and that its mode lets the group in proves that it was meant. */
+/**
+ * Only its members can give a folder to a group, but for directories elsewhere that do so by themselves: this decides whose definition counts,
+ * and not who is a peer.
+ */
 function isWanted(folder: string, creator: number, wanted: Access): boolean {
   if (creator === ownUser() || wanted.users.includes(creator)) return true;
   const stats = lstatSync(folder, { throwIfNoEntry: false });
