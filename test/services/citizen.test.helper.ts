@@ -93,6 +93,7 @@ interface Given {
   readonly node?: string;
   readonly port?: number;
   readonly path?: string;
+  readonly withDescriptor?: boolean;
   readonly directory?: string;
   readonly service?: string;
   readonly how?: 'create' | 'open' | 'openOrCreate';
@@ -279,12 +280,15 @@ const ACTIONS = {
     return silent.length;
   },
   /** Asks the port of a node for a connection, without a look at whether it may; says whatever node it is told. */
-  async dial({ directory, node = '', service = 'x', port = 1, text = '' }: Given) {
+  async dial({ directory, node = '', service = 'x', port = 1, text = '', withDescriptor }: Given) {
     const domain = Domain.open({ sharedDirectory: directory });
     using socket = there(UnixSocket.connect(domain.nodeSocket(node)));
     const parties = { service: serviceFolderName(service), sender: port, node: text, receiver: 1 };
     const wishes = { bufferSize: 1, maxBorrowed: 1, history: 0 };
-    socket.send(encodeConnect({ messaging: 'publish-subscribe', ...parties, ...wishes }));
+    socket.send(
+      encodeConnect({ messaging: 'publish-subscribe', ...parties, ...wishes }),
+      withDescriptor ? [socket.fd] : [],
+    );
     const answer = await packetOf(socket);
     return answer.type === 'refused' ? `${answer.reason}: ${answer.text}` : 'accepted';
   },

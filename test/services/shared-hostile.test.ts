@@ -158,7 +158,9 @@ test('who says that it is of another node is refused, and so is who serves the n
     answers[1] ?? '',
     new RegExp(`untrusted: user ${MALLORY} speaks for the node ${FOREIGN}, .*not there`),
   );
-  assert.equal(await mallory.ask('dial', { directory, node, text: await mallory.ask('id') }), 'accepted');
+  const text = await mallory.ask('id');
+  assert.match(await mallory.ask('dial', { directory, node, text, withDescriptor: true }), /^bad-request/);
+  assert.equal(await mallory.ask('dial', { directory, node, text }), 'accepted');
   await work();
 });
 

@@ -128,10 +128,12 @@ export class Acceptor implements Disposable {
   }
 
   #receive(socket: UnixSocket): void {
-    const packet = receiveQuietly(socket);
+    const packet = this.#domain.shared === undefined ? receiveQuietly(socket) : receiveBareQuietly(socket);
     if (packet === 'empty') return;
     this.#forget(socket);
     if (packet === 'end') socket.close();
+    else if (packet === 'descriptors')
+      this.#refuse(socket, { reason: 'bad-request', text: 'a request comes without descriptors' });
     else this.#requested(socket, packet);
   }
 
@@ -182,6 +184,15 @@ export class Acceptor implements Disposable {
 export function receiveQuietly(socket: UnixSocket, into = buffer): Packet | 'empty' | 'end' {
   try {
     return socket.receive(into);
+  } catch {
+    return 'end';
+  }
+}
+
+/** The same where anybody may connect: no descriptor is taken that its sender could keep from being closed. */
+function receiveBareQuietly(socket: UnixSocket): Packet | 'empty' | 'end' | 'descriptors' {
+  try {
+    return socket.receiveBare(buffer);
   } catch {
     return 'end';
   }
