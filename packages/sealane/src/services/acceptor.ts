@@ -10,9 +10,18 @@ import type { ControlLoop } from './control.js';
 import type { Domain } from './domain.js';
 import { refusalAtDoor } from './gate.js';
 import { type ConnectRequest, decodeConnect, encodeRefused, type RefusalReason } from './handshake.js';
+import { isObserve } from './observe-packets.js';
 
 /** What becomes of a request: undefined: the socket was taken. */
 export type Refusal = { readonly reason: RefusalReason; readonly text: string } | undefined;
+
+/** What becomes of the requests. Each takes the socket, or says why not. */
+export interface Requests {
+  /** A receiver of another node wants to connect to a sender of this. */
+  connect(request: ConnectRequest, socket: UnixSocket): Refusal;
+  /** Somebody wants to look at this node's figures. */
+  observe(socket: UnixSocket): Refusal;
+}
 
 /** Connections whose request has not come yet. An honest peer sends it at once; when there are more, the oldest is given up. */
 const MAX_PENDING = 256;
@@ -32,7 +41,7 @@ export class Acceptor implements Disposable {
   readonly #listener: UnixSocket;
   readonly #loop: ControlLoop;
   readonly #domain: Domain;
-  readonly #connect: (request: ConnectRequest, socket: UnixSocket) => Refusal;
+  readonly #requests: Requests;
   readonly #key: number;
   /** Key in the loop of each connection that has sent nothing yet, the oldest first. */
   readonly #pending = new Map<UnixSocket, number>();
@@ -44,19 +53,13 @@ export class Acceptor implements Disposable {
   #degraded = false;
   #closed = false;
 
-  /** `connect` takes the socket, or says why not. `node`: whose it is, for diagnostics. */
-  constructor(
-    node: string,
-    listener: UnixSocket,
-    loop: ControlLoop,
-    domain: Domain,
-    connect: (request: ConnectRequest, socket: UnixSocket) => Refusal,
-  ) {
+  /** `node`: whose it is, for diagnostics. */
+  constructor(node: string, listener: UnixSocket, loop: ControlLoop, domain: Domain, requests: Requests) {
     this.#node = node;
     this.#listener = listener;
     this.#loop = loop;
     this.#domain = domain;
-    this.#connect = connect;
+    this.#requests = requests;
     this.#key = loop.watch(listener.fd, () => this.#accept());
     this.#endServe = loop.onServe(() => this.#resume());
   }
@@ -140,13 +143,18 @@ export class Acceptor implements Disposable {
   #requested(socket: UnixSocket, packet: Packet): void {
     disposeDescriptors(packet.descriptors);
     try {
-      const refusal = this.#connect(decodeConnect(buffer.subarray(0, packet.bytes)), socket);
+      const refusal = this.#answer(buffer.subarray(0, packet.bytes), socket);
       if (refusal !== undefined) this.#refuse(socket, refusal);
     } catch (error) {
       if (!isSealaneError(error)) throw error;
       const reason = error.code === 'ERR_SEALANE_EXHAUSTED' ? 'exhausted' : 'bad-request';
       this.#refuse(socket, { reason, text: error.message });
     }
+  }
+
+  #answer(packet: Uint8Array, socket: UnixSocket): Refusal {
+    if (isObserve(packet)) return this.#requests.observe(socket);
+    return this.#requests.connect(decodeConnect(packet), socket);
   }
 
   #refuse(socket: UnixSocket, refusal: NonNullable<Refusal>): void {

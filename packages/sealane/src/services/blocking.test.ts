@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { isSealaneError } from '../base/errors.js';
+import { PortFigures } from '../shm/figures.js';
+import { FIGURES_KIND_SUBSCRIBER } from '../shm/layout.js';
 import { ControlLoop } from './control.js';
 import { freshDirectory } from './domain.test.helper.js';
 import { Node } from './node.js';
@@ -26,7 +28,8 @@ const deaf = { onGone: () => undefined, onMissed: () => undefined };
 /** A port without publishers that tells when it would sleep. */
 function lonelyPort(): { readonly port: SubscriberPort; readonly loop: ControlLoop } {
   const loop = new Sleepless();
-  return { port: new SubscriberPort({ maxBorrowed: 1, loop, ...deaf }), loop };
+  const figures = new PortFigures({ kind: FIGURES_KIND_SUBSCRIBER, port: 1, rows: 1, latencies: true });
+  return { port: new SubscriberPort({ maxBorrowed: 1, loop, figures, ...deaf }), loop };
 }
 
 test('a subscriber sleeps when it has looked for as long as it was told', () => {

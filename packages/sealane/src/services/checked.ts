@@ -27,7 +27,7 @@ const samples = new FinalizationRegistry<Held<HotSample>>((held) => reclaim(held
 /** A warning for the first one: whoever forgets samples forgets many. */
 function reclaim({ object, generation }: Held<HotLoan | HotSample>, method: string): void {
   if (object.generation !== generation) return;
-  object.release();
+  object.forget();
   forgotten.count += 1;
   if (forgotten.count > 1) return;
   process.emitWarning(

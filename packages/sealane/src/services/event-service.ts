@@ -1,6 +1,7 @@
 /** An event service as one node has it open: makes its ports, and pairs of them. Owns nothing that its core and ports don't. */
 import { checkOptions } from '../base/check.js';
 import type { UnixSocket } from '../os/index.js';
+import { FIGURES_KIND_LISTENER, FIGURES_KIND_NOTIFIER } from '../shm/layout.js';
 import type { Refusal } from './acceptor.js';
 import type { AnyConnector } from './connector.js';
 import { Doorbell } from './doorbell.js';
@@ -25,8 +26,16 @@ export class EventService extends Service<'event'> {
     const { eventIds } = this.settings;
     const id = toNotifierId(options, eventIds);
     const number = this.core.host.nextPort();
+    const { loop, observatory } = this.core.host;
+    const figures = observatory.open({
+      kind: FIGURES_KIND_NOTIFIER,
+      port: number,
+      rows: 0,
+      latencies: false,
+    });
     const port = new NotifierPort({
-      loop: this.core.host.loop,
+      loop,
+      figures,
       onGone: ({ peer, lie }) => this.core.lost(number, 'listener', peer, lie),
     });
     const notifier = new Notifier(number, id, eventIds, port, () => this.core.remove(number));
@@ -34,6 +43,7 @@ export class EventService extends Service<'event'> {
       kind: 'notifier',
       number,
       options: { id },
+      figures,
       close: () => notifier.close(),
       accept: (request, socket) => this.#accept(number, port, request, socket),
     });
@@ -51,7 +61,10 @@ export class EventService extends Service<'event'> {
     const { host } = this.core;
     const number = host.nextPort();
     const bell = new Doorbell('the listener');
+    const kind = FIGURES_KIND_LISTENER;
+    const figures = host.observatory.open({ kind, port: number, rows: 0, latencies: false });
     const port = new ListenerPort({
+      figures,
       settings: this.settings,
       loop: host.loop,
       onGone: ({ peer, lie }) => {
@@ -64,6 +77,7 @@ export class EventService extends Service<'event'> {
       kind: 'listener',
       number,
       options: {},
+      figures,
       close: () => listener.close(),
       connector: this.#connector(number, port, bell),
     });

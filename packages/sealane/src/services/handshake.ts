@@ -275,6 +275,7 @@ function cells(bytes: Buffer, at: number, name: string, max: number): number {
   return value;
 }
 
+/** Writes a number. */
 export function writeU64(bytes: Buffer, at: number, value: number): void {
   bytes.writeUInt32LE(value % TWO_TO_32, at);
   bytes.writeUInt32LE(Math.floor(value / TWO_TO_32), at + 4);

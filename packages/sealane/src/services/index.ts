@@ -18,6 +18,21 @@ export {
 } from './node.js';
 export type { NodeState } from './node-files.js';
 export { Notifier, type NotifierFigures, type NotifierOptions } from './notifier.js';
+export { type ObserveOptions, observe } from './observe.js';
+export type {
+  ObservedDomain,
+  ObservedLatency,
+  ObservedListener,
+  ObservedNode,
+  ObservedNotifier,
+  ObservedPort,
+  ObservedPublisher,
+  ObservedService,
+  ObservedSource,
+  ObservedSubscriber,
+  ObservedSubscription,
+  UnobservedPort,
+} from './observed.js';
 export type { PortAddress } from './outlet.js';
 export type { PortInfo, PortOptions } from './port-files.js';
 export {

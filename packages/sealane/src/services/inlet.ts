@@ -7,6 +7,14 @@ import { isSealaneError, type SealaneError } from '../base/errors.js';
 import type { Mapping, Packet, UnixSocket } from '../os/index.js';
 import type { ChannelShape } from '../shm/channel.js';
 import { CompletionWriter } from '../shm/completion.js';
+import { FiguresRow } from '../shm/figures.js';
+import type { LatencyMeter } from '../shm/latencies.js';
+import {
+  SUBSCRIBER_ROW_BORROWED,
+  SUBSCRIBER_ROW_MISSED,
+  SUBSCRIBER_ROW_RECEIVED,
+  SUBSCRIBER_ROW_WAITING,
+} from '../shm/layout.js';
 import { NONE } from '../shm/outcome.js';
 import { SubmissionReader } from '../shm/submission.js';
 import { PUBLISHER_WAITING, SUBSCRIBER_WAITING } from '../shm/waiting.js';
@@ -17,7 +25,7 @@ import type { PortAddress } from './outlet.js';
 import { type PairEvents, PairSocket } from './pair-socket.js';
 import type { Borrower, HotSample } from './received.js';
 import type { Inbound } from './receiver-port.js';
-import { MAX_CELLS, readNumber, SEQUENCE, SLOT_BITS, SLOT_MASK, type SlotShape } from './slots.js';
+import { MAX_CELLS, readNumber, SEQUENCE, SLOT_BITS, SLOT_MASK, type SlotShape, TIMESTAMP } from './slots.js';
 
 /** Errors for which nobody lied: this process lacks descriptors or memory, or can't map so much. */
 const PASSING: ReadonlySet<string> = new Set(['ERR_SEALANE_EXHAUSTED', 'ERR_SEALANE_LIMIT_EXCEEDED']);
@@ -36,6 +44,9 @@ export interface InletOptions {
   readonly channelShape: ChannelShape;
   /** The sequence number before that of the first sample to come. */
   readonly sequenceBefore: number;
+  /** What was asked for. */
+  readonly bufferSize: number;
+  readonly maxBorrowed: number;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
 }
@@ -50,6 +61,13 @@ export interface ModifiedSample {
 /** One publisher, seen from the subscriber. */
 export class Inlet implements Borrower, Inbound {
   readonly peer: PortAddress;
+  /** Samples that were received, and those that were missed. */
+  received = 0;
+  missed = 0;
+  /** What observers see of the pair. */
+  readonly figures: FiguresRow;
+  /** The garbage collector found a sample that nobody released. */
+  onForgotten: () => void = () => undefined;
   /** Samples that are borrowed now. */
   borrowed = 0;
   /** What the publisher did that can't be; set once, then the inlet is to be closed. */
@@ -82,6 +100,7 @@ export class Inlet implements Borrower, Inbound {
     const growing = rules.payload === 'growing';
     const words = new Int32Array(control.buffer);
     this.peer = options.peer;
+    this.figures = new FiguresRow(options.peer, options, (cells) => this.#writeFigures(cells));
     this.#lastSequence = options.sequenceBefore;
     this.#events = events;
     this.#segments = new InletSegments(this, rules, slotShape);
@@ -136,14 +155,26 @@ export class Inlet implements Borrower, Inbound {
     if (sample.borrowed || !sample.begin())
       return this.#lied(`slot ${slot} twice, or a length that does not fit`);
     this.borrowed += 1;
+    this.received += 1;
     this.#count(sample);
     return sample;
   }
 
   release(sample: HotSample): void {
     this.borrowed -= 1;
+    if (this.figures.cells !== undefined) this.figures.cells[SUBSCRIBER_ROW_BORROWED] = this.borrowed;
     this.#completions.release(sample.cell);
     if (this.ended && this.borrowed === 0 && !this.#ring.ready) this.close();
+  }
+
+  forgotten(): void {
+    this.onForgotten();
+  }
+
+  /** Tells observers of the sample that was taken just now. */
+  observe(sample: HotSample, meter: LatencyMeter): void {
+    if (this.figures.cells !== undefined) this.#tellReceived(this.figures.cells);
+    meter.count(this.#words, sample.firstWord + TIMESTAMP);
   }
 
   beginWaiting(): void {
@@ -222,6 +253,17 @@ export class Inlet implements Borrower, Inbound {
       else this.lie ??= error.message;
       this.#events.onEnd(this.lie);
     }
+  }
+
+  #tellReceived(cells: Float64Array): void {
+    cells[SUBSCRIBER_ROW_RECEIVED] = this.received;
+    cells[SUBSCRIBER_ROW_MISSED] = this.missed;
+    cells[SUBSCRIBER_ROW_BORROWED] = this.borrowed;
+  }
+
+  #writeFigures(cells: Float64Array): void {
+    this.#tellReceived(cells);
+    cells[SUBSCRIBER_ROW_WAITING] = this.#closed ? 0 : this.#ring.waiting;
   }
 
   #forgetSegment(): void {

@@ -2,6 +2,8 @@
  * A listener's port: takes what all its notifiers have counted, in turn, and notices of those that come and go. Owns the ends of its pairs.
  * Draining allocates nothing.
  */
+import type { PortFigures } from '../shm/figures.js';
+import { LISTENER_FIGURE_MISSED_DEADLINES, LISTENER_FIGURE_RECEIVED } from '../shm/layout.js';
 import { NONE } from '../shm/outcome.js';
 import type { ControlLoop } from './control.js';
 import type { EventInlet } from './event-inlet.js';
@@ -32,6 +34,7 @@ export type EventNotice = EventNotification | DeadlineMissed;
 export interface ListenerPortOptions {
   readonly settings: EventSettings;
   readonly loop: ControlLoop;
+  readonly figures: PortFigures;
   /** The connection of an inlet is over. What it sent may still be received. */
   onGone(inlet: EventInlet): void;
 }
@@ -59,14 +62,18 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
   /** Whose turn it is. */
   #next = 0;
   #received = 0;
+  #missedDeadlines = 0;
+  readonly #figures: PortFigures;
   /** When something was received last, by performance.now(); and when a deadline was told of, if that is later. */
   #lastMs = performance.now();
   #deadlineFromMs = this.#lastMs;
 
-  constructor({ settings, loop, onGone }: ListenerPortOptions) {
+  constructor({ settings, loop, figures, onGone }: ListenerPortOptions) {
     super('the listener', loop);
     this.#settings = settings;
     this.#onGone = onGone;
+    this.#figures = figures;
+    figures.onWrite = (cells) => this.#tellFigures(cells);
   }
 
   /** Notifications that were received so far: the sum of all counts. */
@@ -217,15 +224,22 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
 
   #count(count: number): void {
     this.#received += count;
+    if (this.#figures.cells !== undefined) this.#tellFigures(this.#figures.cells);
     if (this.#settings.deadlineMs === 0) return;
     this.#lastMs = performance.now();
     this.#deadlineFromMs = this.#lastMs;
+  }
+
+  #tellFigures(cells: Float64Array): void {
+    cells[LISTENER_FIGURE_RECEIVED] = this.#received;
+    cells[LISTENER_FIGURE_MISSED_DEADLINES] = this.#missedDeadlines;
   }
 
   #missedDeadline(): DeadlineMissed | undefined {
     if (this.#settings.deadlineMs === 0 || this.#deadlineLeftMs() > 0) return undefined;
     const nowMs = performance.now();
     this.#deadlineFromMs = nowMs;
+    this.#missedDeadlines += 1;
     return { type: 'deadline', elapsedMs: nowMs - this.#lastMs };
   }
 

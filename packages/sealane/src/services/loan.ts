@@ -39,6 +39,8 @@ export interface Lender {
   send(loan: HotLoan): number;
   sendAsync(loan: HotLoan, signal: AbortSignal | undefined): Promise<number>;
   takeBack(loan: HotLoan): void;
+  /** The garbage collector found a loan that nobody sent or released. */
+  forgotten(): void;
 }
 
 /** The loan of one slot, again and again. `generation` is odd while the slot is on loan. */
@@ -127,6 +129,12 @@ export class HotLoan implements Loan {
 
   release(): void {
     if (this.onLoan) this.#lender.takeBack(this);
+  }
+
+  /** The garbage collector found that nobody sent or released it. */
+  forget(): void {
+    this.#lender.forgotten();
+    this.release();
   }
 
   [Symbol.dispose](): void {

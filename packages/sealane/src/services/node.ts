@@ -15,6 +15,7 @@ import type { ConnectRequest } from './handshake.js';
 import type { MessagingName } from './messaging.js';
 import { checkName } from './names.js';
 import { type PublishedNode, publishNode } from './node-files.js';
+import { Observatory } from './observatory.js';
 import { ServiceBuilder } from './service-builder.js';
 import { type HostedService, ServiceCore, type ServiceHost } from './service-core.js';
 import { NodeServices, type OpenService } from './service-files.js';
@@ -52,6 +53,7 @@ export class Node implements AsyncDisposable, Disposable {
   readonly #files: NodeServices;
   readonly #loop: ControlLoop;
   readonly #acceptor: Acceptor;
+  readonly #observatory: Observatory;
   readonly #services = new Set<HostedService>();
   readonly #events = new EventSource<NodeEvent>('the node');
   #domainWatch: DomainWatch | undefined;
@@ -66,9 +68,11 @@ export class Node implements AsyncDisposable, Disposable {
     let published: PublishedNode | undefined;
     try {
       published = publishNode(domain, name, attributes);
-      this.#acceptor = new Acceptor(published.id, published.listener, loop, domain, (request, socket) =>
-        this.#connect(request, socket),
-      );
+      this.#observatory = new Observatory(loop);
+      this.#acceptor = new Acceptor(published.id, published.listener, loop, domain, {
+        connect: (request, socket) => this.#connect(request, socket),
+        observe: (socket) => this.#observatory.observe(socket),
+      });
     } catch (error) {
       published?.close();
       loop.close();
@@ -148,6 +152,7 @@ export class Node implements AsyncDisposable, Disposable {
     this.#domainWatch?.close();
     this.#events.close();
     this.#acceptor.close();
+    this.#observatory.close();
     this.#files.close();
     this.#loop.close();
     this.#published.close();
@@ -179,6 +184,7 @@ export class Node implements AsyncDisposable, Disposable {
     return {
       id: this.id,
       loop: this.#loop,
+      observatory: this.#observatory,
       nextPort: () => ++this.#ports,
       isLocal: (node: string) => localNodes.has(node),
       serveWatch: (watch: ServiceWatch) => this.#serveWatch(watch),

@@ -2,6 +2,8 @@
  * A notifier's port: tells all its listeners, or one. Owns the ends of its pairs. Notifying allocates nothing, and enters the kernel only to
  * wake a sleeper.
  */
+import type { PortFigures } from '../shm/figures.js';
+import { NOTIFIER_FIGURE_NOTIFIED } from '../shm/layout.js';
 import type { ControlLoop } from './control.js';
 import { Doorbell } from './doorbell.js';
 import type { EventOutlet } from './event-outlet.js';
@@ -9,6 +11,7 @@ import type { EventOutlet } from './event-outlet.js';
 /** What a port needs to know. */
 export interface NotifierPortOptions {
   readonly loop: ControlLoop;
+  readonly figures: PortFigures;
   /** An outlet was closed because its listener left or lied. */
   onGone(outlet: EventOutlet): void;
 }
@@ -24,11 +27,14 @@ export class NotifierPort {
   #next = 0;
   #untilServe = SERVE_EVERY_NOTIFICATIONS;
   #notified = 0;
+  readonly #figures: PortFigures;
   #closed = false;
   readonly #bell = new Doorbell('the notifier');
 
   constructor(options: NotifierPortOptions) {
     this.#options = options;
+    this.#figures = options.figures;
+    this.#figures.onWrite = (cells) => this.#tell(cells);
   }
 
   get outlets(): readonly EventOutlet[] {
@@ -98,8 +104,13 @@ export class NotifierPort {
     this.#bell.close();
   }
 
+  #tell(cells: Float64Array): void {
+    cells[NOTIFIER_FIGURE_NOTIFIED] = this.#notified;
+  }
+
   #begin(): void {
     this.#notified += 1;
+    if (this.#figures.cells !== undefined) this.#tell(this.#figures.cells);
     this.#untilServe -= 1;
     if (this.#untilServe > 0) return;
     this.#untilServe = SERVE_EVERY_NOTIFICATIONS;

@@ -6,6 +6,8 @@
 import type { Mapping, UnixSocket } from '../os/index.js';
 import type { ChannelShape } from '../shm/channel.js';
 import { CompletionReader } from '../shm/completion.js';
+import { FiguresRow } from '../shm/figures.js';
+import { PUBLISHER_ROW_HELD, PUBLISHER_ROW_LOST, PUBLISHER_ROW_WAITING } from '../shm/layout.js';
 import { CORRUPT, FULL, NONE } from '../shm/outcome.js';
 import type { SlotPool } from '../shm/slot-pool.js';
 import { SubmissionWriter } from '../shm/submission.js';
@@ -54,6 +56,8 @@ export class Outlet {
   readonly peer: PortAddress;
   /** Samples that the subscriber did not get: they gave way, or were dropped because it was full. */
   lost = 0;
+  /** What observers see of the pair. */
+  readonly figures: FiguresRow;
   /** What the subscriber did that can't be; set once, then the outlet is to be closed. */
   lie: string | undefined;
   readonly #socket: PairSocket;
@@ -77,6 +81,7 @@ export class Outlet {
     const { control, shape, segment, bufferSize, maxSegments } = options;
     const words = new Int32Array(control.buffer);
     this.peer = options.peer;
+    this.figures = new FiguresRow(options.peer, options, (cells) => this.#writeFigures(cells));
     this.#control = control;
     this.#socket = new PairSocket(
       options.socket,
@@ -128,14 +133,14 @@ export class Outlet {
    */
   makeRoom(segment: Segment): boolean {
     if (!this.#knows(segment)) {
-      this.lost += 1;
+      this.drop();
       return false;
     }
     while (!this.look(segment)) {
       if (this.lie !== undefined) return false;
       const cell = this.#ring.takeBack();
       if (cell === NONE) continue;
-      this.lost += 1;
+      this.drop();
       if (!this.#giveUp(cell)) return false;
       if (this.#held < this.#maxHeld) return true;
     }
@@ -150,6 +155,12 @@ export class Outlet {
     this.#ring.publish(this.#base + slot);
     // Behind the store of the tail: the other half of the agreement in waiting.ts.
     this.#socket.wakeIfWaiting(0);
+  }
+
+  /** The subscriber does not get a sample. */
+  drop(): void {
+    this.lost += 1;
+    if (this.figures.cells !== undefined) this.figures.cells[PUBLISHER_ROW_LOST] = this.lost;
   }
 
   /** Takes what came back. False: the subscriber lies. */
@@ -187,6 +198,12 @@ export class Outlet {
     for (const handed of this.#handed) if (handed !== undefined) this.#takeAll(handed);
     this.#socket.close();
     this.#control.close();
+  }
+
+  #writeFigures(cells: Float64Array): void {
+    cells[PUBLISHER_ROW_LOST] = this.lost;
+    cells[PUBLISHER_ROW_HELD] = this.#held;
+    cells[PUBLISHER_ROW_WAITING] = this.#closed ? 0 : this.#ring.waiting;
   }
 
   #giveUp(cell: number): boolean {

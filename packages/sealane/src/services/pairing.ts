@@ -79,6 +79,7 @@ export function offerPair(offer: Offer): Outlet | undefined {
 export interface Acceptance extends Accepted<ConnectAccepted> {
   /** What was asked for. */
   readonly bufferSize: number;
+  readonly maxBorrowed: number;
   readonly rules: PayloadRules;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
@@ -116,6 +117,8 @@ export function acceptPair(acceptance: Acceptance): Inlet {
       slotShape: answer.shape,
       channelShape: answer,
       sequenceBefore: answer.sequenceBefore,
+      bufferSize,
+      maxBorrowed: acceptance.maxBorrowed,
     });
   } catch (error) {
     for (const mapping of mapped) mapping.close();

@@ -6,6 +6,7 @@ import { checkInteger } from '../base/check.js';
 import { diagnostics } from '../base/diagnostics.js';
 import { abortedError, closedError, SealaneError } from '../base/errors.js';
 import { stampMonotonic } from '../os/index.js';
+import type { PortFigures } from '../shm/figures.js';
 import { NONE } from '../shm/outcome.js';
 import type { SlotPool } from '../shm/slot-pool.js';
 import { Doorbell } from './doorbell.js';
@@ -13,6 +14,7 @@ import { fullError, stillWaits, waitsForItself } from './full.js';
 import { History } from './history.js';
 import { type HotLoan, type Lender, type Loan, tooManyLoans } from './loan.js';
 import type { Outlet } from './outlet.js';
+import { PublisherTold } from './publisher-figures.js';
 import { Retirement } from './retirement.js';
 import { Room, type RoomOptions } from './room.js';
 import type { Segment } from './segment.js';
@@ -30,6 +32,7 @@ export interface PublisherPortOptions extends RoomOptions {
   readonly history: number;
   readonly overflow: boolean;
   readonly timestamps: boolean;
+  readonly figures: PortFigures;
   /** Samples do not get to a subscriber. Called only where diagnostics want to know. */
   onLost(outlet: Outlet, samples: number): void;
   /** A sample was sent. Must not throw. */
@@ -64,6 +67,9 @@ export class PublisherPort implements Lender {
   #sequenceLow = 0;
   #sequenceHigh = 0;
   #untilServe = SERVE_EVERY_SENDS;
+  /** Sends until something is to be done besides: all of them, while somebody observes. */
+  #untilPause = SERVE_EVERY_SENDS;
+  readonly #told: PublisherTold;
   /** A sample waits for room: those sent meanwhile would overtake it. */
   #sending = false;
   #closed = false;
@@ -85,6 +91,9 @@ export class PublisherPort implements Lender {
     this.#timestamps = options.timestamps;
     this.#onSent = options.onSent;
     this.#history = new History(segments, options.history);
+    this.#told = new PublisherTold(options.figures, this, () => {
+      this.#untilPause = 1;
+    });
     this.#room = new Room(options, this.#bell, (outlet) => this.#lose(outlet));
   }
 
@@ -161,6 +170,10 @@ export class PublisherPort implements Lender {
     loan.pool.release(loan.slot);
   }
 
+  forgotten(): void {
+    this.#told.forgotten += 1;
+  }
+
   /** The sequence number before the first sample that a subscriber gets which is added now and wants so much history. */
   sequenceBefore(history: number): number {
     return this.sent - Math.min(history, this.#history.length);
@@ -173,6 +186,7 @@ export class PublisherPort implements Lender {
       else this.#lose(outlet);
     }
     this.#outlets = [...this.#outlets, outlet];
+    this.#told.add(outlet);
   }
 
   /** Ends the connection of a subscriber. Whatever it had comes back. */
@@ -180,6 +194,7 @@ export class PublisherPort implements Lender {
     if (!this.#outlets.includes(outlet)) return;
     this.#outlets = this.#outlets.filter((other) => other !== outlet);
     outlet.close();
+    this.#told.remove(outlet);
     this.#options.onGone(outlet);
     this.onRoom();
   }
@@ -276,7 +291,14 @@ export class PublisherPort implements Lender {
     this.#loaned -= 1;
     loan.pool.release(loan.slot);
     if (this.#onSent !== undefined) this.#onSent();
-    this.#untilServe -= 1;
+    this.#untilPause -= 1;
+    if (this.#untilPause <= 0) this.#pause();
+  }
+
+  /** What is not done for each sample; for each while somebody observes, who sees at once what was sent. */
+  #pause(): void {
+    this.#untilPause = this.#told.tellSent(this.sent) ? 1 : SERVE_EVERY_SENDS;
+    this.#untilServe -= this.#untilPause;
     if (this.#untilServe > 0) return;
     this.#untilServe = SERVE_EVERY_SENDS;
     this.#options.loop.serveIfDue();
@@ -300,7 +322,7 @@ export class PublisherPort implements Lender {
   }
 
   #lose(outlet: Outlet): void {
-    outlet.lost += 1;
+    outlet.drop();
     if (diagnostics.lost.wanted) this.#options.onLost(outlet, 1);
   }
 

@@ -1,5 +1,6 @@
 /** A publish-subscribe service as one node has it open: makes its ports, and pairs of them. Owns nothing that its core and ports don't. */
 import type { UnixSocket } from '../os/index.js';
+import { FIGURES_KIND_PUBLISHER, FIGURES_KIND_SUBSCRIBER } from '../shm/layout.js';
 import type { Refusal } from './acceptor.js';
 import type { AnyConnector } from './connector.js';
 import { Doorbell } from './doorbell.js';
@@ -61,9 +62,13 @@ export class PubSubService extends Service<'publish-subscribe'> {
     const settings = toSubscriberSettings(options, this.settings);
     const number = this.core.host.nextPort();
     const bell = new Doorbell('the subscriber');
+    const { loop, observatory } = this.core.host;
+    const rows = this.settings.maxPublishers;
+    const figures = observatory.open({ kind: FIGURES_KIND_SUBSCRIBER, port: number, rows, latencies: true });
     const port = new SubscriberPort({
       maxBorrowed: settings.maxBorrowed,
-      loop: this.core.host.loop,
+      loop,
+      figures,
       onMissed: ({ peer }, samples) => this.core.addLoss({ kind: 'publisher', port: number, peer, samples }),
       onGone: (inlet, lie) => {
         this.core.lost(number, 'publisher', inlet.peer, lie);
@@ -76,6 +81,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       kind: 'subscriber',
       number,
       options: { ...settings },
+      figures,
       close: () => subscriber.close(),
       connector: this.#connector(number, port, bell, settings),
     });
@@ -91,7 +97,9 @@ export class PubSubService extends Service<'publish-subscribe'> {
     const { host } = this.core;
     const number = host.nextPort();
     const bell = new Doorbell('the publisher');
-    const { history, overflow, payload } = this.settings;
+    const { history, overflow, payload, maxSubscribers: rows } = this.settings;
+    const kind = FIGURES_KIND_PUBLISHER;
+    const figures = host.observatory.open({ kind, port: number, rows, latencies: false });
     const port = new PublisherPort({
       segments,
       minBytes: payload === 'fixed' ? settings.maxBytes : 0,
@@ -99,6 +107,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       history,
       overflow,
       loop: host.loop,
+      figures,
       maxLoaned: settings.maxLoaned,
       whenFull: settings.whenFull,
       timestamps: settings.timestamps,
@@ -116,6 +125,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       kind: 'publisher',
       number,
       options: announced(settings),
+      figures,
       close: () => publisher.close(),
       accept: (request, socket) => this.#accept(own, request, socket),
     });
@@ -176,7 +186,14 @@ export class PubSubService extends Service<'publish-subscribe'> {
           onWake: () => port.wake(),
           onEnd: (problem: string | undefined) => port.end(inlet, problem),
         };
-        const inlet: Inlet = acceptPair({ ...accepted, bufferSize, rules, loop: host.loop, events });
+        const inlet: Inlet = acceptPair({
+          ...accepted,
+          bufferSize,
+          maxBorrowed,
+          rules,
+          loop: host.loop,
+          events,
+        });
         port.add(inlet);
         this.core.connected(number, inlet.peer);
         bell.ring();

@@ -52,6 +52,8 @@ export interface Sample extends Disposable {
 export interface Borrower {
   readonly peer: PortAddress;
   release(sample: HotSample): void;
+  /** The garbage collector found a sample that nobody released. */
+  forgotten(): void;
 }
 
 /** The samples of one slot, one after another. `generation` is odd while one is borrowed. */
@@ -118,6 +120,12 @@ export class HotSample implements Sample {
     if ((this.generation & 1) === 0) return;
     this.end();
     this.#borrower.release(this);
+  }
+
+  /** The garbage collector found that nobody released it. */
+  forget(): void {
+    this.#borrower.forgotten();
+    this.release();
   }
 
   /** Ends the loan without giving the slot back: its memory is about to go. */

@@ -47,6 +47,8 @@ export abstract class ReceiverPort<I extends Inbound> implements Waitable {
   readonly #bell: Doorbell;
   #waiting = 0;
   #polled = false;
+  /** Whoever began to wait last found nothing. */
+  #sleeps = false;
 
   /** `what`: the port, for errors. */
   constructor(what: string, loop: ControlLoop) {
@@ -62,6 +64,9 @@ export abstract class ReceiverPort<I extends Inbound> implements Waitable {
 
   /** Nothing more can come from it. */
   protected abstract forgotten(inlet: I): void;
+
+  /** It slept, perhaps until something came. */
+  protected woke(): void {}
 
   get inlets(): readonly I[] {
     return this.#inlets;
@@ -99,10 +104,12 @@ export abstract class ReceiverPort<I extends Inbound> implements Waitable {
     if (this.#closed) throw closedError(this.#what);
     this.#waiting += 1;
     for (const inlet of this.#inlets) inlet.beginWaiting();
-    return this.ready;
+    this.#sleeps = !this.ready;
+    return !this.#sleeps;
   }
 
   endWaiting(): void {
+    if (this.#sleeps) this.woke();
     this.#waiting -= 1;
     if (this.#waiting > 0) return;
     for (const inlet of this.#inlets) inlet.endWaiting();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { diagnostics, type PortMessage } from '../base/diagnostics.js';
 import { closedError, describe, SealaneError } from '../base/errors.js';
 import type { UnixSocket } from '../os/index.js';
+import type { PortFigures } from '../shm/figures.js';
 import type { Refusal } from './acceptor.js';
 import { type AnyConnector, Connector, type ConnectorProtocol } from './connector.js';
 import type { ControlLoop } from './control.js';
@@ -15,6 +16,7 @@ import type { ConnectRequest } from './handshake.js';
 import { type Loss, Losses } from './losses.js';
 import { MESSAGINGS, type MessagingName } from './messaging.js';
 import { type PortKey, type PortKind, parsePortFileName, portFileName, serviceFolderName } from './names.js';
+import type { Observatory } from './observatory.js';
 import type { PortAddress } from './outlet.js';
 import type { PortAnnouncement, PortOptions } from './port-files.js';
 import type { OpenService } from './service-files.js';
@@ -46,6 +48,8 @@ export type ServiceEvent =
 export interface ServiceHost {
   readonly id: string;
   readonly loop: ControlLoop;
+  /** Whom its ports tell their figures. */
+  readonly observatory: Observatory;
   /** A number for a new port. */
   nextPort(): number;
   /** Whether a node lives in this very thread: waiting for it with the thread blocked would wait for ever. */
@@ -64,6 +68,8 @@ export interface OwnPort {
   readonly number: number;
   /** What others may see of its options. */
   readonly options: PortOptions;
+  /** What it tells observers; from {@link Observatory.open}. */
+  readonly figures: PortFigures;
   /** Ends it, by way of {@link ServiceCore.remove}. Idempotent. */
   close(): void;
 }
@@ -149,6 +155,7 @@ export class ServiceCore<M extends MessagingName = MessagingName> implements Dis
     const place = this.#places.get(number);
     if (place === undefined) return;
     this.#places.delete(number);
+    this.host.observatory.remove(place.port.figures);
     place.announcement?.withdraw();
     if ('connector' in place.port) place.port.connector.close();
   }

@@ -5,6 +5,13 @@
 import { diagnostics } from '../base/diagnostics.js';
 import { SealaneError } from '../base/errors.js';
 import { guardedWrites } from '../os/index.js';
+import type { PortFigures } from '../shm/figures.js';
+import { LatencyMeter } from '../shm/latencies.js';
+import {
+  SUBSCRIBER_FIGURE_FORGOTTEN,
+  SUBSCRIBER_FIGURE_MISSED,
+  SUBSCRIBER_FIGURE_RECEIVED,
+} from '../shm/layout.js';
 import type { ControlLoop } from './control.js';
 import type { Inlet, ModifiedSample } from './inlet.js';
 import type { HotSample } from './received.js';
@@ -14,6 +21,7 @@ import { ReceiverPort } from './receiver-port.js';
 export interface SubscriberPortOptions {
   readonly maxBorrowed: number;
   readonly loop: ControlLoop;
+  readonly figures: PortFigures;
   /** Samples of a publisher did not arrive. Called only where diagnostics want to know. */
   onMissed(inlet: Inlet, samples: number): void;
   /** The connection of an inlet is over, and why: undefined: its publisher closed or died. What it sent may still be received. */
@@ -24,8 +32,14 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
   readonly #options: SubscriberPortOptions;
   /** Whose turn it is. */
   #next = 0;
+  /** Of connections that are over. */
   #received = 0;
   #missed = 0;
+  /** Samples that the garbage collector gave back. */
+  #unreleased = 0;
+  readonly #figures: PortFigures;
+  /** While somebody observes. */
+  #meter: LatencyMeter | undefined;
   /** Tells of writes into any sample that this process has received, and what it told when all was last in order. */
   readonly #writes = guardedWrites();
   #writesSeen = this.#writes[0];
@@ -35,16 +49,29 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
   constructor(options: SubscriberPortOptions) {
     super('the subscriber', options.loop);
     this.#options = options;
+    this.#figures = options.figures;
+    this.#figures.onWrite = (cells) => this.#tell(cells);
+    this.#figures.onObserved = (latencies) => {
+      this.#meter = latencies === undefined ? undefined : new LatencyMeter(latencies);
+    };
   }
 
   /** Samples that were received so far. */
   get received(): number {
-    return this.#received;
+    return this.inlets.reduce((sum, { received }) => sum + received, this.#received);
   }
 
   /** Samples that were missed so far, of all publishers. */
   get missed(): number {
-    return this.#missed;
+    return this.inlets.reduce((sum, { missed }) => sum + missed, this.#missed);
+  }
+
+  override add(inlet: Inlet): void {
+    inlet.onForgotten = () => {
+      this.#unreleased += 1;
+    };
+    this.#figures.addRow(inlet.figures);
+    super.add(inlet);
   }
 
   /**
@@ -77,8 +104,8 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
       const sample = inlet.take();
       if (sample !== undefined) {
         this.#next = index;
-        this.#received += 1;
         if (sample.missed > 0) this.#miss(inlet, sample.missed);
+        if (this.#meter !== undefined) inlet.observe(sample, this.#meter);
         return sample;
       }
       if (inlet.ended || inlet.broken) this.retire(inlet);
@@ -105,10 +132,24 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
 
   protected forgotten(inlet: Inlet): void {
     this.#takeModified(inlet);
+    this.#received += inlet.received;
+    this.#missed += inlet.missed;
+    this.#figures.removeRow(inlet.figures);
+  }
+
+  /** The next sample ends a sleep. */
+  protected override woke(): void {
+    if (this.#meter !== undefined) this.#meter.woken = true;
+  }
+
+  #tell(cells: Float64Array): void {
+    cells[SUBSCRIBER_FIGURE_RECEIVED] = this.#received;
+    cells[SUBSCRIBER_FIGURE_MISSED] = this.#missed;
+    cells[SUBSCRIBER_FIGURE_FORGOTTEN] = this.#unreleased;
   }
 
   #miss(inlet: Inlet, samples: number): void {
-    this.#missed += samples;
+    inlet.missed += samples;
     if (diagnostics.lost.wanted) this.#options.onMissed(inlet, samples);
   }
 

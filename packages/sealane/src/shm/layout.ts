@@ -88,3 +88,126 @@ export const HANDSHAKE_SEGMENT_BYTES = 32;
 export const HANDSHAKE_RETIRE_BYTES = 16;
 /** A refusal with the longest text. */
 export const HANDSHAKE_MAX_REFUSE_BYTES = 528;
+
+// The packets by which a node hands its figures to an observer.
+/** Type of the request, beside those of the handshake. */
+export const OBSERVE_REQUEST = 16;
+/** Type of the answer; one descriptor comes with it. */
+export const OBSERVE_FIGURES = 17;
+export const OBSERVE_REQUEST_BYTES = 16;
+export const OBSERVE_FIGURES_BYTES = 32;
+
+// The memory in which the ports of an observed node count: byte offsets.
+/** The first word: `SLFG` in ASCII. */
+export const FIGURES_MAGIC = 1_195_789_395;
+/** The second word. */
+export const FIGURES_VERSION = 1;
+export const FIGURES_MAGIC_AT = 0;
+export const FIGURES_VERSION_AT = 4;
+/** u32: odd while blocks or rows come and go. */
+export const FIGURES_GENERATION_AT = 8;
+/** u32: where the last block ends. */
+export const FIGURES_USED_BYTES_AT = 12;
+/** The first block begins here. */
+export const FIGURES_HEADER_BYTES = 128;
+/** Index of a port's figure: when all were written last, nanoseconds of CLOCK_MONOTONIC. */
+export const FIGURES_WRITTEN_NS = 0;
+
+// A block: the figures of one port. Byte offsets from its begin; its rows follow its header, and then its buckets.
+/** u32: a FIGURES_KIND. */
+export const FIGURES_BLOCK_KIND_AT = 0;
+/** u32: a multiple of 128; the next block begins there. */
+export const FIGURES_BLOCK_BYTES_AT = 4;
+/** u32: the port within its node. */
+export const FIGURES_BLOCK_PORT_AT = 8;
+/** u32: rows, one for each connection; the first rows are used first. */
+export const FIGURES_BLOCK_ROWS_AT = 12;
+/** u32: buckets of latencies, float64: LATENCY_BUCKETS or 0. */
+export const FIGURES_BLOCK_BUCKETS_AT = 16;
+/** What the port tells: float64. */
+export const FIGURES_BLOCK_FIGURES_AT = 64;
+/** How many. */
+export const FIGURES_BLOCK_FIGURES = 16;
+export const FIGURES_BLOCK_HEADER_BYTES = 256;
+
+// What a block is of.
+export const FIGURES_KIND_FREE = 0;
+export const FIGURES_KIND_PUBLISHER = 1;
+export const FIGURES_KIND_SUBSCRIBER = 2;
+export const FIGURES_KIND_NOTIFIER = 3;
+export const FIGURES_KIND_LISTENER = 4;
+
+// A row: one connection of a port. Byte offsets from its begin.
+/** u32: 1, or 0 for a row of nobody. */
+export const FIGURES_ROW_USED_AT = 0;
+/** u32: the peer's port. */
+export const FIGURES_ROW_PORT_AT = 4;
+/** 8 bytes: the peer's node. */
+export const FIGURES_ROW_NODE_AT = 8;
+/** u32: the peer's process. */
+export const FIGURES_ROW_PID_AT = 16;
+/** u32: samples that may wait in between; 0: not known here. */
+export const FIGURES_ROW_BUFFER_SIZE_AT = 20;
+/** u32: samples that the subscriber may hold; 0: not known here. */
+export const FIGURES_ROW_MAX_BORROWED_AT = 24;
+/** What the port tells of the connection: float64. */
+export const FIGURES_ROW_FIGURES_AT = 64;
+/** How many. */
+export const FIGURES_ROW_FIGURES = 8;
+export const FIGURES_ROW_BYTES = 128;
+
+// What a publisher tells: indices.
+/** Samples that were sent. */
+export const PUBLISHER_FIGURE_SENT = 1;
+/** Samples that subscribers did not get whose connections are over: rows have the others. */
+export const PUBLISHER_FIGURE_LOST = 2;
+/** Loans that the garbage collector gave back. */
+export const PUBLISHER_FIGURE_FORGOTTEN = 3;
+/** Samples on loan. */
+export const PUBLISHER_FIGURE_LOANED = 4;
+export const PUBLISHER_FIGURE_SLOTS = 5;
+/** Slots that somebody needs. */
+export const PUBLISHER_FIGURE_USED_SLOTS = 6;
+/** Bytes of its memory, used or not. */
+export const PUBLISHER_FIGURE_MEMORY_BYTES = 7;
+
+// What a publisher tells of one subscriber: indices.
+/** Samples that it did not get: they gave way, or it was full. */
+export const PUBLISHER_ROW_LOST = 0;
+/** Slots that it has, as far as is known. */
+export const PUBLISHER_ROW_HELD = 1;
+/** Samples that wait for it. */
+export const PUBLISHER_ROW_WAITING = 2;
+
+// What a subscriber tells: indices.
+/** Samples that were received by connections that are over: rows have the others. */
+export const SUBSCRIBER_FIGURE_RECEIVED = 1;
+/** Samples that were sent and did not arrive, likewise. */
+export const SUBSCRIBER_FIGURE_MISSED = 2;
+/** Samples that the garbage collector gave back. */
+export const SUBSCRIBER_FIGURE_FORGOTTEN = 3;
+
+// What a subscriber tells of one publisher: indices.
+export const SUBSCRIBER_ROW_RECEIVED = 0;
+export const SUBSCRIBER_ROW_MISSED = 1;
+/** Samples that it holds. */
+export const SUBSCRIBER_ROW_BORROWED = 2;
+/** Samples that wait for it. */
+export const SUBSCRIBER_ROW_WAITING = 3;
+
+// What a notifier tells: indices.
+/** Calls of notify. */
+export const NOTIFIER_FIGURE_NOTIFIED = 1;
+
+// What a listener tells: indices.
+/** Notifications, each as often as it was told. */
+export const LISTENER_FIGURE_RECEIVED = 1;
+export const LISTENER_FIGURE_MISSED_DEADLINES = 2;
+
+// Buckets of the time from send to receive: each doubling of the nanoseconds is cut into equal steps.
+/** Steps of a doubling; below this many nanoseconds each has a bucket. */
+export const LATENCY_STEPS = 8;
+/** What takes 2^40 ns or longer is in the last one. */
+export const LATENCY_BUCKETS = 304;
+/** One of so many samples is measured, and each that ended a sleep. */
+export const LATENCY_SAMPLE_EVERY = 64;

@@ -47,6 +47,12 @@ export class SubmissionWriter {
     return (this.#tail - this.#head) | 0;
   }
 
+  /** Samples in the ring now, as the subscriber's word says: for people, and within the limit whatever it says. */
+  get waiting(): number {
+    const length = (this.#tail - Atomics.load(this.#words, HEAD)) | 0;
+    return Math.max(0, Math.min(length, this.limit));
+  }
+
   /** NONE: there is room. FULL, or CORRUPT. */
   checkRoom(): number {
     if (((this.#tail - this.#head) | 0) < this.limit) return NONE;
@@ -110,6 +116,13 @@ export class SubmissionReader {
   get ready(): boolean {
     const words = this.#words;
     return Atomics.load(words, HEAD) !== Atomics.load(words, TAIL);
+  }
+
+  /** Samples in the ring now, as the publisher's word says: for people, and no more than there are cells. */
+  get waiting(): number {
+    const words = this.#words;
+    const length = (Atomics.load(words, TAIL) - Atomics.load(words, HEAD)) | 0;
+    return Math.max(0, Math.min(length, this.#cells));
   }
 
   /** Takes the oldest sample: its slot, NONE, or CORRUPT. */
