@@ -205,4 +205,27 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
     examples: ['sealane service bw camera/front', 'sealane service bw camera/front --interval 10s --json'],
     seeAlso: ['sealane-service-hz(1)'],
   },
+  top: {
+    description: [
+      {
+        paragraph:
+          'It subscribes to nothing and counts as nobody: the ports themselves tell, in memory that this command can only read. ' +
+          'A terminal shows two tables in place: services with samples a second that were sent and received, the median and the 99th ' +
+          'percentile of the time from send to receive, how full the fullest buffer is, samples that were lost, borrowed, and forgotten until ' +
+          'the garbage collector gave them back; and nodes. `q` ends it, `s` sorts by the next column.',
+      },
+      {
+        paragraph:
+          'A pipe gets one line for each service at each look, its fields separated by tabs; `--json` one object for each look, with ' +
+          'all nodes, services, ports and connections.',
+      },
+    ],
+    examples: [
+      'sealane top',
+      "sealane top 'camera/*' --sort latency",
+      'sealane top --count 1 --interval 5s',
+      "sealane top --json | jq '.services[] | {name, lost}'",
+    ],
+    seeAlso: ['sealane-service-hz(1)', 'sealane-node-list(1)'],
+  },
 };

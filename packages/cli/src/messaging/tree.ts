@@ -31,6 +31,7 @@ export function addMessaging(program: Command, terminal: Terminal): void {
   addPublish(service, terminal);
   addSubscribe(service, terminal);
   addMeasures(service, terminal);
+  addTop(program, terminal);
   addCompletions(program, terminal);
 }
 
@@ -175,6 +176,28 @@ function addMeasures(service: Command, terminal: Terminal): void {
   runs(inDomain(measure(hz)), terminal, async () => (await import('../commands/measure.js')).runHz);
   const bw = named(service.command('bw')).description('Measure how many bytes a second a service carries.');
   runs(inDomain(measure(bw)), terminal, async () => (await import('../commands/measure.js')).runBw);
+}
+
+function addTop(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('top')
+    .description(
+      'Show what all nodes and services of a domain do, again and again: q ends it, s sorts by the next column.',
+    )
+    .argument('[service]', 'only services whose names match; * stands for any characters')
+    .option('--count <number>', 'end after this many looks', count('--count', 1))
+    .option('--interval <time>', 'time between two looks (default: 1s)', duration('--interval'))
+    .addOption(
+      new Option('--sort <column>', 'what comes first (default: rate)').choices([
+        'rate',
+        'latency',
+        'fill',
+        'lost',
+        'borrowed',
+        'name',
+      ]),
+    );
+  runs(inDomain(command), terminal, async () => (await import('../commands/top.js')).runTop);
 }
 
 function measure(command: Command): Command {

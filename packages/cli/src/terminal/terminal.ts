@@ -10,6 +10,7 @@ import type { TableLayout } from './table.js';
 export interface TextStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string, written?: () => void): boolean;
 }
 
@@ -33,6 +34,11 @@ export class Screen {
   /** Columns of the terminal, as they are now; 80 where that is unknown. */
   get columns(): number {
     return this.#stream.columns ?? 80;
+  }
+
+  /** Lines of the terminal, as they are now; 24 where that is unknown. */
+  get rows(): number {
+    return this.#stream.rows ?? 24;
   }
 
   /** How tables are laid out here. */
