@@ -83,7 +83,10 @@ export class Connector<A extends { readonly type: 'accepted' }> implements Dispo
 
   constructor(options: ConnectorOptions<A>) {
     this.#options = options;
-    this.#endServe = options.loop.onServe(() => this.#tryDue());
+    // Also after each wait of a thread: where no timer is set, nobody is to be tried.
+    this.#endServe = options.loop.onServe(() => {
+      if (this.#timer !== undefined) this.#tryDue();
+    });
   }
 
   /** A sender appeared. */
