@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Node, type PubSubService, type ServiceOptions } from 'sealane';
 import { holdings } from './kernel.test.helper.js';
+import { Stage, text } from './nodes.test.helper.js';
 
 async function freshService(
   t: TestContext,
@@ -121,3 +122,15 @@ for (const action of ['wait', 'drop', 'retry'] as const)
     assert.throws(() => publisher.loan(1), { code: 'ERR_SEALANE_CLOSED' });
     assert.equal((await subscriber.next()).bytes[0], 1);
   });
+
+test('a publisher that was asked for a connection, sent and left before its answer is read, is received all the same', async (t) => {
+  const stage = new Stage(t);
+  const peer = stage.peer('sendAndLeave');
+  await peer.line();
+  const service = await stage.service();
+  const subscriber = await service.subscriber();
+  // The event loop does not turn from the request until the publisher's file is gone.
+  while (service.ports().some(({ kind }) => kind === 'publisher'))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  assert.equal(text(await subscriber.next()), 'sent');
+});

@@ -71,6 +71,16 @@ async function subscribe(): Promise<void> {
   }
 }
 
+/** A publisher that says when it is there, sends as soon as anybody is connected, and leaves. */
+async function sendAndLeave(): Promise<void> {
+  const { node, service } = await open();
+  const publisher = await service.publisher();
+  say(node.id);
+  await publisher.connected();
+  publisher.sendCopy(bytesOf('sent'));
+  node.close();
+}
+
 /** Polls without a turn of the event loop until a sample says `end`. */
 async function busyPoll(): Promise<void> {
   const { node, service } = await open();
@@ -302,7 +312,7 @@ async function exitWithWorkers(): Promise<void> {
 
 const ROLES: Record<string, () => Promise<void>> = {
   ...{ publish, subscribe, busyPoll, slowPoll, block, waitInSet, sendLoop, sendMany, flood },
-  ...{ holdAll, onlyNode, forget, exhausted, sendStarved, starvedSubscriber, exitWithWorkers },
+  ...{ holdAll, onlyNode, forget, exhausted, sendStarved, starvedSubscriber, exitWithWorkers, sendAndLeave },
 };
 
 await ROLES[options.role]?.();

@@ -98,10 +98,13 @@ export class Connector<A extends { readonly type: 'accepted' }> implements Dispo
     this.#try(target);
   }
 
-  /** A sender's file vanished: what is connected stays so until the connection ends. */
+  /**
+   * A sender's file vanished. What is connected stays so until the connection ends; and so does one that was asked for: the sender may have
+   * answered, sent all that it had, and left before this side has read any of it.
+   */
   remove(key: PortKey): void {
     const target = this.#targets.get(idOf(key));
-    if (target === undefined || target.state === 'connected') return;
+    if (target === undefined || target.state === 'connected' || target.state === 'asked') return;
     this.#drop(target);
   }
 
