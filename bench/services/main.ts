@@ -2,7 +2,7 @@
 import { runSuite, type Suite } from '../harness/suite.js';
 import { event } from './event.js';
 import { own } from './own.js';
-import { flat, grow, pingPong } from './pingpong.js';
+import { flat, grow, observed, pingPong } from './pingpong.js';
 import { fanout, throughput } from './throughput.js';
 import { vs } from './vs.js';
 import { wake } from './wake.js';
@@ -11,7 +11,7 @@ const suite: Suite = {
   title: 'Sealane services: benchmarks',
   command: 'npm run bench:services',
   seeAlso: 'Those of the blobs: [benchmarks.md](benchmarks.md).',
-  measurements: [pingPong, flat, grow, throughput, fanout, wake, event, vs, ...own],
+  measurements: [pingPong, flat, grow, observed, throughput, fanout, wake, event, vs, ...own],
 };
 
 await runSuite(suite, process.argv.slice(2));

@@ -27,6 +27,8 @@ export interface OurPingPongOptions extends PingPongOptions {
   readonly timestamps: boolean;
   /** Whether the memory of the service grows. */
   readonly growing?: boolean;
+  /** Whether somebody looks at the figures of both nodes, every second. Default: false. */
+  readonly observed?: boolean;
 }
 
 export interface Ours {

@@ -4,6 +4,7 @@ import type { Station } from '../../harness/station.js';
 import type { PingPong, PingPongOptions, Turns } from '../sides.js';
 import { Group } from './group.js';
 import type { Tier } from './index.js';
+import { Observation } from './observation.js';
 import type { Batch } from './role.js';
 
 /** As the peer: one sample waits, a newer one replaces it. */
@@ -21,6 +22,7 @@ export interface TurnsOptions extends PingPongOptions {
   readonly timestamps: boolean;
   /** In a service whose memory grows: to the payload, with the first sample, and there is room for much more. */
   readonly growing?: boolean;
+  readonly observed?: boolean;
 }
 
 export class OurTurns implements PingPong {
@@ -29,6 +31,7 @@ export class OurTurns implements PingPong {
   readonly #echo: Station;
   readonly #batch: Omit<Batch, 'count'>;
   readonly #loop: boolean;
+  #observation: Observation | undefined;
 
   private constructor(group: Group, ping: Station, echo: Station, options: TurnsOptions) {
     this.#group = group;
@@ -49,7 +52,9 @@ export class OurTurns implements PingPong {
       const echo = await group.start('broker', { ...ports, sendsTo: 'back', receivesFrom: 'there' });
       const ping = await group.start('client', { ...ports, sendsTo: 'there', receivesFrom: 'back' });
       await Promise.all([ping, echo].map((station) => station.call('connected', { subscribers: 1 })));
-      return new OurTurns(group, ping, echo, options);
+      const turns = new OurTurns(group, ping, echo, options);
+      if (options.observed === true) turns.#observation = await Observation.start(group.directory, 2);
+      return turns;
     });
   }
 
@@ -62,8 +67,9 @@ export class OurTurns implements PingPong {
     return this.#both('total', 'echo', count);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#group[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#observation?.[Symbol.asyncDispose]();
+    await this.#group[Symbol.asyncDispose]();
   }
 
   async #both<Output>(ping: string, echo: string, count: number): Promise<Output> {

@@ -247,3 +247,34 @@ test('a history is kept for late subscribers until the publisher is interrupted'
   assert.equal(late.stdout.toString(), '{"a":1}');
   assert.equal((await publisher.stop('SIGINT')).status, 130);
 });
+
+test('top tells of all services: a line for each in a pipe, one object for each look as JSON', async (t) => {
+  await beating(t, 'top/one');
+  const subscriber = start('service subscribe top/one');
+  t.after(() => subscriber.stop('SIGKILL'));
+  await subscriber.lines(1);
+  const line = (await start('top top/* --count 1').lines(1))[0] ?? '';
+  assert.match(
+    line,
+    /^publishers=1\tsubscribers=1\tsent_per_second=[\d.]+\treceived_per_second=[\d.]+\tp50_us=\S+\tp99_us=\S+\tfill=[\d.]+\tlost_per_second=[\d.]+\tlost=\d+\tborrowed=\d+\tleaked=0\ttop\/one$/,
+  );
+  const { status, stdout } = run('top --count 2 --interval 200ms --json top/one');
+  assert.equal(status, 0);
+  const looks = stdout.trimEnd().split('\n').map(json);
+  assert.equal(looks.length, 2);
+  const { services, nodes } = looks[1] ?? {};
+  const [service] = services as Record<string, unknown>[];
+  assert.equal(service?.name, 'top/one');
+  assert.ok((service.sentPerSecond as number) > 0);
+  assert.equal((nodes as unknown[]).length, 2);
+  const { stdout: nothing } = run('top --count 1 --interval 50ms nobody/*');
+  assert.equal(nothing, '');
+});
+
+test('top ends with the signal that interrupts it, and names wrong arguments', async () => {
+  const top = start('top --interval 10ms --json');
+  await top.lines(1);
+  assert.equal((await top.stop('SIGTERM')).status, 143);
+  for (const words of ['top --interval 1ms', 'top --sort size', 'top --count 0'])
+    assert.equal(run(words).status, 2, words);
+});

@@ -15,6 +15,7 @@ export { listNodes, listServices } from './services/listing.js';
 export { EVENT, PUBLISH_SUBSCRIBE } from './services/messaging.js';
 export { serviceFolderName } from './services/names.js';
 export { type PublishedNode, publishNode } from './services/node-files.js';
+export * from './services/observe-packets.js';
 export * from './services/segment-packets.js';
 export { NodeServices, type OpenService } from './services/service-files.js';
 export { SlotMemory, type SlotShape } from './services/slots.js';

@@ -2,7 +2,7 @@
  * Reads the memory in which a node tells its ports' figures. Owns nothing. Trusts nothing in it: every length is checked, and what is no sensible
  * number is 0.
  */
-import { protocolError } from '../wire/protocol-error.js';
+import { SealaneError } from '../base/errors.js';
 import {
   FIGURES_BLOCK_BUCKETS_AT,
   FIGURES_BLOCK_BYTES_AT,
@@ -81,7 +81,7 @@ function parse(view: DataView): PortSnapshot[] {
   const magic = view.getUint32(FIGURES_MAGIC_AT, true);
   const version = view.getUint32(FIGURES_VERSION_AT, true);
   if (magic !== FIGURES_MAGIC || version !== FIGURES_VERSION)
-    throw protocolError(`the figures begin with ${magic} and are of version ${version}`);
+    throw broken(`the figures begin with ${magic} and are of version ${version}`);
   const ports: PortSnapshot[] = [];
   for (let at = FIGURES_HEADER_BYTES; at < view.byteLength; ) {
     const bytes = blockLength(view, at);
@@ -96,7 +96,7 @@ function blockLength(view: DataView, at: number): number {
   const left = view.byteLength - at;
   const bytes = left < FIGURES_BLOCK_HEADER_BYTES ? 0 : view.getUint32(at + FIGURES_BLOCK_BYTES_AT, true);
   if (bytes < FIGURES_BLOCK_HEADER_BYTES || bytes > left || bytes % FIGURES_ROW_BYTES !== 0)
-    throw protocolError(`a block of figures has ${bytes} bytes where ${left} are left`);
+    throw broken(`a block of figures has ${bytes} bytes where ${left} are left`);
   return bytes;
 }
 
@@ -106,7 +106,7 @@ function parseBlock(view: DataView): PortSnapshot {
   const bucketsAt = FIGURES_BLOCK_HEADER_BYTES + rows * FIGURES_ROW_BYTES;
   const isShape = buckets === 0 || buckets === LATENCY_BUCKETS;
   if (!isShape || bucketsAt + buckets * NUMBER_BYTES > view.byteLength)
-    throw protocolError(`a block of ${view.byteLength} bytes has ${rows} rows and ${buckets} buckets`);
+    throw broken(`a block of ${view.byteLength} bytes has ${rows} rows and ${buckets} buckets`);
   return {
     kind: view.getUint32(FIGURES_BLOCK_KIND_AT, true),
     port: view.getUint32(FIGURES_BLOCK_PORT_AT, true),
@@ -145,4 +145,8 @@ function numbers(view: DataView, at: number, count: number): number[] {
 /** Counts and bytes are whole, and time in nanoseconds is taken as such. */
 function sensible(value: number): number {
   return value >= 0 ? Math.floor(Math.min(value, Number.MAX_SAFE_INTEGER)) : 0;
+}
+
+function broken(problem: string): SealaneError {
+  return new SealaneError('ERR_SEALANE_PROTOCOL', `the figures of a node are broken: ${problem}`);
 }
