@@ -1,8 +1,9 @@
 // `npm run bench:services`: the measurements of the services, in the order of the table.
 import { runSuite, type Suite } from '../harness/suite.js';
 import { event } from './event.js';
+import { observed } from './observed.js';
 import { own } from './own.js';
-import { flat, grow, observed, pingPong } from './pingpong.js';
+import { flat, grow, pingPong } from './pingpong.js';
 import { fanout, throughput } from './throughput.js';
 import { vs } from './vs.js';
 import { wake } from './wake.js';

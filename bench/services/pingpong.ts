@@ -15,7 +15,6 @@ const CHECKED_ID = 'services.pingpong.checked';
 const PLAIN_ID = 'services.pingpong.plain';
 const FLAT_ID = 'services.flat';
 const GROW_ID = 'services.grow';
-const OBSERVED_ID = 'services.observed';
 const PAYLOAD_BYTES = 8192;
 const SMALL_BYTES = 64;
 const LARGE_BYTES = 64 * 2 ** 20;
@@ -30,9 +29,6 @@ const SIDES = [
 const TARGET = { atMost: 1.25 };
 const FLAT_TARGET = { atMost: 1.1 };
 const GROW_TARGET = { atMost: 1.05 };
-const OBSERVED_TARGET = { atMost: 1.02 };
-const OBSERVED = 'observed';
-const UNOBSERVED = 'not observed';
 
 const ABOUT = `
 Two processes, a core each, both busy-polling. One loans a sample of 8 KiB, writes a counter into its first 8 bytes and
@@ -58,18 +54,12 @@ segment for its size, and in one that is bounded to it. Ratio: growing / bounded
 const GROWING = 'growing';
 const BOUNDED = 'bounded';
 
-const OBSERVED_ABOUT = `
-The same turns, ours alone in the hot tier, of two pairs of processes: while a third process looks at the figures of both nodes every second
-(as \`sealane top\`), and while nobody does. Batches of both alternate in one run. Ratio: observed / not observed, of the means of batches without the
-clock's share, smaller is better.
-`;
-
-interface Batches extends InterleaveOptions {
+export interface Batches extends InterleaveOptions {
   /** Round trips in one. */
   readonly count: number;
 }
 
-function batchesOf(context: Context): Batches {
+export function batchesOf(context: Context): Batches {
   return {
     count: context.quick ? 2_000 : 20_000,
     rounds: context.quick ? 4 : 40,
@@ -81,7 +71,7 @@ function batchesOf(context: Context): Batches {
 type Batch = (side: PingPong) => Promise<readonly number[]>;
 
 /** One-way times of all sides, batch by batch in turns. */
-function alternate(started: Started<PingPong>, batches: Batches, batch: Batch): Promise<Interleaved> {
+export function alternate(started: Started<PingPong>, batches: Batches, batch: Batch): Promise<Interleaved> {
   const sides: Side[] = [...started.sides].map(([name, side]) => ({
     name,
     run: async () => (await batch(side)).map(oneWayUs),
@@ -155,12 +145,6 @@ async function runGrow(context: Context): Promise<Row[]> {
   const options = { payloadBytes: PAYLOAD_BYTES, tier: 'hot', timestamps: true } as const;
   started.add(BOUNDED, await ours.pingPong(options));
   started.add(GROWING, await ours.pingPong({ ...options, growing: true }));
-async function runObserved(context: Context): Promise<Row[]> {
-  if (ours.pingPong === undefined) throw new Skipped('our side is not there');
-  await using started = new Started<PingPong>();
-  const options = { payloadBytes: PAYLOAD_BYTES, tier: 'hot', timestamps: true } as const;
-  started.add(OBSERVED, await ours.pingPong({ ...options, observed: true }));
-  started.add(UNOBSERVED, await ours.pingPong(options));
   const batches = batchesOf(context);
   const means = await alternate(started, batches, async (side) => [
     (await side.total(batches.count)) / batches.count,
@@ -178,26 +162,10 @@ async function runObserved(context: Context): Promise<Row[]> {
       more: {
         ...{ p99: growing.p99, p999: growing.p999, peer: result.summary(BOUNDED).p50 },
         'ratio of means': means.ratio(GROWING, BOUNDED),
-  const { p50, p99, p999 } = result.summary(OBSERVED);
-  return [
-    makeRow({
-      id: OBSERVED_ID,
-      value: p50,
-      unit: 'us',
-      ratio: means.ratio(OBSERVED, UNOBSERVED),
-      to: 'nobody observes',
-      target: OBSERVED_TARGET,
-      more: {
-        ...{ p99, p999, peer: result.summary(UNOBSERVED).p50 },
-        'mean ns': means.summary(OBSERVED).p50 * 1_000,
-        'peer mean ns': means.summary(UNOBSERVED).p50 * 1_000,
-        'ratio of medians': result.ratio(OBSERVED, UNOBSERVED),
       },
     }),
   ];
 }
-
-export const observed: Measurement = { ids: [OBSERVED_ID], about: OBSERVED_ABOUT, run: runObserved };
 
 export const pingPong: Measurement = { ids: [HOT_ID, CHECKED_ID, PLAIN_ID], about: ABOUT, run };
 
