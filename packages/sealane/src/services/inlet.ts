@@ -7,7 +7,7 @@ import { isSealaneError, type SealaneError } from '../base/errors.js';
 import type { Mapping, Packet, UnixSocket } from '../os/index.js';
 import type { ChannelShape } from '../shm/channel.js';
 import { CompletionWriter } from '../shm/completion.js';
-import { FiguresRow } from '../shm/figures.js';
+import { FiguresRow, increment } from '../shm/figures.js';
 import type { LatencyMeter } from '../shm/latencies.js';
 import {
   SUBSCRIBER_ROW_BORROWED,
@@ -173,7 +173,12 @@ export class Inlet implements Borrower, Inbound {
 
   /** Tells observers of the sample that was taken just now. */
   observe(sample: HotSample, meter: LatencyMeter): void {
-    if (this.figures.cells !== undefined) this.#tellReceived(this.figures.cells);
+    const { cells } = this.figures;
+    if (cells !== undefined) {
+      increment(cells, SUBSCRIBER_ROW_RECEIVED);
+      cells[SUBSCRIBER_ROW_BORROWED] = this.borrowed;
+      if (sample.missed !== 0) cells[SUBSCRIBER_ROW_MISSED] = this.missed;
+    }
     meter.count(this.#words, sample.firstWord + TIMESTAMP);
   }
 
@@ -255,14 +260,10 @@ export class Inlet implements Borrower, Inbound {
     }
   }
 
-  #tellReceived(cells: Float64Array): void {
+  #writeFigures(cells: Float64Array): void {
     cells[SUBSCRIBER_ROW_RECEIVED] = this.received;
     cells[SUBSCRIBER_ROW_MISSED] = this.missed;
     cells[SUBSCRIBER_ROW_BORROWED] = this.borrowed;
-  }
-
-  #writeFigures(cells: Float64Array): void {
-    this.#tellReceived(cells);
     cells[SUBSCRIBER_ROW_WAITING] = this.#closed ? 0 : this.#ring.waiting;
   }
 

@@ -26,11 +26,15 @@ export class PublisherTold {
   /** Samples that subscribers did not get whose connections are over. */
   #lost = 0;
 
-  /** `onObserved`: observers come or go. */
-  constructor(figures: PortFigures, publisher: PublisherState, onObserved: () => void) {
+  /** `onObserved`: samples that are sent are to be counted there from now on; undefined: nobody observes any more. */
+  constructor(
+    figures: PortFigures,
+    publisher: PublisherState,
+    onObserved: (cells: Float64Array | undefined) => void,
+  ) {
     this.#figures = figures;
     figures.onWrite = (cells) => this.#write(cells, publisher);
-    figures.onObserved = onObserved;
+    figures.onObserved = () => onObserved(figures.cells);
   }
 
   add(outlet: Outlet): void {
@@ -40,14 +44,6 @@ export class PublisherTold {
   remove(outlet: Outlet): void {
     this.#lost += outlet.lost;
     this.#figures.removeRow(outlet.figures);
-  }
-
-  /** Tells how many samples were sent so far; false: nobody observes. */
-  tellSent(sent: number): boolean {
-    const { cells } = this.#figures;
-    if (cells === undefined) return false;
-    cells[PUBLISHER_FIGURE_SENT] = sent;
-    return true;
   }
 
   #write(cells: Float64Array, { sent, loaned, segments }: PublisherState): void {

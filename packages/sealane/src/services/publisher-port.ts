@@ -6,7 +6,8 @@ import { checkInteger } from '../base/check.js';
 import { diagnostics } from '../base/diagnostics.js';
 import { abortedError, closedError, SealaneError } from '../base/errors.js';
 import { stampMonotonic } from '../os/index.js';
-import type { PortFigures } from '../shm/figures.js';
+import { increment, type PortFigures } from '../shm/figures.js';
+import { PUBLISHER_FIGURE_SENT } from '../shm/layout.js';
 import { NONE } from '../shm/outcome.js';
 import type { SlotPool } from '../shm/slot-pool.js';
 import { Doorbell } from './doorbell.js';
@@ -67,8 +68,8 @@ export class PublisherPort implements Lender {
   #sequenceLow = 0;
   #sequenceHigh = 0;
   #untilServe = SERVE_EVERY_SENDS;
-  /** Sends until something is to be done besides: all of them, while somebody observes. */
-  #untilPause = SERVE_EVERY_SENDS;
+  /** Where samples are counted while somebody observes. */
+  #observed: Float64Array | undefined;
   readonly #told: PublisherTold;
   /** A sample waits for room: those sent meanwhile would overtake it. */
   #sending = false;
@@ -91,8 +92,8 @@ export class PublisherPort implements Lender {
     this.#timestamps = options.timestamps;
     this.#onSent = options.onSent;
     this.#history = new History(segments, options.history);
-    this.#told = new PublisherTold(options.figures, this, () => {
-      this.#untilPause = 1;
+    this.#told = new PublisherTold(options.figures, this, (cells) => {
+      this.#observed = cells;
     });
     this.#room = new Room(options, this.#bell, (outlet) => this.#lose(outlet));
   }
@@ -291,14 +292,9 @@ export class PublisherPort implements Lender {
     this.#loaned -= 1;
     loan.pool.release(loan.slot);
     if (this.#onSent !== undefined) this.#onSent();
-    this.#untilPause -= 1;
-    if (this.#untilPause <= 0) this.#pause();
-  }
-
-  /** What is not done for each sample; for each while somebody observes, who sees at once what was sent. */
-  #pause(): void {
-    this.#untilPause = this.#told.tellSent(this.sent) ? 1 : SERVE_EVERY_SENDS;
-    this.#untilServe -= this.#untilPause;
+    const observed = this.#observed;
+    if (observed !== undefined) increment(observed, PUBLISHER_FIGURE_SENT);
+    this.#untilServe -= 1;
     if (this.#untilServe > 0) return;
     this.#untilServe = SERVE_EVERY_SENDS;
     this.#options.loop.serveIfDue();
