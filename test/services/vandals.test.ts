@@ -67,10 +67,18 @@ test('vandals in a service that waits harm only themselves', async (t) => {
   await vandalize(t, { settings: { overflow: false }, whenFull: 'wait' });
 });
 
-test('vandals that publish harm only themselves', async (t) => {
-  const stage = await Stage.make(t);
-  await endure(stage, t, PUBLISHER, [['1'], ['2']], TIMES_PUBLISHING);
-  await stage.workUntil('they are gone', () => stage.subscriber.figures.publishers.length === 1);
-  assert.ok(stage.lies(stage.subscriberEvents).length > 0);
-  await stage.checkWhole();
+test('vandals where memory grows harm only themselves', async (t) => {
+  await vandalize(t, { settings: { overflow: true, payload: 'growing' }, initialBytes: 64 });
 });
+
+for (const [where, options] of [
+  ['', {}],
+  [' where memory grows', { settings: { payload: 'growing' }, initialBytes: 64 }],
+] as const)
+  test(`vandals that publish${where} harm only themselves`, async (t) => {
+    const stage = await Stage.make(t, options);
+    await endure(stage, t, PUBLISHER, [['1'], ['2']], TIMES_PUBLISHING);
+    await stage.workUntil('they are gone', () => stage.subscriber.figures.publishers.length === 1);
+    assert.ok(stage.lies(stage.subscriberEvents).length > 0);
+    await stage.checkWhole();
+  });
