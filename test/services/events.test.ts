@@ -374,3 +374,19 @@ test('a listing tells event services with their settings and ports', async (t) =
     [{ id: notifier.id }],
   );
 });
+
+test('a notifier that closes before its listener knows that it was accepted has notified it all the same', async (t) => {
+  const stage = new EventStage(t);
+  const here = await stage.events();
+  const notifier = await here.notifier();
+  const there = await stage.events();
+  const listener = await there.listener();
+  // What the listener's node hears of first is the other port, and with it that this one is gone.
+  const other = here.notifier();
+  let told = 0;
+  while (told === 0) told = notifier.notify(7);
+  assert.equal(notifier.notify(7), 1);
+  notifier.close();
+  assert.equal(brief(listener.receiveBlocking({ timeoutMs: 10_000 })), '7 2');
+  await other;
+});
