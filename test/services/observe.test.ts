@@ -108,7 +108,8 @@ test('rates and latencies are those since the look before', async (t) => {
   })();
   const domain = await look(
     stage,
-    ({ services: [first] }) => first?.latencyUs !== undefined && first.sentPerSecond > 0,
+    ({ services: [first] }) =>
+      first?.latencyUs !== undefined && first.sentPerSecond > 0 && first.receivedPerSecond > 0,
   );
   const [{ latencyUs, sentPerSecond, receivedPerSecond } = assert.fail()] = domain.services;
   assert.ok(sentPerSecond > 0 && receivedPerSecond > 0);

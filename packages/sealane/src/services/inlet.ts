@@ -7,7 +7,7 @@ import { isSealaneError, type SealaneError } from '../base/errors.js';
 import type { Mapping, Packet, UnixSocket } from '../os/index.js';
 import type { ChannelShape } from '../shm/channel.js';
 import { CompletionWriter } from '../shm/completion.js';
-import { FiguresRow, increment } from '../shm/figures.js';
+import { FiguresRow } from '../shm/figures.js';
 import type { LatencyMeter } from '../shm/latencies.js';
 import {
   SUBSCRIBER_ROW_BORROWED,
@@ -162,7 +162,6 @@ export class Inlet implements Borrower, Inbound {
 
   release(sample: HotSample): void {
     this.borrowed -= 1;
-    if (this.figures.cells !== undefined) this.figures.cells[SUBSCRIBER_ROW_BORROWED] = this.borrowed;
     this.#completions.release(sample.cell);
     if (this.ended && this.borrowed === 0 && !this.#ring.ready) this.close();
   }
@@ -171,14 +170,8 @@ export class Inlet implements Borrower, Inbound {
     this.onForgotten();
   }
 
-  /** Tells observers of the sample that was taken just now. */
-  observe(sample: HotSample, meter: LatencyMeter): void {
-    const { cells } = this.figures;
-    if (cells !== undefined) {
-      increment(cells, SUBSCRIBER_ROW_RECEIVED);
-      cells[SUBSCRIBER_ROW_BORROWED] = this.borrowed;
-      if (sample.missed !== 0) cells[SUBSCRIBER_ROW_MISSED] = this.missed;
-    }
+  /** Measures how long ago the sample was sent that was taken just now. */
+  measure(sample: HotSample, meter: LatencyMeter): void {
     meter.count(this.#words, sample.firstWord + TIMESTAMP);
   }
 

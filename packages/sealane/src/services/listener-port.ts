@@ -63,7 +63,6 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
   #next = 0;
   #received = 0;
   #missedDeadlines = 0;
-  readonly #figures: PortFigures;
   /** When something was received last, by performance.now(); and when a deadline was told of, if that is later. */
   #lastMs = performance.now();
   #deadlineFromMs = this.#lastMs;
@@ -72,7 +71,6 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
     super('the listener', loop);
     this.#settings = settings;
     this.#onGone = onGone;
-    this.#figures = figures;
     figures.onWrite = (cells) => this.#tellFigures(cells);
   }
 
@@ -224,7 +222,6 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
 
   #count(count: number): void {
     this.#received += count;
-    if (this.#figures.cells !== undefined) this.#tellFigures(this.#figures.cells);
     if (this.#settings.deadlineMs === 0) return;
     this.#lastMs = performance.now();
     this.#deadlineFromMs = this.#lastMs;

@@ -110,7 +110,6 @@ export class NotifierPort {
 
   #begin(): void {
     this.#notified += 1;
-    if (this.#figures.cells !== undefined) this.#tell(this.#figures.cells);
     this.#untilServe -= 1;
     if (this.#untilServe > 0) return;
     this.#untilServe = SERVE_EVERY_NOTIFICATIONS;

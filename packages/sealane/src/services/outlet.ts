@@ -160,7 +160,6 @@ export class Outlet {
   /** The subscriber does not get a sample. */
   drop(): void {
     this.lost += 1;
-    if (this.figures.cells !== undefined) this.figures.cells[PUBLISHER_ROW_LOST] = this.lost;
   }
 
   /** Takes what came back. False: the subscriber lies. */

@@ -174,9 +174,16 @@ function withRows(own: number, row: number): Figure {
 /** 0 where there is only one look yet. A port that was not there at the look before counts from 0. */
 function perSecond({ before, now }: NodeView, number: number, figure: Figure): number {
   const port = now?.ports.get(number);
-  if (before === undefined || now === undefined || port === undefined || now.atMs <= before.atMs) return 0;
+  if (before === undefined || now === undefined || port === undefined) return 0;
   const former = before.ports.get(number);
-  return since(figure(port), former === undefined ? 0 : figure(former)) / ((now.atMs - before.atMs) / 1_000);
+  const change = since(figure(port), former === undefined ? 0 : figure(former));
+  const seconds = former === undefined ? (now.atMs - before.atMs) / 1_000 : secondsBetween(former, port);
+  return seconds > 0 ? change / seconds : 0;
+}
+
+/** By when the port wrote its figures: it does that now and then, and observers look when they want. */
+function secondsBetween(former: PortSnapshot, latter: PortSnapshot): number {
+  return (at(latter.figures, FIGURES_WRITTEN_NS) - at(former.figures, FIGURES_WRITTEN_NS)) / 1e9;
 }
 
 /** What counts never goes back, but where it lies. */

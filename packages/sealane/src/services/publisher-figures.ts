@@ -26,15 +26,9 @@ export class PublisherTold {
   /** Samples that subscribers did not get whose connections are over. */
   #lost = 0;
 
-  /** `onObserved`: samples that are sent are to be counted there from now on; undefined: nobody observes any more. */
-  constructor(
-    figures: PortFigures,
-    publisher: PublisherState,
-    onObserved: (cells: Float64Array | undefined) => void,
-  ) {
+  constructor(figures: PortFigures, publisher: PublisherState) {
     this.#figures = figures;
     figures.onWrite = (cells) => this.#write(cells, publisher);
-    figures.onObserved = () => onObserved(figures.cells);
   }
 
   add(outlet: Outlet): void {

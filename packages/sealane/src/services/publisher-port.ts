@@ -6,8 +6,7 @@ import { checkInteger } from '../base/check.js';
 import { diagnostics } from '../base/diagnostics.js';
 import { abortedError, closedError, SealaneError } from '../base/errors.js';
 import { stampMonotonic } from '../os/index.js';
-import { increment, type PortFigures } from '../shm/figures.js';
-import { PUBLISHER_FIGURE_SENT } from '../shm/layout.js';
+import type { PortFigures } from '../shm/figures.js';
 import { NONE } from '../shm/outcome.js';
 import type { SlotPool } from '../shm/slot-pool.js';
 import { Doorbell } from './doorbell.js';
@@ -68,8 +67,6 @@ export class PublisherPort implements Lender {
   #sequenceLow = 0;
   #sequenceHigh = 0;
   #untilServe = SERVE_EVERY_SENDS;
-  /** Where samples are counted while somebody observes. */
-  #observed: Float64Array | undefined;
   readonly #told: PublisherTold;
   /** A sample waits for room: those sent meanwhile would overtake it. */
   #sending = false;
@@ -92,9 +89,7 @@ export class PublisherPort implements Lender {
     this.#timestamps = options.timestamps;
     this.#onSent = options.onSent;
     this.#history = new History(segments, options.history);
-    this.#told = new PublisherTold(options.figures, this, (cells) => {
-      this.#observed = cells;
-    });
+    this.#told = new PublisherTold(options.figures, this);
     this.#room = new Room(options, this.#bell, (outlet) => this.#lose(outlet));
   }
 
@@ -292,8 +287,6 @@ export class PublisherPort implements Lender {
     this.#loaned -= 1;
     loan.pool.release(loan.slot);
     if (this.#onSent !== undefined) this.#onSent();
-    const observed = this.#observed;
-    if (observed !== undefined) increment(observed, PUBLISHER_FIGURE_SENT);
     this.#untilServe -= 1;
     if (this.#untilServe > 0) return;
     this.#untilServe = SERVE_EVERY_SENDS;

@@ -105,7 +105,7 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
       if (sample !== undefined) {
         this.#next = index;
         if (sample.missed > 0) this.#miss(inlet, sample.missed);
-        if (this.#meter !== undefined) inlet.observe(sample, this.#meter);
+        if (this.#meter !== undefined) inlet.measure(sample, this.#meter);
         return sample;
       }
       if (inlet.ended || inlet.broken) this.retire(inlet);

@@ -148,8 +148,3 @@ export class PortFigures {
     this.#place(index, row);
   }
 }
-
-/** Counts one more. */
-export function increment(cells: Float64Array, index: number): void {
-  cells[index] = (cells[index] as number) + 1;
-}
