@@ -79,11 +79,29 @@ static size_t span(struct guard *guard) {
     return atomic_load_explicit(&guard->end, memory_order_relaxed) - atomic_load_explicit(&guard->begin, memory_order_relaxed);
 }
 
-/* The same with all pages in which a block has bytes. */
-static bool remap_block(struct guard *guard, size_t block, bool private) {
-    size_t from = block * guard->block / page * page;
+/* Where the pages begin in which a block has bytes, and where they end. */
+static size_t block_begin(const struct guard *guard, size_t block) { return block * guard->block / page * page; }
+
+static size_t block_end(struct guard *guard, size_t block) {
     size_t to = ((block + 1) * guard->block + page - 1) / page * page;
-    return remap(guard, from, to < span(guard) ? to : span(guard), private);
+    return to < span(guard) ? to : span(guard);
+}
+
+/* Whether the page is a copy already, for another block that has bytes in it. */
+static bool is_copy(struct guard *guard, size_t at) {
+    for (size_t i = 0; i < guard->count; i++) {
+        if (at >= block_begin(guard, guard->written[i]) && at < block_end(guard, guard->written[i])) return true;
+    }
+    return false;
+}
+
+/* A private copy of all pages in which a block has bytes. Those that it shares with blocks that were written into keep what was written. */
+static bool copy_block(struct guard *guard, size_t block) {
+    size_t from = block_begin(guard, block);
+    size_t to = block_end(guard, block);
+    while (from < to && is_copy(guard, from)) from += page;
+    while (from < to && is_copy(guard, to - page)) to -= page;
+    return from == to || remap(guard, from, to, true);
 }
 
 static bool is_written(const struct guard *guard, size_t block) {
@@ -100,10 +118,12 @@ static bool is_written(const struct guard *guard, size_t block) {
 static bool divert(struct guard *guard, size_t block) {
     if (is_written(guard, block)) return true;
     bool room = guard->count < GUARD_BLOCKS;
-    if (room) guard->written[guard->count++] = block;
-    if (room && remap_block(guard, block, true)) return true;
+    if (room && copy_block(guard, block)) {
+        guard->written[guard->count++] = block;
+        return true;
+    }
     guard->whole = remap(guard, 0, span(guard), true);
-    if (!guard->whole && room) guard->count--;
+    if (guard->whole && room) guard->written[guard->count++] = block;
     return guard->whole;
 }
 
@@ -229,7 +249,8 @@ void guard_end(struct guard *guard) {
 /* With the lock. */
 static bool restore_blocks(struct guard *guard) {
     for (size_t i = 0; i < guard->count; i++) {
-        if (!remap_block(guard, guard->written[i], false)) return false;
+        size_t block = guard->written[i];
+        if (!remap(guard, block_begin(guard, block), block_end(guard, block), false)) return false;
     }
     return true;
 }

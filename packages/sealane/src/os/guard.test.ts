@@ -120,6 +120,23 @@ test('blocks are told in the order of their first writes, one for all that share
   pair.assertWhole();
 });
 
+test('what was written into a block stays until restore, whatever is written into blocks that share its pages', () => {
+  using pair = new Pair('neighbours', 64 * PAGE, PAGE + 96);
+  const { bytes } = pair.guarded;
+  const written: number[] = [];
+  // The first and last byte of each, of which most share their pages with the neighbour; every second block first.
+  for (const block of [1, 3, 5, 2, 4, 0]) {
+    for (const at of [block * (PAGE + 96), (block + 1) * (PAGE + 96) - 1]) {
+      bytes[at] = block + 1;
+      written.push(at);
+      for (const earlier of written)
+        assert.equal(bytes[earlier], Math.floor(earlier / (PAGE + 96)) + 1, `byte ${earlier} after ${at}`);
+    }
+  }
+  assert.notEqual(pair.guarded.restore().length, 0);
+  pair.assertWhole();
+});
+
 test('a block that is larger than a page becomes private at once, and only pages that are written to are copied', () => {
   using pair = new Pair('large', 64 * MIB, 16 * MIB);
   pair.guarded.bytes[20 * MIB] = 1;
