@@ -333,6 +333,19 @@ test('draining hands over everything, and what a handler throws at comes the nex
   );
 });
 
+test('a handler that closes its listener is handed nothing more, and no notifier counts as dead', async (t) => {
+  const { listener, notifier } = await pairOf(t, NOTICES);
+  notifier.notify(1);
+  notifier.notify(2);
+  const handed: number[] = [];
+  listener.drain((id) => {
+    handed.push(id);
+    if (id === 1) listener.close();
+  });
+  assert.deepEqual(handed, [NOTICES.notifierCreated, 1]);
+  assert.equal(listener.figures.received, 2);
+});
+
 test('a publisher notifies after each sample, until the notifier is closed', async (t) => {
   const { stage, notifier, listener } = await pairOf(t);
   const samples = await stage.service({ maxBytes: 64 }, 'samples');
@@ -354,7 +367,7 @@ test('a publisher notifies after each sample, until the notifier is closed', asy
 
 test('a listener without descriptors is degraded, and connects once it has some', async (t) => {
   const stage = new EventStage(t);
-  const few = { wrapper: ['sh', '-c', 'ulimit -n 100; exec "$@"', 'sh'] };
+  const few = { wrapper: ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh'] };
   const peer = stage.peer('starvedListener', { script }, few);
   await peer.line();
   const notifier = await (await stage.events()).notifier();

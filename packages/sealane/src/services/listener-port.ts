@@ -152,6 +152,8 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
   }
 
   protected override forgotten({ peer, dropped }: EventInlet): void {
+    // This side ended the connection: nothing has happened to the notifier.
+    if (this.closed) return;
     const { notifierDropped, notifierDead } = this.#settings;
     this.#tell(dropped ? notifierDropped : notifierDead, peer);
   }
@@ -210,7 +212,7 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
 
   #drainNotices(handler: (id: number, count: number) => void): number {
     let ids = 0;
-    for (let left = this.#notices.length; left > 0; left--) {
+    for (let left = this.#notices.length; left > 0 && !this.closed; left--) {
       const notice = this.#notices.shift();
       if (notice === undefined) break;
       this.#count(notice.count);
