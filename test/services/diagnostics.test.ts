@@ -105,7 +105,7 @@ test('samples that are dropped are told, also by a thread whose event loop does 
 test('a subscriber without descriptors tells that it is degraded, and so does a node that can admit nobody', async (t) => {
   const stage = new Stage(t);
   const degraded = listen<DegradedMessage>(t, 'degraded');
-  const few = { wrapper: ['sh', '-c', 'ulimit -n 100; NODE_DEBUG=sealane exec "$@"', 'sh'] };
+  const few = { wrapper: ['sh', '-c', 'ulimit -n 400; NODE_DEBUG=sealane exec "$@"', 'sh'] };
   const peer = stage.peer('starvedSubscriber', {}, few);
   const node = await peer.line();
   const publisher = await (await stage.service()).publisher();
@@ -137,4 +137,19 @@ test('a listener may close the port that it is told of', async (t) => {
   t.after(() => unsubscribe('sealane:connected', close));
   await until(() => subscriber.closed && publisher.figures.subscribers.length === 0);
   assert.equal(publisher.sendCopy(bytesOf('x')), 0);
+});
+
+test('a listener may close the node that can admit nobody', async (t) => {
+  const stage = new Stage(t);
+  const service = await stage.service();
+  const peer = stage.peer(
+    'closeWhenExhausted',
+    {},
+    {
+      wrapper: ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh'],
+    },
+  );
+  await peer.line();
+  await service.subscriber();
+  assert.equal(await peer.ended(), 0);
 });

@@ -1,5 +1,6 @@
 // A peer of the services' tests, in a process or a thread of its own: what it does is its role. It says what happens in lines, also
 // while its event loop does not turn.
+import { subscribe as subscribeChannel } from 'node:diagnostics_channel';
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -248,6 +249,15 @@ async function exhausted(): Promise<void> {
   }
 }
 
+/** Without a descriptor, closes its node when it is told that it can admit nobody, and ends: with an error if something threw. */
+async function closeWhenExhausted(): Promise<void> {
+  const { node, service } = await open();
+  await service.publisher();
+  subscribeChannel('sealane:degraded', () => node.close());
+  takeDescriptors();
+  say(node.id);
+}
+
 /** A subscriber in a process that has one descriptor left, for a connection but not for its memory. Says why it is degraded; told something, it has them again. */
 async function starvedSubscriber(): Promise<void> {
   const { node, service } = await open();
@@ -312,7 +322,17 @@ async function exitWithWorkers(): Promise<void> {
 
 const ROLES: Record<string, () => Promise<void>> = {
   ...{ publish, subscribe, busyPoll, slowPoll, block, waitInSet, sendLoop, sendMany, flood },
-  ...{ holdAll, onlyNode, forget, exhausted, sendStarved, starvedSubscriber, exitWithWorkers, sendAndLeave },
+  ...{
+    holdAll,
+    onlyNode,
+    forget,
+    exhausted,
+    closeWhenExhausted,
+    sendStarved,
+    starvedSubscriber,
+    exitWithWorkers,
+    sendAndLeave,
+  },
 };
 
 await ROLES[options.role]?.();

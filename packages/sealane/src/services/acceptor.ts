@@ -81,7 +81,8 @@ export class Acceptor implements Disposable {
   /** Out of descriptors, connections wait in the socket's backlog: those who connect try for a while. */
   #accept(): void {
     try {
-      for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
+      // Who is told of a refusal may close the node.
+      for (let count = 0; count < ACCEPTS_PER_TURN && !this.#closed; count++) {
         const socket = this.#listener.accept();
         if (socket === undefined) return;
         this.#degraded = false;
@@ -97,6 +98,8 @@ export class Acceptor implements Disposable {
     if (!this.#degraded && diagnostics.degraded.wanted)
       diagnostics.degraded.tell({ part: 'services', node: this.#node, error });
     this.#degraded = true;
+    // Who was told may have closed the node.
+    if (this.#closed) return;
     this.#restsUntilMs = performance.now() + REST_MS;
     this.#loop.want(this.#listener.fd, this.#key, false);
     this.#timer = setTimeout(() => this.#resume(), REST_MS + 1).unref();
