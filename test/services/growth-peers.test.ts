@@ -202,7 +202,7 @@ test('subscribers that are killed while the memory grows give back all that they
 test('a subscriber without a descriptor for another segment is told so, and goes on once it has some', async (t) => {
   const stage = new Stage(t);
   const publisher = await (await stage.service()).publisher();
-  const peer = stage.peer({ role: 'starve' }, ['sh', '-c', 'ulimit -n 100; exec "$@"', 'sh']);
+  const peer = stage.peer({ role: 'starve' }, ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh']);
   assert.equal(await peer.line(), 'starved');
   using loan = publisher.loan(100_000);
   fillPayload(loan.bytes, 1, 1);
@@ -221,7 +221,7 @@ for (const overflow of [true, false])
     const directory = mkdtempSync(join(tmpdir(), 'sealane-'));
     t.after(() => rmSync(directory, { recursive: true, force: true }));
     chmodSync(directory, 0o777);
-    const wrapper = ['sh', '-c', 'ulimit -n 100; exec "$@"', 'sh'];
+    const wrapper = ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh'];
     const peer = stage.peer({ role: 'crowd', directory: join(directory, 'own'), overflow }, wrapper, user);
     const expected = overflow
       ? [0, 1, 0, 1, 0, 1]

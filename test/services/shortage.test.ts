@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Node } from 'sealane';
 import { ownDescriptors, Stage } from './nodes.test.helper.js';
 
-const fewDescriptors = { wrapper: ['sh', '-c', 'ulimit -n 100; exec "$@"', 'sh'] };
+const fewDescriptors = { wrapper: ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh'] };
 
 test('a node without a descriptor to accept with does not keep a processor busy, and accepts once there is one', async (t) => {
   const stage = new Stage(t);

@@ -314,7 +314,7 @@ function programWithoutInotify(folder: string): string {
 test('without an inotify instance the folder is looked into from time to time', (t) => {
   const folder = freshDirectory(t);
   // Fewer descriptors than instances: the limit of instances is the whole user's, and others need theirs.
-  const limited = 'ulimit -n 100; exec "$0" --input-type=module -e "$1"';
+  const limited = 'ulimit -n 400; exec "$0" --input-type=module -e "$1"';
   const words = ['-c', limited, process.execPath, programWithoutInotify(folder)];
   const { stdout, stderr } = spawnSync('sh', words, { encoding: 'utf8' });
   assert.equal(stdout, `ERR_SEALANE_EXHAUSTED\nappeared ${port(1)} undefined\n`, stderr);
