@@ -336,6 +336,23 @@ test('a descriptor that is closed while it is attached is detached when that sho
   );
 });
 
+test('a node that got the number of a descriptor which was closed while it was attached is served as any other', async (t) => {
+  using set = new WaitSet();
+  for (const socket of Array.from({ length: 10 }, () => UnixSocket.pair()).flat()) {
+    set.attachDescriptor(socket.fd, { writable: true });
+    assert.equal(set.wait().length, 1);
+    socket.close();
+  }
+  const { publisher, subscriber } = await pair(t);
+  set.attach(subscriber);
+  for (let waits = 0; set.size > 1; waits++) {
+    assert.ok(waits < 20);
+    for (const { type } of set.wait({ timeoutMs: 1_000 })) assert.equal(type, 'closed');
+  }
+  publisher.sendCopy(HELLO);
+  assert.deepEqual(plain(set.wait()), [{ name: 'port 1', type: 'port', unread: false }]);
+});
+
 /** What an epoll instance watches, as the kernel tells. */
 function watched(): number {
   const lines = readdirSync('/proc/self/fdinfo').flatMap((fd) => {

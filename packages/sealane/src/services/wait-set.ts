@@ -114,10 +114,8 @@ export class WaitSet implements Disposable {
     checkInterest(readable, writable);
     const name = nameOf(options, `descriptor ${fd}`);
     const attached = this.#watchDescriptor(name, fd, { readable, writable });
-    // Whoever had that number before was closed: the kernel would have refused it else.
-    const former = this.#descriptors.get(fd);
+    this.#detachFormer(fd);
     this.#descriptors.set(fd, attached);
-    former?.detach();
     this.#sources.set(attached.key, (read, write) => attached.onReady(read, write));
     return this.#add(attached);
   }
@@ -219,6 +217,13 @@ export class WaitSet implements Disposable {
     }
   }
 
+  /** Whoever had the number before it was added now was closed: the kernel would have refused it else. */
+  #detachFormer(fd: number): void {
+    const former = this.#descriptors.get(fd);
+    this.#descriptors.delete(fd);
+    former?.detach();
+  }
+
   #forgetPort(attached: Attached, { loop }: Waitable): void {
     this.#attachments.delete(attached);
     const nested = this.#loops.get(loop);
@@ -253,6 +258,7 @@ export class WaitSet implements Disposable {
     }
     const key = this.#nextKey++;
     this.#readiness.add(loop.fd, key);
+    this.#detachFormer(loop.fd);
     this.#loops.set(loop, { key, ports: 1 });
     this.#sources.set(key, () => loop.wait(0));
   }
