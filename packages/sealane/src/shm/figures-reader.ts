@@ -21,6 +21,7 @@ import {
   FIGURES_ROW_BYTES,
   FIGURES_ROW_FIGURES,
   FIGURES_ROW_FIGURES_AT,
+  FIGURES_ROW_MAX,
   FIGURES_ROW_MAX_BORROWED_AT,
   FIGURES_ROW_NODE_AT,
   FIGURES_ROW_PID_AT,
@@ -104,7 +105,7 @@ function parseBlock(view: DataView): PortSnapshot {
   const rows = view.getUint32(FIGURES_BLOCK_ROWS_AT, true);
   const buckets = view.getUint32(FIGURES_BLOCK_BUCKETS_AT, true);
   const bucketsAt = FIGURES_BLOCK_HEADER_BYTES + rows * FIGURES_ROW_BYTES;
-  const isShape = buckets === 0 || buckets === LATENCY_BUCKETS;
+  const isShape = rows <= FIGURES_ROW_MAX && (buckets === 0 || buckets === LATENCY_BUCKETS);
   if (!isShape || bucketsAt + buckets * NUMBER_BYTES > view.byteLength)
     throw broken(`a block of ${view.byteLength} bytes has ${rows} rows and ${buckets} buckets`);
   return {

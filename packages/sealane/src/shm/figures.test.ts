@@ -132,6 +132,18 @@ function readHostile(buffer: ArrayBuffer): void {
   }
 }
 
+test('a block has no more rows than a service allows connections: more would take whoever looks too long', () => {
+  const buffer = new ArrayBuffer(BYTES);
+  new FiguresMemory(buffer).place(newPort(1, 256));
+  assert.equal(readFigures(buffer)?.length, 1);
+  const more = new ArrayBuffer(BYTES);
+  new FiguresMemory(more).place(newPort(1, 257));
+  assert.throws(
+    () => readFigures(more),
+    (error) => isSealaneError(error, 'ERR_SEALANE_PROTOCOL') && /257 rows/.test(error.message),
+  );
+});
+
 test('whatever is written into the memory is read as sensible numbers, or refused', () => {
   const port = new PortFigures({ kind: FIGURES_KIND_SUBSCRIBER, port: 1, rows: 2, latencies: true });
   port.addRow(newRow(1));

@@ -155,6 +155,8 @@ export const FIGURES_ROW_FIGURES_AT = 64;
 /** How many. */
 export const FIGURES_ROW_FIGURES = 8;
 export const FIGURES_ROW_BYTES = 128;
+/** Most rows of a block: no service allows a port more connections. */
+export const FIGURES_ROW_MAX = 256;
 
 // What a publisher tells: indices.
 /** Samples that were sent. */
