@@ -14,6 +14,7 @@ import { root } from './addon/compile.mjs';
 import { DebianError, installDebianPackages } from './debian.mjs';
 import { fetchKernel } from './vm/kernel.mjs';
 import { missingPackages, runInMachine } from './vm/machine.mjs';
+import { buildPrograms } from './vm/programs.mjs';
 
 const FOLDER = 'test/dist/vm';
 const words = process.argv.slice(2);
@@ -49,7 +50,8 @@ async function run() {
   const paths = files.map((name) => `${FOLDER}/${name}`).join(' ');
   const command = `node --test --test-concurrency=1 --test-reporter=spec ${paths}\n`;
   const onLine = (line) => process.stdout.write(`${line}\n`);
-  const status = await runInMachine({ kernel, command, kvm: words.includes('--kvm'), onLine });
+  const programs = await buildPrograms(say);
+  const status = await runInMachine({ kernel, command, programs, kvm: words.includes('--kvm'), onLine });
   if (status === undefined) say('failed: the machine ended before it had run everything');
   return status ?? 1;
 }

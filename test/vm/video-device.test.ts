@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { closeDescriptor, Mapping, Readiness, VideoDevice } from 'sealane/internal';
+import { closeDescriptor, Mapping, VideoDevice } from 'sealane/internal';
+import { CAMERA, nextFrame } from './camera.test.helper.js';
 
-const CAMERA = '/dev/video0';
 const skip = process.env.SEALANE_VM === '1' ? false : 'not in the virtual machine: npm run test:vm';
 
 /** V4L2_PIX_FMT_BGR24: in vivid's list, and of a size that is easy to tell. */
@@ -14,18 +14,6 @@ const HEIGHT = 360;
 const BUFFERS = 4;
 
 const openDescriptors = () => readdirSync('/proc/self/fd').length;
-
-/** The next filled buffer, waited for with the thread blocked. */
-function nextFrame(camera: VideoDevice) {
-  using readiness = Readiness.open();
-  readiness.add(camera.fd, 0);
-  for (let tries = 0; tries < 100; tries++) {
-    readiness.poll(100);
-    const filled = camera.dequeue();
-    if (filled !== undefined) return filled;
-  }
-  throw new Error('no picture for ten seconds');
-}
 
 test('a camera says what it is, and takes a format that it offers', { skip }, () => {
   using camera = VideoDevice.open(CAMERA);
