@@ -1,18 +1,20 @@
-// Writes what spec/services.json says in the form that each language takes. `--check` writes nothing and fails when a file is stale.
+// Writes what the JSON files of spec/ say in the form that each language takes. `--check` writes nothing and fails when a file is stale.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const SOURCE = 'spec/services.json';
-
-const OUTPUTS = { 'packages/sealane/src/shm/layout.ts': typescript };
+/** What is written, from what, and by which function. */
+const OUTPUTS = [
+  ['packages/sealane/src/shm/layout.ts', 'spec/services.json', typescript],
+  ['packages/sealane/src/buffers/frame-layout.ts', 'spec/frames.json', typescript],
+];
 
 /** The file for TypeScript: a constant a line. */
-function typescript({ title, groups }) {
+function typescript({ title, groups }, source) {
   const lines = [
     `/** ${title} */`,
-    `// Generated from ${SOURCE} by scripts/generate-layout.mjs: change that.`,
+    `// Generated from ${source} by scripts/generate-layout.mjs: change that.`,
   ];
   for (const { prefix, comment, constants } of groups) {
     lines.push('', `// ${comment}`);
@@ -30,9 +32,8 @@ function grouped(value) {
 }
 
 const check = process.argv.includes('--check');
-const layout = JSON.parse(readFileSync(join(root, SOURCE), 'utf8'));
-for (const [path, generate] of Object.entries(OUTPUTS)) {
-  const text = generate(layout);
+for (const [path, source, generate] of OUTPUTS) {
+  const text = generate(JSON.parse(readFileSync(join(root, source), 'utf8')), source);
   if (!check) writeFileSync(join(root, path), text);
   else if (readFileSync(join(root, path), 'utf8') !== text) {
     process.stderr.write(`${path} is stale: run node scripts/generate-layout.mjs\n`);

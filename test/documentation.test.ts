@@ -22,6 +22,7 @@ const pages = [
   'packages/cli/README.md',
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
   'spec/blobs.md',
+  'spec/frames.md',
   'spec/memfdbus.md',
   'spec/services.md',
   'spec/models/README.md',

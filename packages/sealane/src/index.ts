@@ -25,6 +25,22 @@ export {
   type PolicyQuota,
   type PolicySubject,
 } from './broker/index.js';
+export * from './buffers/formats.js';
+export {
+  type ColorRange,
+  completeFrameMetadata,
+  decodeFrameMetadata,
+  encodeFrameMetadata,
+  type FrameClock,
+  type FrameColor,
+  type FrameFences,
+  type FrameMetadata,
+  type FrameMetadataInput,
+  type FramePlane,
+  frameMetadata,
+  requireFrameFits,
+} from './buffers/frame-metadata.js';
+export { drmFormatOf, videoFormatOf } from './buffers/video-formats.js';
 export { type PassedSocket, takePassedSockets } from './os/activation.js';
 export {
   type CpuAccess,
