@@ -290,6 +290,19 @@ test('a missed deadline is told, once for each, and not while something comes', 
   assert.equal(listener.receiveBlocking({ timeoutMs: 0 }), undefined);
 });
 
+test('a thread that waits to drain sleeps on when a deadline is missed, which it is not told of', async (t) => {
+  const { listener } = await pairOf(t, { deadlineMs: 10 });
+  const before = process.cpuUsage();
+  assert.equal(
+    listener.drainBlocking(() => assert.fail(), { timeoutMs: 500 }),
+    0,
+  );
+  const { user, system } = process.cpuUsage(before);
+  assert.ok(user + system < 100_000, `${user + system} us of processor time`);
+  const notice = listener.receive();
+  assert.ok(notice?.type === 'deadline' && notice.elapsedMs >= 500);
+});
+
 test('waiting ends with an abort, a timeout, or the listener', async (t) => {
   const { listener, notifier } = await pairOf(t);
   await assert.rejects(listener.next({ signal: AbortSignal.timeout(5) }), { code: 'ERR_SEALANE_ABORTED' });

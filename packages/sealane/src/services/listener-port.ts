@@ -66,6 +66,8 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
   /** When something was received last, by performance.now(); and when a deadline was told of, if that is later. */
   #lastMs = performance.now();
   #deadlineFromMs = this.#lastMs;
+  /** It sleeps for what can be drained. */
+  #draining = false;
 
   constructor({ settings, loop, figures, onGone }: ListenerPortOptions) {
     super('the listener', loop);
@@ -126,7 +128,7 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
     }
     const nowMs = performance.now();
     const spinUntilMs = nowMs + Math.min(spinMs, timeoutMs);
-    while (ids === 0 && this.pause(nowMs + timeoutMs, spinUntilMs)) ids = this.drain(handler);
+    while (ids === 0 && this.#pauseDraining(nowMs + timeoutMs, spinUntilMs)) ids = this.drain(handler);
     return ids;
   }
 
@@ -144,7 +146,17 @@ export class ListenerPort extends ReceiverPort<EventInlet> {
 
   protected override sleepMs(leftMs: number): number {
     const ms = super.sleepMs(leftMs);
-    return this.#settings.deadlineMs === 0 ? ms : Math.min(ms, this.#deadlineLeftMs());
+    return this.#settings.deadlineMs === 0 || this.#draining ? ms : Math.min(ms, this.#deadlineLeftMs());
+  }
+
+  /** Sleeps on when a deadline is missed: that is not drained, and so would be missed again at once, for ever. */
+  #pauseDraining(untilMs: number, spinUntilMs: number): boolean {
+    this.#draining = true;
+    try {
+      return this.pause(untilMs, spinUntilMs);
+    } finally {
+      this.#draining = false;
+    }
   }
 
   protected override report(inlet: EventInlet): void {
