@@ -11,15 +11,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "alarm.h"
 #include "parse.h"
+#include "receive.h"
 #include "seam.h"
 
 /* Most descriptors that are sent in one packet: MAX_PACKET_DESCRIPTORS of the library and one more, so that tests can send too many. */
 #define MAX_DESCRIPTORS 5
-
-/* How long what the kernel closes may keep a receiver. */
-#define PATIENCE_MS 10
 
 enum { FLAG_DESCRIPTORS_LOST = 1, FLAG_TRUNCATED = 2 };
 enum { SEND_DONE, SEND_FULL, SEND_IN_FLIGHT };
@@ -242,23 +239,6 @@ static napi_value report_packet(struct seam_call *call, struct msghdr *message, 
     return seam_number(call->env, (double)bytes);
 }
 
-/*
- * ECONNRESET says once that the peer closed without having read all; what it sent before is still there, its last words
- * among it, and the end comes after that. Where descriptors are short the kernel closes those that find no room before recvmsg
- * is over, and a socket that lingers would keep this thread for as long as its sender likes.
- */
-static ssize_t receive(int socket, struct msghdr *message) {
-    struct alarm alarm = {.is_set = false};
-    if (seam_is_short_of(2 * PARSE_MAX_DESCRIPTORS)) alarm_begin(&alarm, PATIENCE_MS);
-    ssize_t bytes;
-    do bytes = recvmsg(socket, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (bytes == -1 && (errno == EINTR || errno == ECONNRESET));
-    int error = errno;
-    alarm_end(&alarm);
-    errno = error;
-    return bytes;
-}
-
 /* What is next stays where it is; MSG_CTRUNC says that something came with it. */
 static ssize_t look_at_next(int fd, struct msghdr *message) {
     char byte;
@@ -292,7 +272,7 @@ static napi_value socket_receive(napi_env env, napi_callback_info info) {
     struct iovec part = {.iov_base = data, .iov_len = length};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
     message.msg_controllen = CMSG_LEN(PARSE_MAX_DESCRIPTORS * sizeof(int));
-    ssize_t bytes = receive(socket, &message);
+    ssize_t bytes = receive_message(socket, &message, 0);
     if (bytes >= 0) return report_packet(&call, &message, bytes);
     return errno == EAGAIN ? seam_number(env, -1) : seam_throw(env, errno, "recvmsg");
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "parse.h"
+#include "receive.h"
 #include "seam.h"
 
 /* Most packets that one call discards: a peer that sends without end shall not keep the thread. */
@@ -29,7 +30,7 @@ static napi_value socket_wake(napi_env env, napi_callback_info info) {
 
 /*
  * Receives one packet: its bytes, of which one is kept; 0 at the end; -1 with errno. There is room for all descriptors that it can carry:
- * what has none the kernel would close within recvmsg, and that takes as long as the sender likes.
+ * what has none the kernel closes within recvmsg.
  */
 static ssize_t receive_packet(int fd, uint32_t *descriptors) {
     union {
@@ -41,14 +42,14 @@ static ssize_t receive_packet(int fd, uint32_t *descriptors) {
     struct iovec part = {.iov_base = &byte, .iov_len = 1};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
     message.msg_controllen = CMSG_LEN(PARSE_MAX_DESCRIPTORS * sizeof(int));
-    ssize_t bytes = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+    ssize_t bytes = receive_message(fd, &message, MSG_TRUNC);
     if (bytes == -1) return -1;
     *descriptors = parse_descriptors(&message, fds, PARSE_MAX_DESCRIPTORS);
     for (uint32_t i = 0; i < *descriptors; i++) seam_dispose(fds[i]);
     return bytes;
 }
 
-/* ECONNRESET is told once, before what is left and the end. scratch: how many packets there were, whatever the answer. */
+/* scratch: how many packets there were, whatever the answer. */
 static napi_value socket_drain(napi_env env, napi_callback_info info) {
     struct seam_call call;
     uint64_t max, count = 0;
@@ -60,7 +61,7 @@ static napi_value socket_drain(napi_env env, napi_callback_info info) {
         if (bytes == 1 && descriptors == 0) count++;
         else if (bytes >= 0) answer = bytes == 0 ? DRAIN_END : DRAIN_FOREIGN;
         else if (errno == EAGAIN) break;
-        else if (errno != EINTR && errno != ECONNRESET) return seam_throw(env, errno, "recvmsg");
+        else return seam_throw(env, errno, "recvmsg");
     }
     call.seam->scratch[0] = (double)count;
     return seam_number(env, answer == 0 ? (double)count : answer);
