@@ -1,5 +1,6 @@
 // A peer of the tests of events, in a process or a thread of its own: what it does is its role. It says what happens in lines, also while
 // its event loop does not turn.
+import { subscribe } from 'node:diagnostics_channel';
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -45,6 +46,21 @@ async function notify(): Promise<void> {
     if (/^\d+$/.test(line)) say(String(notifier.notify(Number(line))));
     else say(line);
   }
+}
+
+/** Has a notifier, and when a listener is connected takes almost all descriptors that there are, by other means than Sealane's. */
+async function hoard(): Promise<void> {
+  const { node, service } = await open();
+  await service.notifier();
+  const taken: number[] = [];
+  subscribe('sealane:connected', () => {
+    try {
+      while (true) taken.push(openSync('/dev/null', 'r'));
+    } catch {
+      for (const fd of taken.splice(-20)) closeSync(fd);
+    }
+  });
+  say(node.id);
 }
 
 /** Notifies without a turn of the event loop, and writes down after each time how often it did. */
@@ -146,7 +162,7 @@ async function starvedListener(): Promise<void> {
 }
 
 const ROLES: Record<string, () => Promise<void>> = {
-  ...{ notify, notifyForEver, notifyMany, listen, block, echo, starvedListener },
+  ...{ notify, hoard, notifyForEver, notifyMany, listen, block, echo, starvedListener },
 };
 
 await ROLES[options.role]?.();

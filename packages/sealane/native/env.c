@@ -2,6 +2,8 @@
  * What one environment (a thread of Node.js with its own JavaScript) owns: the scratch numbers, and the record of
  * descriptors that its objects hold, which are closed at its end: a terminated worker runs no JavaScript that could.
  */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -55,10 +57,18 @@ static void note_greatest(int fd) {
     }
 }
 
+static bool is_open(rlim_t fd) { return fd <= INT_MAX && fcntl((int)fd, F_GETFD) != -1; }
+
+/*
+ * Those of others in this process are on no record. But who has nearly all descriptors has these two among them, unless both were closed
+ * meanwhile.
+ */
 bool seam_is_short_of(int count) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == -1) return true;
-    return limit.rlim_cur <= (rlim_t)atomic_load_explicit(&greatest, memory_order_relaxed) + (rlim_t)count;
+    rlim_t needed = (rlim_t)count;
+    if (limit.rlim_cur <= (rlim_t)atomic_load_explicit(&greatest, memory_order_relaxed) + needed) return true;
+    return is_open(limit.rlim_cur - needed) || is_open(limit.rlim_cur - needed / 2);
 }
 
 /* Without memory for the record the descriptor is not on it: it is closed by its object, only not by the end of a worker. */

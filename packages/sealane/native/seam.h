@@ -64,7 +64,7 @@ void seam_env_retain(struct seam_env *seam);
 void seam_env_release(struct seam_env *seam);
 void seam_own(struct seam_env *seam, int fd);
 void seam_disown(struct seam_env *seam, int fd);
-/* Whether this process may have fewer than `count` descriptors left, by the greatest that was ever on a record. */
+/* Whether this process may have fewer than `count` descriptors left: a guess, by numbers that are or were in use. */
 bool seam_is_short_of(int count);
 
 /* Arguments: each throws a TypeError and answers false when the argument does not fit. */
