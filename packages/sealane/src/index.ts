@@ -41,6 +41,13 @@ export {
   requireFrameFits,
 } from './buffers/frame-metadata.js';
 export { drmFormatOf, videoFormatOf } from './buffers/video-formats.js';
+export {
+  type FrameBuffer,
+  type FramePool,
+  type SentFrame,
+  V4l2Source,
+  type V4l2SourceOptions,
+} from './buffers/video-source.js';
 export { type PassedSocket, takePassedSockets } from './os/activation.js';
 export {
   type CpuAccess,
@@ -52,6 +59,7 @@ export {
 export type { WasmMemory } from './os/guest-range.js';
 export type { Mappable } from './os/mappable.js';
 export type { Mapping } from './os/mapping.js';
+export type { VideoFormat } from './os/video-device.js';
 export * from './services/index.js';
 export * from './windows/index.js';
 export type { BrokerLimits } from './wire/index.js';
