@@ -96,10 +96,11 @@ export class V4l2Source implements Disposable {
     checkInteger('options.ahead', ahead, 2, MAX_BUFFERS);
     if (access !== 'read' && access !== 'read-write')
       throw invalidArgument('options.access', "be 'read' or 'read-write'", access);
+    const wish = checkWish(options);
     const device = VideoDevice.open(path);
     const descriptors: number[] = [];
     try {
-      const format = negotiate(device, options);
+      const format = negotiate(device, wish);
       const count = device.requestBuffers(buffers);
       for (let index = 0; index < count; index++) descriptors.push(device.exportBuffer(index, access));
       return new V4l2Source(device, format, descriptors, ahead);
@@ -251,11 +252,24 @@ class Queue {
   }
 }
 
-/** Agrees on a format: the first that both know. */
-function negotiate(device: VideoDevice, options: V4l2SourceOptions): VideoFormat {
-  const { width = 640, height = 480, formats } = options;
+/** What pictures are asked for. */
+interface Wish {
+  readonly width: number;
+  readonly height: number;
+  readonly formats: readonly number[] | undefined;
+}
+
+function checkWish({ width = 640, height = 480, formats }: V4l2SourceOptions): Wish {
   checkInteger('options.width', width, 1, FRAME_MAX_SIDE);
   checkInteger('options.height', height, 1, FRAME_MAX_SIDE);
+  if (formats === undefined) return { width, height, formats };
+  if (!Array.isArray(formats)) throw invalidArgument('options.formats', 'be an array', formats);
+  for (const code of formats) checkInteger('options.formats', code, 0, 0xffff_ffff);
+  return { width, height, formats: [...formats] };
+}
+
+/** Agrees on a format: the first that both know. */
+function negotiate(device: VideoDevice, { width, height, formats }: Wish): VideoFormat {
   const offered = device.formats().filter((code) => drmFormatOf(code) !== undefined);
   const pixelFormat = formats === undefined ? offered[0] : firstOffered(formats, offered);
   if (pixelFormat === undefined) {
@@ -270,10 +284,6 @@ function negotiate(device: VideoDevice, options: V4l2SourceOptions): VideoFormat
   throw new SealaneError('ERR_SEALANE_PROTOCOL', message);
 }
 
-function firstOffered(formats: unknown, offered: readonly number[]): number | undefined {
-  if (!Array.isArray(formats)) throw invalidArgument('options.formats', 'be an array', formats);
-  for (const code of formats) checkInteger('options.formats', code, 0, 0xffff_ffff);
-  return formats
-    .map((code: number) => videoFormatOf(code))
-    .find((code) => code !== undefined && offered.includes(code));
+function firstOffered(formats: readonly number[], offered: readonly number[]): number | undefined {
+  return formats.map(videoFormatOf).find((code) => code !== undefined && offered.includes(code));
 }
