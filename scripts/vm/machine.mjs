@@ -17,6 +17,9 @@ const BUSYBOX = '/bin/busybox';
 /** Options that modules take: one camera that records and none that plays, no injected errors. */
 const MODULE_OPTIONS = { vivid: 'n_devs=1 node_types=0x1 no_error_inj=1' };
 
+/** Ends a machine that hangs, far above what the tests take on a slow machine. */
+const WATCHDOG_MS = 600_000;
+
 /** The line that says that everything was run. */
 const END = /^vm: ended with status (\d+)$/;
 
@@ -108,8 +111,13 @@ function boot({ kernel, initramfs, memoryMiB, kvm, onLine }) {
     };
     createInterface({ input: child.stdout }).on('line', read);
     createInterface({ input: child.stderr }).on('line', (line) => onLine(`qemu: ${line}`));
+    const watchdog = setTimeout(() => child.kill('SIGKILL'), WATCHDOG_MS);
+    watchdog.unref();
     child.on('error', reject);
-    child.on('close', () => resolve(status));
+    child.on('close', () => {
+      clearTimeout(watchdog);
+      resolve(status);
+    });
   });
 }
 
