@@ -25,29 +25,7 @@ export {
   type PolicyQuota,
   type PolicySubject,
 } from './broker/index.js';
-export * from './buffers/formats.js';
-export {
-  type ColorRange,
-  completeFrameMetadata,
-  decodeFrameMetadata,
-  encodeFrameMetadata,
-  type FrameClock,
-  type FrameColor,
-  type FrameFences,
-  type FrameMetadata,
-  type FrameMetadataInput,
-  type FramePlane,
-  frameMetadata,
-  requireFrameFits,
-} from './buffers/frame-metadata.js';
-export { drmFormatOf, videoFormatOf } from './buffers/video-formats.js';
-export {
-  type FrameBuffer,
-  type FramePool,
-  type SentFrame,
-  V4l2Source,
-  type V4l2SourceOptions,
-} from './buffers/video-source.js';
+export * from './buffers/index.js';
 export { type PassedSocket, takePassedSockets } from './os/activation.js';
 export {
   type CpuAccess,

@@ -7,6 +7,7 @@ export {
   type PolicyCaller,
   type PolicyExplanation,
 } from './broker/index.js';
+export * from './buffers/packets.js';
 export { Link, type LinkOptions } from './link/index.js';
 export * from './os/index.js';
 export { Domain } from './services/domain.js';

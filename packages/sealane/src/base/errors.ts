@@ -27,6 +27,12 @@ export type SealaneErrorCode =
   | 'ERR_SEALANE_DIGEST_MISMATCH'
   /** A peer sent something that the protocol does not allow. */
   | 'ERR_SEALANE_PROTOCOL'
+  /** A frame and descriptors that came are not of each other; `sequence` is the frame's token. */
+  | 'ERR_SEALANE_TOKEN_MISMATCH'
+  /** A frame came without its descriptors; `sequence` is its token. */
+  | 'ERR_SEALANE_MISSING_DESCRIPTOR'
+  /** More descriptors than one frame, or one buffer of a pool, may have. */
+  | 'ERR_SEALANE_TOO_MANY_DESCRIPTORS'
   /** The two sides share no protocol version. */
   | 'ERR_SEALANE_VERSION_MISMATCH'
   /** There is no such object, or none that the caller may see. */
@@ -82,7 +88,7 @@ export interface SealaneErrorDetails {
   errnoName?: string;
   /** The system call that failed. */
   syscall?: string;
-  /** The sequence number of the sample that was written into. */
+  /** The sequence number of the sample that was written into, or the token of the frame. */
   sequence?: number;
 }
 
@@ -97,7 +103,7 @@ export class SealaneError extends Error {
   declare readonly errnoName?: string;
   /** The system call that failed. */
   declare readonly syscall?: string;
-  /** The sequence number of the sample that was written into; 0 when it was memory that no received sample was in. */
+  /** The sequence number of the sample that was written into (0: memory that no received sample was in), or the token of the frame. */
   declare readonly sequence?: number;
 
   constructor(code: SealaneErrorCode, message: string, details: SealaneErrorDetails = {}) {

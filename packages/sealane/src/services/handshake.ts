@@ -16,7 +16,10 @@ import {
   HANDSHAKE_PUBLISH_SUBSCRIBE,
   HANDSHAKE_REFUSE,
   HANDSHAKE_REFUSE_HEADER_BYTES,
+  HANDSHAKE_SAMPLES_ONLY,
   HANDSHAKE_VERSION,
+  HANDSHAKE_WITH_DESCRIPTORS,
+  HANDSHAKE_WITH_POOL,
   SLOT_HEADER_BYTES,
 } from '../shm/layout.js';
 import { MAX_SLOTS } from '../shm/outcome.js';
@@ -44,7 +47,12 @@ export interface SubscribeRequest extends Parties {
   readonly maxBorrowed: number;
   /** Samples of the past that it wants at most. */
   readonly history: number;
+  /** It takes descriptors beside samples. */
+  readonly buffers?: true;
 }
+
+/** What a publisher hands over beside its samples: descriptors with each, or those of the buffers of a pool, once. */
+export type Delivery = 'descriptors' | 'pool';
 
 /** What a listener asks a notifier for. */
 export interface ListenRequest extends Parties {
@@ -64,6 +72,8 @@ export interface ConnectAccepted {
   readonly completionCells: number;
   /** The sequence number before that of the first sample which this subscriber gets, unless that gives way: from here on it counts gaps. */
   readonly sequenceBefore: number;
+  /** Without: samples only. */
+  readonly delivery?: Delivery;
 }
 
 /** What the notifier answers; one descriptor comes with it: the event set. */
@@ -106,6 +116,8 @@ const MESSAGING_BYTES: Readonly<Record<MessagingName, number>> = {
 
 const TYPE_AT = 6;
 const MESSAGING_AT = 18;
+const BUFFERS_AT = 19;
+const DELIVERY_AT = 56;
 const SERVICE_HEX = 20;
 const NODE_HEX = 16;
 const TWO_TO_32 = 0x1_0000_0000;
@@ -127,6 +139,7 @@ export function encodeConnect(request: ConnectRequest): Uint8Array {
   bytes.writeUInt32LE(request.bufferSize, 40);
   bytes.writeUInt32LE(request.maxBorrowed, 44);
   bytes.writeUInt32LE(request.history, 48);
+  if (request.buffers === true) bytes.writeUInt8(HANDSHAKE_WITH_DESCRIPTORS, BUFFERS_AT);
   return bytes;
 }
 
@@ -149,7 +162,14 @@ export function decodeConnect(packet: Uint8Array): ConnectRequest {
     bufferSize: u32(bytes, 40, 'bufferSize', 1, MAX_SAMPLES),
     maxBorrowed: u32(bytes, 44, 'maxBorrowed', 1, MAX_SAMPLES),
     history: u32(bytes, 48, 'history', 0, MAX_SAMPLES),
+    ...wishOf(bytes.readUInt8(BUFFERS_AT)),
   };
+}
+
+function wishOf(buffers: number): Pick<SubscribeRequest, 'buffers'> {
+  if (buffers === HANDSHAKE_SAMPLES_ONLY) return {};
+  if (buffers === HANDSHAKE_WITH_DESCRIPTORS) return { buffers: true };
+  throw broken(`a request asks for ${buffers} beside samples, which is unknown`);
 }
 
 /** The packet of a publisher's acceptance. */
@@ -165,6 +185,7 @@ export function encodeAccepted(answer: Omit<ConnectAccepted, 'type'>): Uint8Arra
   writeU64(bytes, 32, shape.strideBytes);
   writeU64(bytes, 40, shape.maxBytes);
   writeU64(bytes, 48, answer.sequenceBefore);
+  if (answer.delivery !== undefined) bytes.writeUInt32LE(DELIVERY_NUMBERS[answer.delivery], DELIVERY_AT);
   return bytes;
 }
 
@@ -219,7 +240,18 @@ export function decodeAccepted(packet: Uint8Array): ConnectAccepted {
     submissionCells: cells(bytes, 12, 'submissionCells', MAX_SAMPLES),
     completionCells: cells(bytes, 16, 'completionCells', 2 * MAX_SLOTS),
     sequenceBefore: u64(bytes, 48, 'sequenceBefore', 0, Number.MAX_SAFE_INTEGER),
+    ...deliveryOf(u32(bytes, DELIVERY_AT, 'delivery', HANDSHAKE_SAMPLES_ONLY, HANDSHAKE_WITH_POOL)),
   };
+}
+
+const DELIVERY_NUMBERS: Readonly<Record<Delivery, number>> = {
+  descriptors: HANDSHAKE_WITH_DESCRIPTORS,
+  pool: HANDSHAKE_WITH_POOL,
+};
+
+function deliveryOf(number: number): Pick<ConnectAccepted, 'delivery'> {
+  if (number === HANDSHAKE_SAMPLES_ONLY) return {};
+  return { delivery: number === HANDSHAKE_WITH_POOL ? 'pool' : 'descriptors' };
 }
 
 /** Reads a notifier's acceptance. */

@@ -4,7 +4,7 @@
  * numbers: every index and length is read once and checked, and a publisher that lies loses its connection.
  */
 import { isSealaneError, type SealaneError } from '../base/errors.js';
-import type { Mapping, Packet, UnixSocket } from '../os/index.js';
+import { disposeDescriptors, type Mapping, type Packet, type UnixSocket } from '../os/index.js';
 import type { ChannelShape } from '../shm/channel.js';
 import { CompletionWriter } from '../shm/completion.js';
 import { FiguresRow } from '../shm/figures.js';
@@ -18,6 +18,8 @@ import {
 import { NONE } from '../shm/outcome.js';
 import { SubmissionReader } from '../shm/submission.js';
 import { PUBLISHER_WAITING, SUBSCRIBER_WAITING } from '../shm/waiting.js';
+import { protocolError } from '../wire/index.js';
+import type { InboundCompanion } from './companion.js';
 import type { ControlLoop } from './control.js';
 import type { InletSegment } from './inlet-segment.js';
 import { InletSegments, type PayloadRules } from './inlet-segments.js';
@@ -29,6 +31,9 @@ import { MAX_CELLS, readNumber, SEQUENCE, SLOT_BITS, SLOT_MASK, type SlotShape, 
 
 /** Errors for which nobody lied: this process lacks descriptors or memory, or can't map so much. */
 const PASSING: ReadonlySet<string> = new Set(['ERR_SEALANE_EXHAUSTED', 'ERR_SEALANE_LIMIT_EXCEEDED']);
+
+/** Packets to take in one turn where they bring something for each sample: far more than ever wait. */
+const PACKETS_PER_TURN = 64;
 
 /** What the handshake brought. */
 export interface InletOptions {
@@ -49,6 +54,8 @@ export interface InletOptions {
   readonly maxBorrowed: number;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
+  /** What comes ahead of samples. */
+  readonly companion: InboundCompanion | undefined;
 }
 
 /** A sample that this process wrote into. */
@@ -81,6 +88,9 @@ export class Inlet implements Borrower, Inbound {
   /** Samples that this process wrote into. Its port takes them. */
   readonly modified: ModifiedSample[] = [];
   readonly #socket: PairSocket;
+  readonly #companion: InboundCompanion | undefined;
+  readonly #growing: boolean;
+  readonly #serve = () => this.#socket.serve();
   readonly #events: PairEvents;
   readonly #segments: InletSegments;
   /** That of the last sample, and its number. */
@@ -96,8 +106,10 @@ export class Inlet implements Borrower, Inbound {
   #closed = false;
 
   constructor(options: InletOptions) {
-    const { slotShape, channelShape, control, rules, segment, events } = options;
+    const { slotShape, channelShape, control, rules, segment, events, companion } = options;
     const growing = rules.payload === 'growing';
+    this.#companion = companion;
+    this.#growing = growing;
     const words = new Int32Array(control.buffer);
     this.peer = options.peer;
     this.figures = new FiguresRow(options.peer, options, (cells) => this.#writeFigures(cells));
@@ -122,7 +134,8 @@ export class Inlet implements Borrower, Inbound {
       SUBSCRIBER_WAITING,
       PUBLISHER_WAITING,
       events,
-      growing ? (bytes, packet) => this.#takePacket(bytes, packet) : undefined,
+      growing || companion !== undefined ? (bytes, packet) => this.#takePacket(bytes, packet) : undefined,
+      companion === undefined ? 1 : PACKETS_PER_TURN,
     );
   }
 
@@ -157,6 +170,7 @@ export class Inlet implements Borrower, Inbound {
     this.borrowed += 1;
     this.received += 1;
     this.#count(sample);
+    if (this.#companion !== undefined && !this.#claim(this.#companion, sample)) return undefined;
     return sample;
   }
 
@@ -203,6 +217,7 @@ export class Inlet implements Borrower, Inbound {
     this.#closed = true;
     this.ended = true;
     this.#segments.close();
+    this.#companion?.close();
     this.#segment = undefined;
     this.borrowed = 0;
     this.#socket.close();
@@ -240,17 +255,37 @@ export class Inlet implements Borrower, Inbound {
     }
   }
 
-  #takePacket(bytes: Uint8Array, packet: Packet): void {
-    this.#restoreQuietly();
+  /** Has the companion fetch what belongs to the sample. False: the publisher lies. */
+  #claim(companion: InboundCompanion, sample: HotSample): boolean {
     try {
-      this.#segments.apply(bytes, packet);
-      if (this.#segments.get(this.#segmentId) !== this.#segment) this.#forgetSegment();
+      companion.claim(sample, this.#serve);
+      return true;
+    } catch (error) {
+      if (!isSealaneError(error)) throw error;
+      this.#lied(error.message);
+      return false;
+    }
+  }
+
+  #takePacket(bytes: Uint8Array, packet: Packet): void {
+    try {
+      if (this.#companion?.take(bytes, packet) !== true) this.#takeSegmentPacket(bytes, packet);
     } catch (error) {
       if (!isSealaneError(error)) throw error;
       if (PASSING.has(error.code)) this.failure ??= error;
       else this.lie ??= error.message;
       this.#events.onEnd(this.lie);
     }
+  }
+
+  #takeSegmentPacket(bytes: Uint8Array, packet: Packet): void {
+    if (!this.#growing) {
+      disposeDescriptors(packet.descriptors);
+      throw protocolError('a packet that is no wake-up');
+    }
+    this.#restoreQuietly();
+    this.#segments.apply(bytes, packet);
+    if (this.#segments.get(this.#segmentId) !== this.#segment) this.#forgetSegment();
   }
 
   #writeFigures(cells: Float64Array): void {

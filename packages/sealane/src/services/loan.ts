@@ -79,10 +79,17 @@ export class HotLoan implements Loan {
     this.generation += 1;
     const { words } = this;
     const at = this.firstWord;
-    words[at + BYTES] = bytes | 0;
-    words[at + BYTES + 1] = bytes < 0x1_0000_0000 ? 0 : bytes / 0x1_0000_0000;
     words[at + SOURCE_TIMESTAMP] = 0;
     words[at + SOURCE_TIMESTAMP + 1] = 0;
+    this.resize(bytes);
+  }
+
+  /** Sets the length of the payload, which fits. */
+  resize(bytes: number): void {
+    const { words } = this;
+    const at = this.firstWord;
+    words[at + BYTES] = bytes | 0;
+    words[at + BYTES + 1] = bytes < 0x1_0000_0000 ? 0 : bytes / 0x1_0000_0000;
     this.#size = bytes;
   }
 

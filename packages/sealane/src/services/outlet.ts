@@ -12,11 +12,12 @@ import { CORRUPT, FULL, NONE } from '../shm/outcome.js';
 import type { SlotPool } from '../shm/slot-pool.js';
 import { SubmissionWriter } from '../shm/submission.js';
 import { PUBLISHER_WAITING, SUBSCRIBER_WAITING } from '../shm/waiting.js';
+import type { OutboundCompanion, OutboundLuggage } from './companion.js';
 import type { ControlLoop } from './control.js';
 import { Handout } from './handout.js';
 import { type PairEvents, PairSocket } from './pair-socket.js';
 import type { Segment } from './segment.js';
-import { MAX_CELLS, SLOT_BITS, SLOT_MASK } from './slots.js';
+import { MAX_CELLS, readNumber, SEQUENCE, SLOT_BITS, SLOT_MASK } from './slots.js';
 
 /** A port, as its peers see it. */
 export interface PortAddress {
@@ -42,6 +43,8 @@ export interface OutletOptions {
   readonly maxBorrowed: number;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
+  /** What goes ahead of samples. */
+  readonly luggage: OutboundLuggage | undefined;
 }
 
 /** A segment that the subscriber knows. */
@@ -65,6 +68,7 @@ export class Outlet {
   readonly #ring: SubmissionWriter;
   readonly #completions: CompletionReader;
   readonly #handout: Handout;
+  readonly #companion: OutboundCompanion | undefined;
   /** The segments that the subscriber knows, by their numbers. */
   readonly #handed: (Handed | undefined)[] = [];
   /** That of the sample which there was room for last, with what is needed of it for every sample. */
@@ -94,6 +98,7 @@ export class Outlet {
     this.#ring = new SubmissionWriter(words, shape.submissionCells, bufferSize);
     this.#completions = new CompletionReader(words, shape, maxSegments > 1 ? MAX_CELLS : segment.pool.slots);
     this.#handout = new Handout(this.#socket);
+    this.#companion = options.luggage?.companion(this.#socket);
     this.#segment = segment;
     this.#pool = segment.pool;
     this.#holds = this.#note(segment).holds;
@@ -112,7 +117,12 @@ export class Outlet {
 
   /** Whether a sample of the segment can be published now, without anything giving way. */
   hasRoom(segment: Segment): boolean {
-    return this.#ring.checkRoom() === NONE && this.#held < this.#maxHeld && this.#knows(segment);
+    return (
+      this.#ring.checkRoom() === NONE &&
+      this.#held < this.#maxHeld &&
+      this.#knows(segment) &&
+      (this.#companion === undefined || this.#companion.hasRoom())
+    );
   }
 
   /**
@@ -120,11 +130,7 @@ export class Outlet {
    * subscriber has is what is in the ring and what it borrowed, and no honest one has more than both together.
    */
   look(segment: Segment): boolean {
-    const room = this.#ring.look();
-    if (room === CORRUPT) return this.#lied('a position that never was');
-    if (!this.reclaim() || room === FULL) return false;
-    if (this.#held >= this.#maxHeld) return this.#lied(`more than ${this.#maxHeld} samples at once`);
-    return this.#knows(segment);
+    return this.#lookAtRing() && this.#canTell(segment);
   }
 
   /**
@@ -132,29 +138,38 @@ export class Outlet {
    * be told of the segment, and loses the sample.
    */
   makeRoom(segment: Segment): boolean {
-    if (!this.#knows(segment)) {
+    if (!this.#canTell(segment)) {
       this.drop();
       return false;
     }
-    while (!this.look(segment)) {
+    while (!this.#lookAtRing()) {
       if (this.lie !== undefined) return false;
-      const cell = this.#ring.takeBack();
-      if (cell === NONE) continue;
-      this.drop();
-      if (!this.#giveUp(cell)) return false;
-      if (this.#held < this.#maxHeld) return true;
+      if (this.giveWay() && this.#held < this.#maxHeld) return true;
     }
-    return true;
+    return this.lie === undefined;
   }
 
-  /** Publishes a slot of the segment for which there was room just now. Wakes the subscriber if it sleeps. */
-  publish(slot: number): void {
+  /** Takes the oldest sample back that waits. False: there is none now, or the subscriber lies. */
+  giveWay(): boolean {
+    const cell = this.#ring.takeBack();
+    if (cell === NONE) return false;
+    this.drop();
+    return this.#giveUp(cell);
+  }
+
+  /**
+   * Publishes a slot of the segment for which there was room just now. Wakes the subscriber if it sleeps. False: what goes ahead of it had
+   * no room after all.
+   */
+  publish(slot: number): boolean {
+    if (this.#companion !== undefined && !this.#companion.send(this.#sequenceIn(slot), slot)) return false;
     this.#holds[slot] = 1;
     this.#held += 1;
     this.#pool.retain(slot);
     this.#ring.publish(this.#base + slot);
     // Behind the store of the tail: the other half of the agreement in waiting.ts.
     this.#socket.wakeIfWaiting(0);
+    return true;
   }
 
   /** The subscriber does not get a sample. */
@@ -225,6 +240,25 @@ export class Outlet {
     holds.forEach((held, slot) => {
       if (held === 1) this.#giveUp(segment.base + slot);
     });
+  }
+
+  /** The ring as it is now, and what came back. False: it is full, or the subscriber lies. */
+  #lookAtRing(): boolean {
+    const room = this.#ring.look();
+    if (room === CORRUPT) return this.#lied('a position that never was');
+    if (!this.reclaim() || room === FULL) return false;
+    if (this.#held >= this.#maxHeld) return this.#lied(`more than ${this.#maxHeld} samples at once`);
+    return true;
+  }
+
+  /** Whether its socket has room for all that goes ahead of a sample of the segment. */
+  #canTell(segment: Segment): boolean {
+    return this.#knows(segment) && (this.#companion === undefined || this.#companion.hasRoom());
+  }
+
+  #sequenceIn(slot: number): number {
+    const { memory } = this.#segment;
+    return readNumber(memory.words, memory.firstWord(slot) + SEQUENCE);
   }
 
   /** Whether the subscriber knows the segment; it is told if it does not and that can be done now. */

@@ -44,7 +44,7 @@ export class PairSocket {
   #unasked = 0;
   #closed = false;
 
-  /** `own` and `other`: the waiting words of this side and of the other, indices into `words`. Without `take` only wake-ups may come. */
+  /** `own` and `other`: the waiting words of this side and of the other, indices into `words`. Without `take` only wake-ups may come. `packetsPerTurn`: so many are taken at once. */
   constructor(
     socket: UnixSocket,
     loop: ControlLoop,
@@ -53,6 +53,7 @@ export class PairSocket {
     other: number,
     events: PairEvents,
     take?: TakePacket,
+    packetsPerTurn = 1,
   ) {
     this.#socket = socket;
     this.#loop = loop;
@@ -61,7 +62,9 @@ export class PairSocket {
     this.#other = other;
     this.#events = events;
     this.#take = take;
-    this.#key = loop.watch(socket.fd, () => this.serve());
+    this.#key = loop.watch(socket.fd, () => {
+      for (let packets = 0; packets < packetsPerTurn && this.serve(); packets++);
+    });
   }
 
   /** Who the kernel says is on the other side. */

@@ -12,6 +12,7 @@ import {
 } from '../os/index.js';
 import { beginChannel, channelBytes, channelShape } from '../shm/channel.js';
 import { protocolError } from '../wire/index.js';
+import type { InboundCompanion, InboundLuggage, OutboundLuggage } from './companion.js';
 import type { Accepted } from './connector.js';
 import type { ControlLoop } from './control.js';
 import { type ConnectAccepted, encodeAccepted, type SubscribeRequest } from './handshake.js';
@@ -32,6 +33,7 @@ export interface Offer {
   readonly port: PublisherPort;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
+  readonly luggage: OutboundLuggage | undefined;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface Offer {
  * descriptors are under way; the socket is still the caller's then. Throws ERR_SEALANE_EXHAUSTED, and what sending throws.
  */
 export function offerPair(offer: Offer): Outlet | undefined {
-  const { request, socket, port } = offer;
+  const { request, socket, port, luggage } = offer;
   const { segments } = port;
   const segment = segments.newest;
   const { shape } = segment.memory;
@@ -47,7 +49,8 @@ export function offerPair(offer: Offer): Outlet | undefined {
   const control = SharedMemory.create('sealane-control', channelBytes(channel), CONTROL_SEALS);
   const history = Math.min(request.history, request.bufferSize);
   const sequenceBefore = port.sequenceBefore(history);
-  const answer = encodeAccepted({ shape, segment: segment.id, ...channel, sequenceBefore });
+  const delivery = luggage === undefined ? {} : { delivery: luggage.delivery };
+  const answer = encodeAccepted({ shape, segment: segment.id, ...channel, sequenceBefore, ...delivery });
   let outlet: Outlet | undefined;
   try {
     beginChannel(new Int32Array(control.buffer), channel);
@@ -65,6 +68,7 @@ export function offerPair(offer: Offer): Outlet | undefined {
       maxSegments: segments.maxSegments,
       loop: offer.loop,
       events: offer.events,
+      luggage,
     });
     port.add(outlet, history);
     return outlet;
@@ -83,6 +87,7 @@ export interface Acceptance extends Accepted<ConnectAccepted> {
   readonly rules: PayloadRules;
   readonly loop: ControlLoop;
   readonly events: PairEvents;
+  readonly luggage: InboundLuggage | undefined;
 }
 
 /**
@@ -97,6 +102,7 @@ export function acceptPair(acceptance: Acceptance): Inlet {
     if (slotsFd === undefined || controlFd === undefined || descriptors.length !== PAIR_DESCRIPTORS)
       throw protocolError(`an acceptance comes with ${descriptors.length} descriptors, not 2`);
     checkCells(answer, bufferSize);
+    const companion = companionOf(acceptance);
     checkShape(answer.shape, answer.segment, rules);
     const controlBytes = channelBytes(answer);
     const slots = mapSlots(slotsFd, answer.shape);
@@ -119,6 +125,7 @@ export function acceptPair(acceptance: Acceptance): Inlet {
       sequenceBefore: answer.sequenceBefore,
       bufferSize,
       maxBorrowed: acceptance.maxBorrowed,
+      companion,
     });
   } catch (error) {
     for (const mapping of mapped) mapping.close();
@@ -126,6 +133,15 @@ export function acceptPair(acceptance: Acceptance): Inlet {
   } finally {
     for (const fd of descriptors) closeDescriptor(fd);
   }
+}
+
+/** Publishers hand over descriptors beside samples to whom wants them, and to nobody else. */
+function companionOf({ answer, luggage, peer, bufferSize }: Acceptance): InboundCompanion | undefined {
+  const { delivery, shape, sequenceBefore } = answer;
+  if ((delivery === undefined) !== (luggage === undefined))
+    throw protocolError(`a publisher hands over ${delivery ?? 'nothing'} beside samples, unasked`);
+  if (delivery === undefined) return undefined;
+  return luggage?.companion({ delivery, peer, slots: shape.slots, bufferSize, sequenceBefore });
 }
 
 /** The rings must have the cells that follow from what was asked for. */

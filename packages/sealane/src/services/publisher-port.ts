@@ -129,7 +129,7 @@ export class PublisherPort implements Lender {
   }
 
   send(loan: HotLoan): number {
-    this.#checkIdle();
+    this.requireIdle();
     if (this.#mayRefuse) this.#requireRoom(loan.segment, true);
     this.#begin(loan);
     try {
@@ -140,7 +140,7 @@ export class PublisherPort implements Lender {
   }
 
   async sendAsync(loan: HotLoan, signal: AbortSignal | undefined): Promise<number> {
-    this.#checkIdle();
+    this.requireIdle();
     if (this.#mayRefuse) this.#requireRoom(loan.segment, false);
     if (signal?.aborted === true) throw abortedError('sending', signal);
     this.#begin(loan);
@@ -178,8 +178,8 @@ export class PublisherPort implements Lender {
   /** Adds a subscriber, and gives it as many of the last samples as it wants and its buffer holds. */
   add(outlet: Outlet, history: number): void {
     for (const cell of this.#history.last(history)) {
-      if (outlet.hasRoom(this.segments.of(cell))) outlet.publish(cell & SLOT_MASK);
-      else this.#lose(outlet);
+      const room = outlet.hasRoom(this.segments.of(cell));
+      if (!(room && outlet.publish(cell & SLOT_MASK))) this.#lose(outlet);
     }
     this.#outlets = [...this.#outlets, outlet];
     this.#told.add(outlet);
@@ -226,19 +226,20 @@ export class PublisherPort implements Lender {
 
   /** Takes what came back, and gives back old segments of which nobody needs anything. Whether others are left. */
   #collect(): boolean {
-    this.#reclaim();
+    this.reclaim();
     for (const segment of this.segments.takeUnneeded())
       for (const outlet of this.#outlets) outlet.retire(segment);
     return this.segments.hasOld;
   }
 
-  #reclaim(): void {
+  /** Takes what came back of all subscribers. */
+  reclaim(): void {
     for (const outlet of this.#outlets) if (!outlet.closed && !outlet.reclaim()) this.remove(outlet);
   }
 
   /** A slot that came back, or a new one. */
   #takeReturned(): number {
-    this.#reclaim();
+    this.reclaim();
     const slot = this.#pool.takeAny();
     if (slot !== NONE) return slot;
     throw new SealaneError('ERR_SEALANE_INTERNAL', 'all slots are in use, which their number rules out');
@@ -273,9 +274,11 @@ export class PublisherPort implements Lender {
     try {
       for (; index < outlets.length; index++) {
         const outlet = outlets[index] as Outlet;
-        if (outlet.closed || !(outlet.hasRoom(segment) || this.#makeRoom(outlet, segment))) continue;
-        outlet.publish(slot);
-        reached += 1;
+        while (!outlet.closed && (outlet.hasRoom(segment) || this.#makeRoom(outlet, segment))) {
+          if (!outlet.publish(slot)) continue;
+          reached += 1;
+          break;
+        }
       }
     } finally {
       for (; index < outlets.length; index++) this.#lose(outlets[index] as Outlet);
@@ -331,11 +334,11 @@ export class PublisherPort implements Lender {
     let reached = 0;
     for (const outlet of this.#outlets) {
       const look = () => (overflow ? this.#pushOut(outlet, segment) : outlet.look(segment));
-      if (outlet.hasRoom(segment) || look()) {
-        outlet.publish(slot);
-        reached += 1;
-      } else if (outlet.lie !== undefined) this.remove(outlet);
+      const room = outlet.hasRoom(segment) || look();
+      if (room && outlet.publish(slot)) reached += 1;
+      else if (outlet.lie !== undefined) this.remove(outlet);
       else if (!overflow) full.push(outlet);
+      else if (room) this.#lose(outlet);
     }
     return reached;
   }
@@ -345,10 +348,9 @@ export class PublisherPort implements Lender {
     { segment, slot }: HotLoan,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const room = await this.#room.waitAsync(outlet, segment, signal);
-    if (room) outlet.publish(slot);
-    else if (outlet.lie !== undefined) this.remove(outlet);
-    return room;
+    while (await this.#room.waitAsync(outlet, segment, signal)) if (outlet.publish(slot)) return true;
+    if (outlet.lie !== undefined) this.remove(outlet);
+    return false;
   }
 
   /** Throws before anybody gets a sample that not all can get. Only this side fills the rings: where there is room now, there will be. */
@@ -362,7 +364,8 @@ export class PublisherPort implements Lender {
     }
   }
 
-  #checkIdle(): void {
+  /** Throws ERR_SEALANE_CLOSED, and ERR_SEALANE_BUSY while an earlier sample waits for room. */
+  requireIdle(): void {
     if (this.#closed) throw closedError('the publisher');
     if (this.#sending) throw stillWaits();
   }

@@ -2,6 +2,7 @@
 import type { UnixSocket } from '../os/index.js';
 import { FIGURES_KIND_PUBLISHER, FIGURES_KIND_SUBSCRIBER } from '../shm/layout.js';
 import type { Refusal } from './acceptor.js';
+import type { InboundLuggage, OutboundLuggage } from './companion.js';
 import type { AnyConnector } from './connector.js';
 import { Doorbell } from './doorbell.js';
 import { decodeAccepted, encodeConnect, type SubscribeRequest } from './handshake.js';
@@ -33,6 +34,19 @@ interface OwnPublisher {
   readonly port: PublisherPort;
   readonly settings: PublisherSettings;
   readonly bell: Doorbell;
+  readonly luggage: OutboundLuggage | undefined;
+}
+
+/** A publisher, and its port. */
+export interface PublisherWithPort {
+  readonly publisher: Publisher;
+  readonly port: PublisherPort;
+}
+
+/** A subscriber, and its port. */
+export interface SubscriberWithPort {
+  readonly subscriber: Subscriber;
+  readonly port: SubscriberPort;
 }
 
 /** Publish-subscribe among all nodes that have the service open. Made by {@link Node.service}. */
@@ -42,11 +56,16 @@ export class PubSubService extends Service<'publish-subscribe'> {
    * many publishers as the service allows), ERR_SEALANE_EXHAUSTED (memory), ERR_SEALANE_CLOSED.
    */
   async publisher(options: PublisherOptions = {}): Promise<Publisher> {
+    return this.publisherWith(options).publisher;
+  }
+
+  /** The same for a part that stands on services: `luggage` goes ahead of its samples. @internal */
+  publisherWith(options: PublisherOptions, luggage?: OutboundLuggage): PublisherWithPort {
     this.core.check();
     const settings = toPublisherSettings(options, this.settings);
-    const segments = segmentsOf(this.settings, settings);
+    const segments = segmentsOf(this.settings, settings, luggage?.slots);
     try {
-      return this.#makePublisher(settings, segments);
+      return this.#makePublisher(settings, segments, luggage);
     } catch (error) {
       segments.close();
       throw error;
@@ -58,6 +77,11 @@ export class PubSubService extends Service<'publish-subscribe'> {
    * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_LIMIT_EXCEEDED (as many subscribers as the service allows), ERR_SEALANE_CLOSED.
    */
   async subscriber(options: SubscriberOptions = {}): Promise<Subscriber> {
+    return this.subscriberWith(options).subscriber;
+  }
+
+  /** The same for a part that stands on services: it takes what goes beside samples, and from nobody else. @internal */
+  subscriberWith(options: SubscriberOptions, luggage?: InboundLuggage): SubscriberWithPort {
     this.core.check();
     const settings = toSubscriberSettings(options, this.settings);
     const number = this.core.host.nextPort();
@@ -83,9 +107,9 @@ export class PubSubService extends Service<'publish-subscribe'> {
       options: { ...settings },
       figures,
       close: () => subscriber.close(),
-      connector: this.#connector(number, port, bell, settings),
+      connector: this.#connector(number, port, bell, settings, luggage),
     });
-    return subscriber;
+    return { subscriber, port };
   }
 
   /** A subscriber could not go on with a publisher. */
@@ -93,7 +117,11 @@ export class PubSubService extends Service<'publish-subscribe'> {
     if (failure !== undefined) this.core.degraded(number, { node, port, kind: 'publisher' }, failure);
   }
 
-  #makePublisher(settings: PublisherSettings, segments: Segments): Publisher {
+  #makePublisher(
+    settings: PublisherSettings,
+    segments: Segments,
+    luggage: OutboundLuggage | undefined,
+  ): PublisherWithPort {
     const { host } = this.core;
     const number = host.nextPort();
     const bell = new Doorbell('the publisher');
@@ -108,7 +136,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       overflow,
       loop: host.loop,
       figures,
-      maxLoaned: settings.maxLoaned,
+      maxLoaned: luggage?.slots ?? settings.maxLoaned,
       whenFull: settings.whenFull,
       timestamps: settings.timestamps,
       onSent: settings.onSent,
@@ -119,8 +147,11 @@ export class PubSubService extends Service<'publish-subscribe'> {
         bell.ring();
       },
     });
-    const publisher = new Publisher(number, port, bell, () => this.core.remove(number));
-    const own = { number, port, settings, bell };
+    const publisher = new Publisher(number, port, bell, () => {
+      this.core.remove(number);
+      luggage?.close();
+    });
+    const own = { number, port, settings, bell, luggage };
     this.core.add({
       kind: 'publisher',
       number,
@@ -129,7 +160,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       close: () => publisher.close(),
       accept: (request, socket) => this.#accept(own, request, socket),
     });
-    return publisher;
+    return { publisher, port };
   }
 
   /** A subscriber wants to connect to a publisher of this node. Takes the socket, or says why not. */
@@ -141,6 +172,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       request,
       socket,
       port,
+      luggage: own.luggage,
       loop: this.core.host.loop,
       events: {
         onWake: () => port.onRoom(),
@@ -161,6 +193,8 @@ export class PubSubService extends Service<'publish-subscribe'> {
     const { bufferSize, maxBorrowed, history, maxSubscribers } = this.settings;
     if (!own.settings.ownProcess && pid === process.pid)
       return { reason: 'own-process', text: 'it does not send to its own process' };
+    if ((request.buffers === true) !== (own.luggage !== undefined))
+      return { reason: 'bad-request', text: own.luggage === undefined ? PLAIN : BUFFERS };
     if (request.bufferSize > bufferSize || request.maxBorrowed > maxBorrowed || request.history > history)
       return { reason: 'bad-request', text: 'it asks for more than the service allows' };
     if (own.port.outlets.length >= maxSubscribers)
@@ -173,10 +207,12 @@ export class PubSubService extends Service<'publish-subscribe'> {
     port: SubscriberPort,
     bell: Doorbell,
     { bufferSize, maxBorrowed, history }: SubscriberSettings,
+    luggage: InboundLuggage | undefined,
   ): AnyConnector {
     const { id: service, host } = this.core;
     const rules = this.settings;
-    const request = { service, node: host.id, receiver: number, bufferSize, maxBorrowed, history };
+    const wish = luggage === undefined ? {} : { buffers: true as const };
+    const request = { service, node: host.id, receiver: number, bufferSize, maxBorrowed, history, ...wish };
     return this.core.connector(number, {
       request: (sender) => encodeConnect({ ...request, messaging: 'publish-subscribe', sender }),
       decode: decodeAccepted,
@@ -193,6 +229,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
           rules,
           loop: host.loop,
           events,
+          luggage,
         });
         port.add(inlet);
         this.core.connected(number, inlet.peer);
@@ -202,22 +239,25 @@ export class PubSubService extends Service<'publish-subscribe'> {
   }
 }
 
+const PLAIN = 'it sends samples without descriptors: receive them with subscriber()';
+const BUFFERS = 'it sends buffers: receive them with bufferSubscriber()';
+
 /** The memory of a publisher, as it begins. Throws ERR_SEALANE_EXHAUSTED, ERR_SEALANE_LIMIT_EXCEEDED. */
-function segmentsOf(service: ServiceSettings, settings: PublisherSettings): Segments {
+function segmentsOf(service: ServiceSettings, settings: PublisherSettings, slots?: number): Segments {
   const { bufferSize, maxBorrowed, history } = service;
   const { maxLoaned } = settings;
   return new Segments({
     ...settings,
-    shape: (maxBytes) => shapeOf({ ...service, maxBytes, maxLoaned }),
-    warmSlots: bufferSize + maxBorrowed + history + maxLoaned,
+    shape: (maxBytes) => shapeOf({ ...service, maxBytes, maxLoaned }, slots),
+    warmSlots: slots ?? bufferSize + maxBorrowed + history + maxLoaned,
     pages: settings,
   });
 }
 
 /** The slots of a segment, with room for payloads of `maxBytes`. */
-function shapeOf(settings: ServiceSettings): SlotShape {
+function shapeOf(settings: ServiceSettings, slots = slotCount(settings)): SlotShape {
   return {
-    slots: slotCount(settings),
+    slots,
     strideBytes: slotStride(settings),
     payloadOffset: payloadOffset(settings),
     maxBytes: settings.maxBytes,

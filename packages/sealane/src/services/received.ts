@@ -69,6 +69,8 @@ export class HotSample implements Sample {
   missed = 0;
   /** Its number, as it was when it was received: this process may write over the one in its header. */
   sequence = 0;
+  /** What came with it, or with all of its slot: its companion's. */
+  luggage: object | undefined;
   readonly #borrower: Borrower;
   readonly #header: SlotHeader;
   #bytes: Uint8Array<ArrayBuffer>;

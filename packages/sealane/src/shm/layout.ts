@@ -78,6 +78,10 @@ export const HANDSHAKE_REFUSE = 3;
 export const HANDSHAKE_SEGMENT = 16;
 /** On the connection of a pair: a segment of which no sample is needed any more. */
 export const HANDSHAKE_RETIRE = 17;
+/** On the connection of a pair: the descriptors of one sample, which is published behind it. */
+export const HANDSHAKE_DESCRIPTORS = 18;
+/** On the connection of a pair: the descriptors of one buffer of a pool, for all samples in its slot. */
+export const HANDSHAKE_BUFFER = 19;
 export const HANDSHAKE_CONNECT_BYTES = 64;
 export const HANDSHAKE_ACCEPT_BYTES = 64;
 export const HANDSHAKE_REFUSE_HEADER_BYTES = 16;
@@ -86,6 +90,16 @@ export const HANDSHAKE_PUBLISH_SUBSCRIBE = 0;
 export const HANDSHAKE_EVENT = 1;
 export const HANDSHAKE_SEGMENT_BYTES = 32;
 export const HANDSHAKE_RETIRE_BYTES = 16;
+export const HANDSHAKE_DESCRIPTORS_BYTES = 32;
+export const HANDSHAKE_BUFFER_BYTES = 32;
+/** Of one sample, or of one buffer of a pool. */
+export const HANDSHAKE_MAX_DESCRIPTORS = 4;
+/** What goes beside samples, in CONNECT and ACCEPT: nothing. */
+export const HANDSHAKE_SAMPLES_ONLY = 0;
+/** Descriptors with each; in CONNECT also: of either kind. */
+export const HANDSHAKE_WITH_DESCRIPTORS = 1;
+/** Those of the buffers of a pool, each once. */
+export const HANDSHAKE_WITH_POOL = 2;
 /** A refusal with the longest text. */
 export const HANDSHAKE_MAX_REFUSE_BYTES = 528;
 

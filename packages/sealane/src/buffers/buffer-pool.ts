@@ -1,0 +1,259 @@
+/**
+ * A pool of buffers that are filled again and again: each is a slot of its publisher, each subscriber gets each descriptor once, and a frame is a
+ * sample. Owns its publisher, and duplicates of the descriptors.
+ */
+import { checkInteger, checkOptions } from '../base/check.js';
+import { closedError, invalidArgument } from '../base/errors.js';
+import { disposeDescriptors } from '../os/index.js';
+import { type HotLoan, notOnLoan } from '../services/loan.js';
+import type { Publisher, PublisherFigures, PublisherOptions } from '../services/publisher.js';
+import type { PublisherPort } from '../services/publisher-port.js';
+import type { PubSubService } from '../services/pubsub-service.js';
+import { jsonMetadata, type MetadataCodec } from './codec.js';
+import { checkDescriptors, duplicateAll } from './descriptor-store.js';
+import { PoolSender } from './senders.js';
+
+/** A subscriber has that many descriptors of a pool at most, times 4. */
+const MAX_BUFFERS = 256;
+
+/** Room for metadata, in bytes, unless told otherwise. */
+const META_BYTES = 4_096;
+
+/** What a pool chooses for itself. */
+export interface BufferPoolOptions<Meta>
+  extends Omit<PublisherOptions, 'initialBytes' | 'strategy' | 'maxSegments' | 'maxLoaned'> {
+  /** How metadata becomes bytes. Default: JSON. */
+  readonly metadata?: MetadataCodec<Meta> | undefined;
+}
+
+const OPTIONS = [
+  'metadata',
+  'maxBytes',
+  'whenFull',
+  'ownProcess',
+  'timestamps',
+  'prefault',
+  'lock',
+  'hugePages',
+  'notifies',
+] as const;
+
+/** A buffer that nobody needs, to be filled and sent. The same object each time for the same buffer: don't touch it once it was sent or released. */
+export class FreeBuffer<Meta> implements Disposable {
+  /** Its number in the pool, by the order of registration. */
+  readonly index: number;
+  /** Its descriptors, the pool's. */
+  readonly descriptors: readonly number[];
+  readonly #loan: HotLoan;
+  readonly #codec: MetadataCodec<Meta>;
+  readonly #minBytes: number;
+  readonly #maxBytes: number;
+
+  /** @internal */
+  constructor(
+    loan: HotLoan,
+    descriptors: readonly number[],
+    codec: MetadataCodec<Meta>,
+    minBytes: number,
+    maxBytes: number,
+  ) {
+    this.index = loan.slot;
+    this.descriptors = descriptors;
+    this.#loan = loan;
+    this.#codec = codec;
+    this.#minBytes = minBytes;
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * Gives it to all subscribers; returns how many got it. It is free again when none has it any more, and it is not in the history. Throws
+   * ERR_SEALANE_INVALID_ARGUMENT for metadata that has no room, and as {@link Loan.send}.
+   */
+  send(meta: Meta): number {
+    this.#write(meta);
+    return this.#loan.send();
+  }
+
+  /** The same; where that would block the thread, this waits on the event loop. Rejects as {@link Loan.sendAsync}. */
+  async sendAsync(meta: Meta, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
+    this.#write(meta);
+    return await this.#loan.sendAsync(options);
+  }
+
+  /** Gives it back unsent. Does nothing once sent. */
+  release(): void {
+    this.#loan.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #write(meta: Meta): void {
+    if (!this.#loan.onLoan) throw notOnLoan();
+    const bytes = this.#codec.encode(meta);
+    if (bytes.length < this.#minBytes || bytes.length > this.#maxBytes)
+      throw invalidArgument('meta', `have ${this.#minBytes} to ${this.#maxBytes} bytes`, bytes.length);
+    this.#loan.resize(bytes.length);
+    this.#loan.bytes.set(bytes);
+  }
+}
+
+/** Sends frames in buffers that come back. Made by {@link PubSubService.bufferPool}. */
+export class BufferPool<Meta> implements AsyncDisposable, Disposable {
+  /** How many buffers there are. */
+  readonly size: number;
+  readonly #publisher: Publisher;
+  readonly #port: PublisherPort;
+  #buffers: readonly (readonly number[])[];
+  readonly #codec: MetadataCodec<Meta>;
+  readonly #overflow: boolean;
+  readonly #minBytes: number;
+  readonly #maxBytes: number;
+  readonly #free: (FreeBuffer<Meta> | undefined)[] = [];
+
+  /** @internal */
+  constructor(
+    service: PubSubService,
+    buffers: readonly (number | readonly number[])[],
+    options: BufferPoolOptions<Meta>,
+  ) {
+    checkOptions('options', options, OPTIONS);
+    const { metadata = jsonMetadata<Meta>(), ...others } = options;
+    const { overflow, payload, history } = service.settings;
+    if (!Array.isArray(buffers)) throw invalidArgument('buffers', 'be an array', buffers);
+    checkInteger('buffers.length', buffers.length, history + 1, MAX_BUFFERS);
+    const checked = buffers.map((one, index) => checkDescriptors(`buffers[${index}]`, one));
+    this.#maxBytes = roomFor(options, service);
+    this.#minBytes = payload === 'fixed' ? this.#maxBytes : 0;
+    this.size = buffers.length;
+    this.#codec = metadata;
+    this.#overflow = overflow;
+    this.#buffers = registered(checked);
+    const room =
+      payload === 'growing'
+        ? ({ strategy: 'static', initialBytes: this.#maxBytes } as const)
+        : { maxBytes: this.#maxBytes };
+    try {
+      const made = service.publisherWith(
+        { ...others, ...room },
+        {
+          delivery: 'pool',
+          slots: buffers.length,
+          companion: (socket) => new PoolSender(socket, this.#buffers),
+          close: () => this.#closeBuffers(),
+        },
+      );
+      this.#publisher = made.publisher;
+      this.#port = made.port;
+    } catch (error) {
+      this.#closeBuffers();
+      throw error;
+    }
+  }
+
+  /** The number of its port within its node. */
+  get port(): number {
+    return this.#publisher.port;
+  }
+
+  get closed(): boolean {
+    return this.#publisher.closed;
+  }
+
+  /** See {@link Publisher.figures}; its slots are the buffers. */
+  get figures(): PublisherFigures {
+    return this.#publisher.figures;
+  }
+
+  /**
+   * A buffer that nobody needs, or undefined: all are being filled, in the history, or with subscribers. With `overflow`, what waits in
+   * the fullest subscriber gives way first; what subscribers hold does not. Throws ERR_SEALANE_CLOSED.
+   */
+  acquire(): FreeBuffer<Meta> | undefined {
+    if (this.closed) throw closedError('the buffer pool');
+    if (!this.#hasFree() && !this.#makeFree()) return undefined;
+    const loan = this.#port.loanSlot(this.#minBytes);
+    const free = this.#free[loan.slot];
+    if (free !== undefined) return free;
+    return this.#make(loan);
+  }
+
+  /** See {@link Publisher.connected}. */
+  async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#publisher.connected(count, options);
+  }
+
+  /** Ends all its connections, and closes its descriptors. Subscribers still get what was sent, and keep what they hold. Idempotent. */
+  close(): void {
+    this.#publisher.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  #closeBuffers(): void {
+    for (const descriptors of this.#buffers) disposeDescriptors(descriptors);
+    this.#buffers = [];
+  }
+
+  #make(loan: HotLoan): FreeBuffer<Meta> {
+    const descriptors = this.#buffers[loan.slot] as readonly number[];
+    const free = new FreeBuffer(loan, descriptors, this.#codec, this.#minBytes, this.#maxBytes);
+    while (this.#free.length < loan.slot) this.#free.push(undefined);
+    this.#free[loan.slot] = free;
+    return free;
+  }
+
+  #hasFree(): boolean {
+    return this.#port.segments.newest.pool.used < this.size;
+  }
+
+  #makeFree(): boolean {
+    this.#port.reclaim();
+    return this.#hasFree() || (this.#overflow && this.#pushOut());
+  }
+
+  /** Takes waiting frames back until a buffer is free, one at a time, from whom has most. */
+  #pushOut(): boolean {
+    const { newest } = this.#port.segments;
+    for (;;) {
+      const fullest = [...this.#port.outlets].sort((one, other) => other.held - one.held);
+      const gave = fullest.some((outlet) => {
+        outlet.look(newest);
+        return outlet.giveWay();
+      });
+      if (this.#hasFree()) return true;
+      if (!gave) return false;
+    }
+  }
+}
+
+/** Duplicates of the descriptors, all or none. */
+function registered(buffers: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  const made: (readonly number[])[] = [];
+  try {
+    for (const descriptors of buffers) made.push(duplicateAll(descriptors));
+    return made;
+  } catch (error) {
+    for (const descriptors of made) disposeDescriptors(descriptors);
+    throw error;
+  }
+}
+
+/** Room for metadata: what was asked for, else a page, unless the service says how long each is. */
+function roomFor(
+  { maxBytes }: { readonly maxBytes?: number | undefined },
+  { settings }: PubSubService,
+): number {
+  if (maxBytes !== undefined) {
+    checkInteger('options.maxBytes', maxBytes, 1, settings.maxBytes);
+    return maxBytes;
+  }
+  return settings.payload === 'fixed' ? settings.maxBytes : Math.min(settings.maxBytes, META_BYTES);
+}

@@ -1,0 +1,132 @@
+/**
+ * Sends frames: metadata, and with each frame descriptors of its own. Owns its publisher, and duplicates of the descriptors of frames that
+ * are being sent or kept for late subscribers.
+ */
+import { SealaneError } from '../base/errors.js';
+import type { Loan } from '../services/loan.js';
+import type { Publisher, PublisherFigures, PublisherOptions } from '../services/publisher.js';
+import type { PublisherPort } from '../services/publisher-port.js';
+import type { PubSubService } from '../services/pubsub-service.js';
+import { jsonMetadata, type MetadataCodec } from './codec.js';
+import { checkDescriptors, DescriptorStore } from './descriptor-store.js';
+import { MAX_IN_FLIGHT } from './flight.js';
+import { DescriptorSender } from './senders.js';
+
+/** What a publisher of buffers chooses for itself. */
+export interface BufferPublisherOptions<Meta> extends PublisherOptions {
+  /** How metadata becomes bytes, of which there may be as many as the service's `maxBytes`. Default: JSON. */
+  readonly metadata?: MetadataCodec<Meta> | undefined;
+}
+
+/** Hands descriptors over with metadata, to all buffer subscribers of a service. Made by {@link PubSubService.bufferPublisher}. */
+export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
+  readonly #publisher: Publisher;
+  readonly #port: PublisherPort;
+  readonly #store: DescriptorStore;
+  readonly #codec: MetadataCodec<Meta>;
+
+  /** @internal */
+  constructor(service: PubSubService, options: BufferPublisherOptions<Meta>) {
+    const { metadata = jsonMetadata<Meta>(), ...others } = options;
+    const { history } = service.settings;
+    if (history > MAX_IN_FLIGHT) throw tooMuchHistory(history);
+    const store = new DescriptorStore(history);
+    this.#codec = metadata;
+    this.#store = store;
+    const made = service.publisherWith(others, {
+      delivery: 'descriptors',
+      companion: (socket) => new DescriptorSender(socket, store),
+      close: () => store.close(),
+    });
+    this.#publisher = made.publisher;
+    this.#port = made.port;
+  }
+
+  /** Its number within its node. */
+  get port(): number {
+    return this.#publisher.port;
+  }
+
+  get closed(): boolean {
+    return this.#publisher.closed;
+  }
+
+  /** See {@link Publisher.figures}. */
+  get figures(): PublisherFigures {
+    return this.#publisher.figures;
+  }
+
+  /**
+   * Sends metadata with 1 to 4 descriptors, which stay the caller's: each subscriber gets duplicates. Returns how many got it; those that do
+   * not learn its token. A subscriber that has 32 descriptors under way counts as full. Throws ERR_SEALANE_TOO_MANY_DESCRIPTORS,
+   * ERR_SEALANE_INVALID_ARGUMENT (also metadata of more than `maxBytes`), ERR_SEALANE_SYSTEM (EBADF), ERR_SEALANE_EXHAUSTED, and as {@link Loan.send}.
+   */
+  send(meta: Meta, descriptors: number | readonly number[]): number {
+    const loan = this.#prepare(meta, descriptors);
+    try {
+      return loan.send();
+    } finally {
+      this.#settle(loan);
+    }
+  }
+
+  /** The same; where that would block the thread, this waits on the event loop. Rejects as {@link Loan.sendAsync}. */
+  async sendAsync(
+    meta: Meta,
+    descriptors: number | readonly number[],
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<number> {
+    const loan = this.#prepare(meta, descriptors);
+    try {
+      return await loan.sendAsync(options);
+    } finally {
+      this.#settle(loan);
+    }
+  }
+
+  /** See {@link Publisher.connected}. */
+  async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#publisher.connected(count, options);
+  }
+
+  /** Ends all its connections. Subscribers still get what was sent. Idempotent. */
+  close(): void {
+    this.#publisher.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  #prepare(meta: Meta, given: number | readonly number[]): Loan {
+    const descriptors = checkDescriptors('descriptors', given);
+    const bytes = this.#codec.encode(meta);
+    const loan = this.#port.loanSlot(bytes.length);
+    try {
+      loan.bytes.set(bytes);
+      this.#port.requireIdle();
+      this.#store.add(this.#port.sent + 1, descriptors);
+      return loan;
+    } catch (error) {
+      loan.release();
+      throw error;
+    }
+  }
+
+  #settle(loan: Loan): void {
+    loan.release();
+    if (this.#publisher.closed) this.#store.close();
+    else this.#store.settle(this.#port.sent);
+  }
+}
+
+function tooMuchHistory(history: number): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_LIMIT_EXCEEDED',
+    `the service keeps ${history} samples as history, and a publisher of buffers at most ${MAX_IN_FLIGHT}, whose descriptors it can hand over at once: lower history`,
+  );
+}

@@ -1,0 +1,238 @@
+/**
+ * Receives frames of all publishers of buffers in a service, with descriptors of their own and in buffers of pools. Owns its subscriber, and
+ * the descriptors of pools while they are connected. Enforces which kinds of descriptors its user allows.
+ */
+import { checkOptions, checkSignal } from '../base/check.js';
+import { invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
+import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from '../services/blocking.js';
+import { CheckedSample, ForgottenWatch } from '../services/checked.js';
+import type { InboundPair } from '../services/companion.js';
+import type { PubSubService } from '../services/pubsub-service.js';
+import type { HotSample } from '../services/received.js';
+import type { Subscriber, SubscriberOptions, SubscriberPortFigures } from '../services/subscriber.js';
+import type { SubscriberPort } from '../services/subscriber-port.js';
+import { jsonMetadata, type MetadataCodec } from './codec.js';
+import { type BufferFrame, OwnFrame, PoolFrame, unusable } from './frame.js';
+import { type AllowedKinds, type DescriptorKind, toAllowedKinds } from './kinds.js';
+import { type Arrival, DescriptorReceiver, PoolReceiver } from './receivers.js';
+
+/** What a subscriber of buffers chooses for itself. */
+export interface BufferSubscriberOptions<Meta> extends SubscriberOptions {
+  /** How bytes become metadata: as the publishers' codec. Default: JSON. */
+  readonly metadata?: MetadataCodec<Meta> | undefined;
+  /**
+   * Which descriptors may come; a frame with another is dropped with an error, and its connection stays. Default: 'dma-buf' and
+   * 'sealed-memfd', which are safe to map.
+   */
+  readonly allow?: DescriptorKind | readonly DescriptorKind[] | undefined;
+  /**
+   * What receiving does when the last publisher it was connected to is gone and all of its frames were received: 'wait' for another, or 'fail'
+   * with ERR_SEALANE_CONNECTION_LOST. Default: 'wait'.
+   */
+  readonly whenAlone?: 'wait' | 'fail' | undefined;
+}
+
+const OWN_OPTIONS: readonly string[] = [
+  'metadata',
+  'allow',
+  'whenAlone',
+  'bufferSize',
+  'history',
+  'maxBorrowed',
+];
+
+/** Lies that wait to be told of; a liar tells one. */
+const MAX_PROBLEMS = 64;
+
+/** How long a blocked thread waits before it looks whether anybody is left, in milliseconds. */
+const SLICE_MS = 100;
+
+/** Receives frames. Made by {@link PubSubService.bufferSubscriber}. */
+export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>, AsyncDisposable, Disposable {
+  readonly #subscriber: Subscriber;
+  readonly #port: SubscriberPort;
+  readonly #codec: MetadataCodec<Meta>;
+  readonly #allowed: AllowedKinds;
+  readonly #failsAlone: boolean;
+  /** What publishers did that they may not, in order, until it is told. */
+  readonly #problems: SealaneError[] = [];
+  readonly #forgotten = new ForgottenWatch();
+  /** A publisher was connected since the last time that somebody was told they are all gone. */
+  #met = false;
+
+  /** @internal */
+  constructor(service: PubSubService, options: BufferSubscriberOptions<Meta>) {
+    checkOptions('options', options, OWN_OPTIONS);
+    const {
+      metadata = jsonMetadata<Meta>(),
+      allow = ['dma-buf', 'sealed-memfd'],
+      whenAlone = 'wait',
+    } = options;
+    const { metadata: _, allow: __, whenAlone: ___, ...others } = options;
+    if (whenAlone !== 'wait' && whenAlone !== 'fail')
+      throw invalidArgument('options.whenAlone', "be 'wait' or 'fail'", whenAlone);
+    this.#codec = metadata;
+    this.#allowed = toAllowedKinds(allow);
+    this.#failsAlone = whenAlone === 'fail';
+    const made = service.subscriberWith(others, { companion: (pair) => this.#receiver(pair) });
+    this.#subscriber = made.subscriber;
+    this.#port = made.port;
+  }
+
+  /** Its number within its node. */
+  get port(): number {
+    return this.#subscriber.port;
+  }
+
+  get closed(): boolean {
+    return this.#subscriber.closed;
+  }
+
+  /** See {@link Subscriber.figures}. */
+  get figures(): SubscriberPortFigures {
+    return this.#subscriber.figures;
+  }
+
+  /**
+   * The next frame, or undefined when there is none now. Throws ERR_SEALANE_WRONG_DESCRIPTOR or ERR_SEALANE_NOT_SEALED (a frame with
+   * descriptors that are not allowed, which was dropped) and ERR_SEALANE_EXHAUSTED (this process had no descriptor left for those of a frame,
+   * which was dropped), each with the frame's token as `sequence`; ERR_SEALANE_MISSING_DESCRIPTOR and ERR_SEALANE_TOKEN_MISMATCH (a publisher
+   * lied, whose connection has ended); ERR_SEALANE_PROTOCOL (metadata that the codec can't read); ERR_SEALANE_CONNECTION_LOST
+   * (see `whenAlone`); and as {@link Subscriber.receive}. The next call goes on with the next frame.
+   */
+  receive(): BufferFrame<Meta> | undefined {
+    this.#throwProblem();
+    const sample = this.#port.receiveAllowed();
+    if (sample !== undefined) return this.#show(sample);
+    this.#forgotten.settle();
+    this.#port.requireReleases();
+    this.#throwProblem();
+    this.#requireCompany();
+    return undefined;
+  }
+
+  /**
+   * The same on objects that are used again for later frames in the same buffer of a pool, which allocates nothing: never touch one once it was
+   * released. Frames with descriptors of their own are as always.
+   */
+  receiveHot(): BufferFrame<Meta> | undefined {
+    this.#throwProblem();
+    const sample = this.#port.receiveAllowed();
+    if (sample === undefined) return this.receive();
+    const frame = (sample.luggage as Arrival).hot as PoolFrame<Meta> | undefined;
+    if (frame === undefined) return this.#showHot(sample);
+    frame.begin(sample.sequence);
+    return frame;
+  }
+
+  /** The next frame; blocks the thread until there is one, or undefined after `timeoutMs`. For workers and scripts. Throws as receive(). */
+  receiveBlocking(options: BlockingOptions = {}): BufferFrame<Meta> | undefined {
+    checkBlocking(options);
+    const { timeoutMs = Number.POSITIVE_INFINITY, spinMs = DEFAULT_SPIN_MS } = options;
+    const untilMs = performance.now() + timeoutMs;
+    for (;;) {
+      const frame = this.receive();
+      if (frame !== undefined) return frame;
+      const leftMs = untilMs - performance.now();
+      if (leftMs <= 0) return undefined;
+      const sample = this.#port.receiveBlocking(Math.min(leftMs, SLICE_MS), spinMs);
+      if (sample !== undefined) return this.#show(sample);
+    }
+  }
+
+  /** The next frame, as soon as there is one. Rejects as receive() throws, and with ERR_SEALANE_ABORTED when the signal fires. */
+  async next(options: { readonly signal?: AbortSignal } = {}): Promise<BufferFrame<Meta>> {
+    checkOptions('options', options, ['signal']);
+    checkSignal('options.signal', options.signal);
+    for (;;) {
+      const frame = this.receive();
+      if (frame !== undefined) return frame;
+      await this.#port.untilReady(options.signal);
+    }
+  }
+
+  /** All frames from now on; the consumer releases each. Ends when the subscriber is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<BufferFrame<Meta>, void, void> {
+    try {
+      for (;;) yield await this.next();
+    } catch (error) {
+      if (!isSealaneError(error, 'ERR_SEALANE_CLOSED') || !this.closed) throw error;
+    }
+  }
+
+  /** See {@link Subscriber.connected}. */
+  async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#subscriber.connected(count, options);
+  }
+
+  /** Ends all its connections, and frames in pools' buffers with them. Idempotent. */
+  close(): void {
+    this.#subscriber.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  #receiver(pair: InboundPair): DescriptorReceiver | PoolReceiver {
+    const tell = (error: SealaneError) => {
+      if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(error);
+    };
+    this.#met = true;
+    const Receiver = pair.delivery === 'pool' ? PoolReceiver : DescriptorReceiver;
+    return new Receiver(pair, this.#allowed, tell);
+  }
+
+  /** Takes the sample. */
+  #show(sample: HotSample): BufferFrame<Meta> {
+    const arrival = this.#arrivalOf(sample);
+    if (arrival.pooled) {
+      const checked = new CheckedSample(sample);
+      this.#forgotten.add(checked);
+      const frame = new PoolFrame(checked, sample.slot, arrival, this.#codec);
+      frame.begin(sample.sequence);
+      return frame;
+    }
+    sample.luggage = undefined;
+    try {
+      return new OwnFrame(sample, sample.sequence, arrival, this.#codec);
+    } finally {
+      sample.release();
+    }
+  }
+
+  #showHot(sample: HotSample): BufferFrame<Meta> {
+    const arrival = this.#arrivalOf(sample);
+    if (!arrival.pooled) return this.#show(sample);
+    const frame = new PoolFrame(sample, sample.slot, arrival, this.#codec);
+    arrival.hot = frame;
+    frame.begin(sample.sequence);
+    return frame;
+  }
+
+  /** What came with the sample, which is released when that is not to be used. */
+  #arrivalOf(sample: HotSample): Arrival {
+    const arrival = sample.luggage as Arrival;
+    if (arrival.problem === undefined) return arrival;
+    const error = unusable(arrival.problem, sample.sequence);
+    if (!arrival.pooled) sample.luggage = undefined;
+    sample.release();
+    throw error;
+  }
+
+  #throwProblem(): void {
+    const problem = this.#problems.shift();
+    if (problem !== undefined) throw problem;
+  }
+
+  #requireCompany(): void {
+    if (!this.#failsAlone || !this.#met || this.#port.inlets.length > 0) return;
+    this.#met = false;
+    const message = 'the last publisher of buffers is gone, and all that it sent was received';
+    throw new SealaneError('ERR_SEALANE_CONNECTION_LOST', message);
+  }
+}

@@ -1,0 +1,34 @@
+/** How metadata becomes bytes and back. Owns nothing. */
+import { invalidArgument } from '../base/errors.js';
+
+/** Turns metadata of one type into bytes, and back. */
+export interface MetadataCodec<Meta> {
+  /** The bytes, which are copied at once: it may return the same array each time. */
+  encode(meta: Meta): Uint8Array;
+  /**
+   * The metadata. The bytes are a peer's, to be checked, and in its memory, which serves another frame later: they are copied from, not
+   * kept. Whatever this throws reaches the receiver as the cause of ERR_SEALANE_PROTOCOL.
+   */
+  decode(bytes: Uint8Array): Meta;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Any value that JSON can hold. */
+export function jsonMetadata<Meta>(): MetadataCodec<Meta> {
+  return {
+    encode(meta) {
+      const text = JSON.stringify(meta);
+      if (text === undefined) throw invalidArgument('meta', 'be a value that JSON can hold', meta);
+      return encoder.encode(text);
+    },
+    decode: (bytes) => JSON.parse(decoder.decode(bytes)) as Meta,
+  };
+}
+
+/** Bytes as they are; the receiver gets a copy. */
+export const bytesMetadata: MetadataCodec<Uint8Array> = {
+  encode: (meta) => meta,
+  decode: (bytes) => bytes.slice(),
+};

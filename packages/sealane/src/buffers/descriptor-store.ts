@@ -1,0 +1,74 @@
+/**
+ * The descriptors of frames that are being sent, and of those in the history, by their tokens. Owns duplicates of them, and closes each as
+ * soon as its frame is in neither.
+ */
+import { checkDescriptor } from '../base/check.js';
+import { invalidArgument, SealaneError } from '../base/errors.js';
+import { disposeDescriptors, duplicate } from '../os/index.js';
+import { HANDSHAKE_MAX_DESCRIPTORS } from '../shm/layout.js';
+
+export class DescriptorStore implements Disposable {
+  readonly #history: number;
+  readonly #byToken = new Map<number, readonly number[]>();
+
+  constructor(history: number) {
+    this.#history = history;
+  }
+
+  /** Those of a frame, borrowed. */
+  of(token: number): readonly number[] | undefined {
+    return this.#byToken.get(token);
+  }
+
+  /** Duplicates the descriptors of the frame that is sent next. Throws ERR_SEALANE_EXHAUSTED, ERR_SEALANE_SYSTEM (EBADF). */
+  add(token: number, descriptors: readonly number[]): void {
+    this.#byToken.set(token, duplicateAll(descriptors));
+  }
+
+  /** Frames up to `sent` were sent: of those, the history's are kept; others that were added were not sent. */
+  settle(sent: number): void {
+    for (const [token, descriptors] of this.#byToken) {
+      if (token <= sent && token > sent - this.#history) continue;
+      this.#byToken.delete(token);
+      disposeDescriptors(descriptors);
+    }
+  }
+
+  /** Closes all. Idempotent. */
+  close(): void {
+    for (const descriptors of this.#byToken.values()) disposeDescriptors(descriptors);
+    this.#byToken.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** The descriptors as an array. Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_TOO_MANY_DESCRIPTORS. */
+export function checkDescriptors(name: string, given: unknown): readonly number[] {
+  const descriptors: readonly unknown[] = Array.isArray(given) ? given : [given];
+  if (descriptors.length === 0) throw invalidArgument(name, 'be 1 to 4 descriptors', given);
+  if (descriptors.length > HANDSHAKE_MAX_DESCRIPTORS) throw tooMany(name, descriptors.length);
+  for (const fd of descriptors) checkDescriptor(name, fd);
+  return descriptors as readonly number[];
+}
+
+/** Duplicates, all or none. The caller owns them. Throws ERR_SEALANE_EXHAUSTED, ERR_SEALANE_SYSTEM (EBADF). */
+export function duplicateAll(descriptors: readonly number[]): number[] {
+  const duplicates: number[] = [];
+  try {
+    for (const fd of descriptors) duplicates.push(duplicate(fd));
+    return duplicates;
+  } catch (error) {
+    disposeDescriptors(duplicates);
+    throw error;
+  }
+}
+
+function tooMany(name: string, count: number): SealaneError {
+  return new SealaneError(
+    'ERR_SEALANE_TOO_MANY_DESCRIPTORS',
+    `${name} has ${count} descriptors, and a frame has at most ${HANDSHAKE_MAX_DESCRIPTORS}: put planes into one buffer at offsets, or send several frames`,
+  );
+}

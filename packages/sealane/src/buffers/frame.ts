@@ -1,0 +1,190 @@
+/**
+ * Frames as a subscriber receives them: metadata, and the descriptors that belong to it. One that came with its own descriptors owns them;
+ * one in a buffer of a pool borrows the buffer.
+ */
+import { closedError, SealaneError } from '../base/errors.js';
+import { disposeDescriptors, releaseDescriptor } from '../os/index.js';
+import type { PortAddress } from '../services/outlet.js';
+import type { Sample } from '../services/received.js';
+import type { MetadataCodec } from './codec.js';
+import { duplicateAll } from './descriptor-store.js';
+import type { Arrival } from './receivers.js';
+
+/** Tokens of frames that did not arrive: from `first` to `last`, both included. */
+export interface TokenRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A frame that was received. Release it, or declare it with `using`. */
+export interface BufferFrame<Meta> extends Disposable {
+  /** The publisher's number for it: 1 for its first frame, then counting up. 64 bits, of which at most 53 are ever used. */
+  readonly token: number;
+  /** Who sent it. */
+  readonly publisher: PortAddress;
+  /** When: CLOCK_MONOTONIC, in nanoseconds; 0: not stated. */
+  readonly timestampNs: bigint;
+  /** What the sender says of it. Throws ERR_SEALANE_PROTOCOL for what the codec can't read, ERR_SEALANE_CLOSED once released. */
+  readonly meta: Meta;
+  /** Its descriptors, 1 to 4, borrowed from it: they are closed with it, those of a pool with the connection. Throws ERR_SEALANE_CLOSED once released. */
+  readonly descriptors: readonly number[];
+  /** Which buffer of its publisher's pool it is in; undefined: it came with its own descriptors. */
+  readonly buffer: number | undefined;
+  /** Frames of the same publisher right before this one that did not arrive; undefined: none. */
+  readonly lost: TokenRange | undefined;
+  /**
+   * The descriptors, which are the caller's to close from now on: the frame's own, or duplicates of its pool's. Throws as `descriptors`,
+   * and ERR_SEALANE_EXHAUSTED.
+   */
+  take(): number[];
+  /** Closes what is the frame's; its buffer may be filled again, if nobody else has it. Idempotent. */
+  release(): void;
+}
+
+/** The tokens before a frame that did not arrive. */
+function lostBefore(token: number, missed: number): TokenRange | undefined {
+  return missed === 0 ? undefined : { first: token - missed, last: token - 1 };
+}
+
+/** What a codec says of bytes. Throws ERR_SEALANE_PROTOCOL. */
+function decoded<Meta>(codec: MetadataCodec<Meta>, bytes: Uint8Array, token: number): Meta {
+  try {
+    return codec.decode(bytes);
+  } catch (cause) {
+    const message = `the metadata of frame ${token} can't be read: ${cause instanceof Error ? cause.message : cause}`;
+    throw new SealaneError('ERR_SEALANE_PROTOCOL', message, { cause, sequence: token });
+  }
+}
+
+/** The error for a frame whose descriptors can't be used. */
+export function unusable(problem: SealaneError, token: number): SealaneError {
+  const { code, message } = problem;
+  return new SealaneError(code, `frame ${token} was dropped: ${message}`, {
+    cause: problem,
+    sequence: token,
+  });
+}
+
+/** A frame with descriptors of its own; its sample is released already. */
+export class OwnFrame<Meta> implements BufferFrame<Meta> {
+  readonly token: number;
+  readonly publisher: PortAddress;
+  readonly timestampNs: bigint;
+  readonly buffer = undefined;
+  readonly lost: TokenRange | undefined;
+  readonly #meta: Meta;
+  #descriptors: readonly number[] | undefined;
+
+  /** Takes what arrived, also when this throws; the sample stays the caller's. */
+  constructor(sample: Sample, token: number, arrival: Arrival, codec: MetadataCodec<Meta>) {
+    const { node, publisher: port, pid, timestampNs } = sample.header;
+    this.token = token;
+    this.publisher = { node, port, pid };
+    this.timestampNs = timestampNs;
+    this.lost = lostBefore(token, sample.missed);
+    this.#descriptors = arrival.descriptors;
+    try {
+      this.#meta = decoded(codec, sample.bytes, token);
+    } catch (error) {
+      arrival.close();
+      throw error;
+    }
+  }
+
+  get meta(): Meta {
+    this.#check();
+    return this.#meta;
+  }
+
+  get descriptors(): readonly number[] {
+    return this.#check();
+  }
+
+  take(): number[] {
+    const descriptors = [...this.#check()];
+    this.#descriptors = [];
+    for (const fd of descriptors) releaseDescriptor(fd);
+    return descriptors;
+  }
+
+  release(): void {
+    const descriptors = this.#descriptors ?? [];
+    this.#descriptors = undefined;
+    disposeDescriptors(descriptors);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #check(): readonly number[] {
+    if (this.#descriptors === undefined) throw closedError('the frame');
+    return this.#descriptors;
+  }
+}
+
+/** A frame in a buffer of a pool. */
+export class PoolFrame<Meta> implements BufferFrame<Meta> {
+  readonly buffer: number;
+  token = 0;
+  readonly #sample: Sample;
+  readonly #arrival: Arrival;
+  readonly #codec: MetadataCodec<Meta>;
+  #meta: Meta | undefined;
+  #decoded = false;
+
+  /** Takes the sample; borrows what arrived. */
+  constructor(sample: Sample, buffer: number, arrival: Arrival, codec: MetadataCodec<Meta>) {
+    this.#sample = sample;
+    this.buffer = buffer;
+    this.#arrival = arrival;
+    this.#codec = codec;
+  }
+
+  /** Another frame in the same slot. */
+  begin(token: number): void {
+    this.token = token;
+    this.#meta = undefined;
+    this.#decoded = false;
+  }
+
+  get publisher(): PortAddress {
+    const { node, publisher: port, pid } = this.#sample.header;
+    return { node, port, pid };
+  }
+
+  get timestampNs(): bigint {
+    return this.#sample.header.timestampNs;
+  }
+
+  get lost(): TokenRange | undefined {
+    return lostBefore(this.token, this.#sample.missed);
+  }
+
+  get meta(): Meta {
+    const { bytes } = this.#sample;
+    if (!this.#decoded) {
+      this.#meta = decoded(this.#codec, bytes, this.token);
+      this.#decoded = true;
+    }
+    return this.#meta as Meta;
+  }
+
+  get descriptors(): readonly number[] {
+    // Throws once it was released.
+    this.#sample.header;
+    return this.#arrival.descriptors;
+  }
+
+  take(): number[] {
+    return duplicateAll(this.descriptors);
+  }
+
+  release(): void {
+    this.#sample.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}

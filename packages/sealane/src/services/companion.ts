@@ -1,0 +1,61 @@
+/**
+ * The seam for what goes beside samples on the socket of a pair, of a part that stands on this one: who sends something ahead of a sample, and
+ * who fetches it when the sample is taken. Ports without a companion don't know of it.
+ */
+import type { Packet } from '../os/index.js';
+import type { Delivery } from './handshake.js';
+import type { PortAddress } from './outlet.js';
+import type { PairSocket } from './pair-socket.js';
+import type { HotSample } from './received.js';
+
+/** What goes ahead of one publisher's samples to one subscriber. Nothing may throw. */
+export interface OutboundCompanion {
+  /** Whether what goes ahead of another sample could be sent now; without, the subscriber counts as full. */
+  hasRoom(): boolean;
+  /** Sends what goes ahead of the sample in that slot. False: there is no room after all; the sample is not published then. */
+  send(sequence: number, slot: number): boolean;
+}
+
+/** Of a publisher: what goes ahead of its samples. */
+export interface OutboundLuggage {
+  readonly delivery: Delivery;
+  /** So many slots it has, of which all may be on loan, instead of those that follow from the service's settings. */
+  readonly slots?: number;
+  /** For one subscriber. The socket is borrowed. */
+  companion(socket: PairSocket): OutboundCompanion;
+  /** The publisher is closed, by whomever. Once. */
+  close(): void;
+}
+
+/** What comes ahead of one publisher's samples at one subscriber. */
+export interface InboundCompanion {
+  /**
+   * Takes a packet, and its descriptors also when it throws; false: it is none of these packets, and nothing was taken. Throws
+   * a SealaneError for what a publisher may not send, and ERR_SEALANE_EXHAUSTED.
+   */
+  take(bytes: Uint8Array, packet: Packet): boolean;
+  /**
+   * A sample was taken: fetches what belongs to it. `serve` takes the next packet of the socket; false: there is none. Throws a SealaneError
+   * when it is not there, so that the publisher lies.
+   */
+  claim(sample: HotSample, serve: () => boolean): void;
+  /** The pair is over, and nothing of it is borrowed. Idempotent. */
+  close(): void;
+}
+
+/** A publisher that a subscriber has connected to. */
+export interface InboundPair {
+  readonly delivery: Delivery;
+  readonly peer: PortAddress;
+  /** Slots of the publisher's memory. */
+  readonly slots: number;
+  /** Samples that may wait. */
+  readonly bufferSize: number;
+  /** The number before that of the first sample. */
+  readonly sequenceBefore: number;
+}
+
+/** Of a subscriber: what it takes beside samples. */
+export interface InboundLuggage {
+  companion(pair: InboundPair): InboundCompanion;
+}

@@ -1,0 +1,255 @@
+// Pools: each buffer is handed over once, a frame is a sample, and its release gives the buffer back.
+import assert from 'node:assert/strict';
+import { closeSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { type BufferPool, type BufferSubscriber, bytesMetadata, type ServiceOptions } from 'sealane';
+import { Memfd } from 'sealane/internal';
+import { Stage, until } from '../services/nodes.test.helper.js';
+import { marksOpen, plane, planeIn } from './marks.test.helper.js';
+
+type Meta = { readonly frame: number };
+
+const POOL = 7;
+
+/** Memory for a pool, closed with the test: the pool has duplicates. */
+function planes(t: TestContext, count: number, planesEach = 1): number[][] {
+  const memfds: Memfd[] = [];
+  t.after(() => {
+    for (const memfd of memfds) memfd.close();
+  });
+  return Array.from({ length: count }, (_, index) =>
+    Array.from({ length: planesEach }, (__, number) => {
+      const memfd = plane(POOL, index, number);
+      memfds.push(memfd);
+      return memfd.fd;
+    }),
+  );
+}
+
+async function pair(t: TestContext, buffers = 4, settings: ServiceOptions = {}, planesEach = 1) {
+  const stage = new Stage(t);
+  const service = await stage.service(settings);
+  const pool = await service.bufferPool<Meta>(planes(t, buffers, planesEach));
+  const subscriber = await service.bufferSubscriber<Meta>();
+  await pool.connected();
+  await subscriber.connected();
+  return { stage, service, pool, subscriber };
+}
+
+function send(pool: BufferPool<Meta>, frame: number): number {
+  const buffer = pool.acquire();
+  assert.ok(buffer !== undefined, `a buffer is free for frame ${frame}`);
+  buffer.send({ frame });
+  return buffer.index;
+}
+
+function next(subscriber: BufferSubscriber<Meta>) {
+  const frame = subscriber.receive();
+  assert.ok(frame !== undefined);
+  return frame;
+}
+
+test('frames arrive in the buffers they were sent in, each of which is handed over once', async (t) => {
+  const { pool, subscriber } = await pair(t, 4, {}, 3);
+  assert.equal(pool.size, 4);
+  const known = new Map<number, readonly number[]>();
+  for (let frame = 1; frame <= 100; frame++) {
+    const index = send(pool, frame);
+    using received = next(subscriber);
+    assert.deepEqual(received.meta, { frame });
+    assert.equal(received.token, frame);
+    assert.equal(received.buffer, index);
+    assert.deepEqual(
+      received.descriptors.map(planeIn),
+      [0, 1, 2].map((number) => [POOL, index, number]),
+    );
+    const before = known.get(index) ?? received.descriptors;
+    assert.deepEqual(received.descriptors, before, 'the same descriptors as last time');
+    known.set(index, before);
+  }
+});
+
+test('a buffer is free again when nobody needs its frame', async (t) => {
+  const { pool, subscriber, service } = await pair(t, 3, { overflow: false });
+  const other = await service.bufferSubscriber<Meta>();
+  await pool.connected(2);
+  await other.connected();
+  const sent = [send(pool, 1), send(pool, 2), send(pool, 3)];
+  assert.deepEqual([...sent].sort(), [0, 1, 2]);
+  assert.equal(pool.acquire(), undefined);
+  const [one, two] = [next(subscriber), next(subscriber)];
+  one.release();
+  assert.equal(pool.acquire(), undefined, 'the other subscriber has it');
+  next(other).release();
+  assert.equal(pool.acquire()?.index, sent[0]);
+  assert.throws(() => one.descriptors, { code: 'ERR_SEALANE_CLOSED' });
+  assert.throws(() => one.meta, { code: 'ERR_SEALANE_CLOSED' });
+  two.release();
+  two.release();
+  other.close();
+  let free = pool.acquire();
+  await until(() => {
+    free ??= pool.acquire();
+    return free !== undefined;
+  });
+  assert.equal(free?.index, sent[1]);
+});
+
+test('a buffer that was not sent is given back, and one that was sent can not be sent again', async (t) => {
+  const { pool, subscriber } = await pair(t, 1, { overflow: false });
+  const buffer = pool.acquire();
+  assert.ok(buffer !== undefined);
+  assert.deepEqual(buffer.descriptors.map(planeIn), [[POOL, 0, 0]]);
+  assert.equal(pool.acquire(), undefined);
+  buffer.release();
+  buffer.release();
+  assert.throws(() => buffer.send({ frame: 1 }), { code: 'ERR_SEALANE_CLOSED' });
+  const again = pool.acquire();
+  assert.equal(again?.send({ frame: 1 }), 1);
+  assert.throws(() => again?.send({ frame: 2 }), { code: 'ERR_SEALANE_CLOSED' });
+  assert.deepEqual(next(subscriber).meta, { frame: 1 });
+  assert.equal(subscriber.receive(), undefined);
+});
+
+test('a slow subscriber does not keep the producer from its buffers: what waits gives way', async (t) => {
+  const { pool, subscriber, service } = await pair(t, 4, { bufferSize: 4 });
+  const quick = await service.bufferSubscriber<Meta>();
+  await pool.connected(2);
+  await quick.connected();
+  for (let frame = 1; frame <= 50; frame++) {
+    send(pool, frame);
+    using received = next(quick);
+    assert.equal(received.lost, undefined);
+    assert.deepEqual(received.meta, { frame });
+  }
+  const late = next(subscriber);
+  assert.equal(late.token, 47);
+  assert.deepEqual(late.lost, { first: 1, last: 46 });
+  late.release();
+});
+
+test('what a subscriber holds is never filled again', async (t) => {
+  const { pool, subscriber } = await pair(t, 3, { maxBorrowed: 2 });
+  const held = [send(pool, 1), send(pool, 2)];
+  const frames = [next(subscriber), next(subscriber)];
+  for (let frame = 3; frame <= 20; frame++) assert.ok(!held.includes(send(pool, frame)));
+  assert.deepEqual(
+    frames.map(({ meta }) => meta.frame),
+    [1, 2],
+  );
+});
+
+test('the history keeps its buffers for late subscribers', async (t) => {
+  const { pool, service, subscriber } = await pair(t, 4, { history: 2 });
+  for (let frame = 1; frame <= 9; frame++) {
+    send(pool, frame);
+    next(subscriber).release();
+  }
+  const late = await service.bufferSubscriber<Meta>();
+  await late.connected();
+  for (const frame of [8, 9]) {
+    using received = next(late);
+    assert.deepEqual(received.meta, { frame });
+    assert.deepEqual(received.descriptors.map(planeIn), [[POOL, received.buffer, 0]]);
+  }
+});
+
+test('descriptors that are taken are duplicates, which outlive the pool', async (t) => {
+  const { pool, subscriber } = await pair(t);
+  const before = marksOpen();
+  send(pool, 1);
+  const frame = next(subscriber);
+  const [fd = -1] = frame.take();
+  assert.notDeepEqual([fd], frame.descriptors);
+  frame.release();
+  pool.close();
+  pool.close();
+  await until(() => marksOpen() === before - 4 + 1);
+  assert.deepEqual(planeIn(fd), [POOL, frame.buffer, 0]);
+  closeSync(fd);
+  assert.throws(() => pool.acquire(), { code: 'ERR_SEALANE_CLOSED' });
+});
+
+test('hot frames are used again, and say what they should', async (t) => {
+  const { pool, subscriber } = await pair(t, 2);
+  const objects = new Set();
+  for (let frame = 1; frame <= 50; frame++) {
+    send(pool, frame);
+    const received = subscriber.receiveHot();
+    assert.ok(received !== undefined);
+    objects.add(received);
+    assert.deepEqual(received.meta, { frame });
+    assert.equal(received.token, frame);
+    received.release();
+  }
+  assert.equal(subscriber.receiveHot(), undefined);
+  assert.ok(objects.size <= 2);
+});
+
+test('many buffers of many planes are handed over as frames need them', async (t) => {
+  const { pool, subscriber } = await pair(t, 40, { bufferSize: 40, overflow: false, maxBorrowed: 40 }, 4);
+  const frames = [];
+  for (let frame = 1; frame <= 40; frame++) {
+    send(pool, frame);
+    frames.push(next(subscriber));
+  }
+  for (const { descriptors, buffer } of frames)
+    assert.deepEqual(
+      descriptors.map(planeIn),
+      [0, 1, 2, 3].map((number) => [POOL, buffer, number]),
+    );
+  for (const frame of frames) frame.release();
+});
+
+for (const payload of ['growing', 'fixed'] as const)
+  test(`pools work where payloads are ${payload}`, async (t) => {
+    const stage = new Stage(t);
+    const service = await stage.service({ payload, maxBytes: 10 });
+    const pool = await service.bufferPool<Uint8Array>(planes(t, 2), { metadata: bytesMetadata });
+    const subscriber = await service.bufferSubscriber<Uint8Array>({ metadata: bytesMetadata });
+    await pool.connected();
+    await subscriber.connected();
+    for (let frame = 1; frame <= 10; frame++) {
+      pool.acquire()?.send(new Uint8Array(10).fill(frame));
+      using received = await subscriber.next();
+      assert.deepEqual(received.meta, new Uint8Array(10).fill(frame));
+    }
+    const buffer = pool.acquire();
+    assert.throws(() => buffer?.send(new Uint8Array(11)), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+    if (payload === 'fixed')
+      assert.throws(() => buffer?.send(new Uint8Array(9)), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+    assert.equal(buffer?.send(new Uint8Array(10)), 1);
+  });
+
+test('a buffer of a kind that is not allowed drops its frames, each with its token', async (t) => {
+  const stage = new Stage(t);
+  const service = await stage.service();
+  using unsealed = Memfd.create('sealane-mark', 12);
+  const pool = await service.bufferPool<Meta>([unsealed.fd]);
+  const subscriber = await service.bufferSubscriber<Meta>();
+  const any = await service.bufferSubscriber<Meta>({ allow: ['any'] });
+  await pool.connected(2);
+  for (const one of [subscriber, any]) await one.connected();
+  for (let frame = 1; frame <= 3; frame++) {
+    send(pool, frame);
+    assert.throws(() => subscriber.receive(), { code: 'ERR_SEALANE_NOT_SEALED', sequence: frame });
+    assert.throws(() => subscriber.receiveHot() ?? assert.fail('nothing is there'), /nothing is there/);
+    next(any).release();
+  }
+});
+
+test('wrong pools are refused, and leave nothing open', async (t) => {
+  const service = await new Stage(t).service({ history: 2 });
+  const [[fd = -1] = []] = planes(t, 1);
+  const before = marksOpen();
+  const wrong = { code: 'ERR_SEALANE_INVALID_ARGUMENT' };
+  for (const buffers of [[], [fd, fd], Array(257).fill(fd), [fd, fd, -1], [fd, fd, []], 3] as never[])
+    await assert.rejects(service.bufferPool(buffers), wrong);
+  await assert.rejects(service.bufferPool([fd, fd, [fd, fd, fd, fd, fd]]), {
+    code: 'ERR_SEALANE_TOO_MANY_DESCRIPTORS',
+  });
+  await assert.rejects(service.bufferPool([fd, fd, 1_000_000]), { errnoName: 'EBADF' });
+  await assert.rejects(service.bufferPool([fd, fd, fd], { maxBytes: 70_000 }), wrong);
+  await assert.rejects(service.bufferPool([fd, fd, fd], { maxLoaned: 1 } as never), wrong);
+  await until(() => marksOpen() === before);
+});
