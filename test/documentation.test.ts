@@ -22,6 +22,7 @@ const pages = [
   'packages/cli/README.md',
   ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
   'spec/blobs.md',
+  'spec/buffers.md',
   'spec/frames.md',
   'spec/memfdbus.md',
   'spec/services.md',
@@ -90,7 +91,11 @@ test('every error code that the documentation names exists, and every code is do
     for (const code of named) assert.ok(codes.has(code), `${page} names ${code}`);
   }
   const text =
-    read('docs/blobs.md') + read('docs/broker.md') + read('docs/services.md') + read('docs/windows.md');
+    read('docs/blobs.md') +
+    read('docs/broker.md') +
+    read('docs/services.md') +
+    read('docs/windows.md') +
+    read('docs/buffers.md');
   for (const code of codes) {
     const short = code.replace('ERR_SEALANE', '');
     assert.ok(text.includes(code) || text.includes(`\`${short}\``), `${code} is not documented`);
