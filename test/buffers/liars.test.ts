@@ -147,7 +147,10 @@ const LIES: readonly Lie[] = [
 ];
 
 /** Receives until something is thrown, or the connection has ended; the code. */
-async function exposed(subscriber: BufferSubscriber<Uint8Array>, ends: string[]): Promise<string | undefined> {
+async function exposed(
+  subscriber: BufferSubscriber<Uint8Array>,
+  ends: string[],
+): Promise<string | undefined> {
   let code: string | undefined;
   await until(() => {
     try {
