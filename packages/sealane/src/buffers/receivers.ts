@@ -47,6 +47,9 @@ export class Arrival {
 /** Told what a publisher did that it may not, by its code. */
 export type TellLie = (error: SealaneError) => void;
 
+/** Packets in front of that of a sample: far more than an honest publisher has under way, of frames, segments and wake-ups together. */
+const MAX_LOOKS = 4 * MAX_IN_FLIGHT;
+
 interface Waiting {
   readonly token: number;
   readonly arrival: Arrival;
@@ -99,7 +102,7 @@ export class DescriptorReceiver implements InboundCompanion {
   /** The packet of the sample is there already, behind those of samples that gave way. */
   #find(token: number, serve: () => boolean): Arrival {
     if (token <= this.#lastClaimed) throw mismatch(token, `comes after ${this.#lastClaimed}`);
-    for (let looks = 0; looks <= MAX_IN_FLIGHT + this.#mostWaiting; looks++) {
+    for (let looks = 0; looks < MAX_LOOKS; looks++) {
       const first = this.#firstFrom(token);
       if (first !== undefined) return this.#claimFirst(first, token);
       if (!serve()) break;
