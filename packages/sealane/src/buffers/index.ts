@@ -6,37 +6,24 @@ export { BufferPublisher, type BufferPublisherOptions } from './buffer-publisher
 export { BufferSubscriber, type BufferSubscriberOptions } from './buffer-subscriber.js';
 export { bytesMetadata, jsonMetadata, type MetadataCodec } from './codec.js';
 export * from './formats.js';
-export * from './formats.js';
 export type { BufferFrame, TokenRange } from './frame.js';
 export {
   type ColorRange,
-  type ColorRange,
-  completeFrameMetadata,
   completeFrameMetadata,
   decodeFrameMetadata,
-  decodeFrameMetadata,
-  encodeFrameMetadata,
   encodeFrameMetadata,
   type FrameClock,
-  type FrameClock,
-  type FrameColor,
   type FrameColor,
   type FrameFences,
-  type FrameFences,
-  type FrameMetadata,
   type FrameMetadata,
   type FrameMetadataInput,
-  type FrameMetadataInput,
-  type FramePlane,
   type FramePlane,
   frameMetadata,
-  frameMetadata,
-  requireFrameFits,
   requireFrameFits,
 } from './frame-metadata.js';
 export type { DescriptorKind } from './kinds.js';
 export type { SideChannel, SideChannelReceiver, SideChannelSender } from './side-channel.js';
-export { drmFormatOf, drmFormatOf, videoFormatOf, videoFormatOf } from './video-formats.js';
+export { drmFormatOf, videoFormatOf } from './video-formats.js';
 export {
   type FrameBuffer,
   type FramePool,
