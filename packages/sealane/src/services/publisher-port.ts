@@ -217,6 +217,7 @@ export class PublisherPort implements Lender {
     checkInteger('bytes', bytes, this.#minBytes, this.#options.maxBytes);
     if (this.#loaned >= this.#options.maxLoaned) throw tooManyLoans(this.#options.maxLoaned);
     this.#collect();
+    this.#requireOpen();
     this.#segment = this.segments.grow(bytes);
     this.#pool = this.#segment.pool;
     this.#loans = this.#segment.loans;
@@ -240,6 +241,7 @@ export class PublisherPort implements Lender {
   /** A slot that came back, or a new one. */
   #takeReturned(): number {
     this.reclaim();
+    this.#requireOpen();
     const slot = this.#pool.takeAny();
     if (slot !== NONE) return slot;
     throw new SealaneError('ERR_SEALANE_INTERNAL', 'all slots are in use, which their number rules out');
@@ -362,11 +364,17 @@ export class PublisherPort implements Lender {
       else if (this.#options.whenFull === 'fail') throw fullError(outlet.peer);
       else if (blocking && this.#options.isLocal(outlet.peer.node)) throw waitsForItself();
     }
+    this.#requireOpen();
+  }
+
+  /** Whoever is told of a subscriber that is gone may close the publisher. */
+  #requireOpen(): void {
+    if (this.#closed) throw closedError('the publisher');
   }
 
   /** Throws ERR_SEALANE_CLOSED, and ERR_SEALANE_BUSY while an earlier sample waits for room. */
   requireIdle(): void {
-    if (this.#closed) throw closedError('the publisher');
+    this.#requireOpen();
     if (this.#sending) throw stillWaits();
   }
 }
