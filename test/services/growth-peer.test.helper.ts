@@ -6,7 +6,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { Node, type Publisher, type PubSubService, type Sample, type Subscriber } from 'sealane';
-import { UnixSocket } from 'sealane/internal';
+import { closeDescriptor, UnixSocket } from 'sealane/internal';
 import {
   between,
   fillPayload,
@@ -155,6 +155,13 @@ async function starve(): Promise<void> {
   say('received');
 }
 
+/** Until they are taken they are under way, also for a while after the socket is closed: a thread does that. */
+function takeAll(socket: UnixSocket): void {
+  const into = new Uint8Array(1);
+  for (let packet = socket.receive(into); typeof packet === 'object'; packet = socket.receive(into))
+    for (const fd of packet.descriptors) closeDescriptor(fd);
+}
+
 /** Sends packets with descriptors that nobody receives, until the kernel allows this user no more. */
 function crowd(): { readonly relieve: () => void } {
   const pairs: UnixSocket[] = [];
@@ -166,6 +173,7 @@ function crowd(): { readonly relieve: () => void } {
   }
   return {
     relieve: () => {
+      for (const socket of pairs) takeAll(socket);
       for (const socket of pairs) socket.close();
     },
   };
