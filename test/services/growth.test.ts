@@ -90,7 +90,7 @@ test('a static publisher has room for its initial bytes, and no more', async (t)
   pass(both, 5_000);
   assert.throws(() => both.publisher.loan(5_001), {
     code: 'ERR_SEALANE_INVALID_ARGUMENT',
-    message: /0 to 5000/,
+    message: /a sample of 5001 bytes was asked for, and initialBytes allows 0 to 5000/,
   });
   assert.equal(both.publisher.figures.segments, 1);
 });
@@ -98,7 +98,13 @@ test('a static publisher has room for its initial bytes, and no more', async (t)
 test('nothing grows beyond maxBytes, of the service or the publisher', async (t) => {
   const stage = new Stage(t);
   const { service, publisher } = await pair(stage);
-  assert.throws(() => publisher.loan((1 << 20) + 1), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+  const message =
+    /^a sample of 1048577 bytes was asked for, and maxBytes allows 0 to 1048576: send less, or raise/;
+  const wrong = { code: 'ERR_SEALANE_INVALID_ARGUMENT', message };
+  assert.throws(() => publisher.loan((1 << 20) + 1), wrong);
+  assert.throws(() => publisher.sendCopy(new Uint8Array((1 << 20) + 1)), wrong);
+  for (const bytes of [-1, 1.5, 2 ** 53, Number.NaN])
+    assert.throws(() => publisher.loan(bytes), { message: /bytes must be an integer from 0 to 1048576/ });
   const lower = await service.publisher({ maxBytes: 10_000 });
   assert.throws(() => lower.loan(10_001), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
   lower.loan(9_000).release();
@@ -137,7 +143,7 @@ test('where samples have a fixed size, a loan has it, and nothing else is taken'
   }
   assert.equal(publisher.sendCopy(new Uint8Array(100)), 1);
   for (const bytes of [0, 99, 101]) {
-    assert.throws(() => publisher.loan(bytes), wrong);
+    assert.throws(() => publisher.loan(bytes), { ...wrong, message: /all samples of the service have 100/ });
     assert.throws(() => publisher.sendCopy(new Uint8Array(bytes)), wrong);
   }
   await assert.rejects(service.publisher({ maxBytes: 99 }), wrong);

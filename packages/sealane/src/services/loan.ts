@@ -2,7 +2,7 @@
  * A slot on loan from its publisher, to be filled and sent: the reused object of the hot tier. Owns nothing but its state. The
  * publisher has one for each slot, made when the slot is first loaned.
  */
-import { checkOptions, checkSignal } from '../base/check.js';
+import { checkInteger, checkOptions, checkSignal } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
 import type { SlotPool } from '../shm/slot-pool.js';
 import type { Segment } from './segment.js';
@@ -164,4 +164,28 @@ export function tooManyLoans(maxLoaned: number): SealaneError {
     'ERR_SEALANE_LIMIT_EXCEEDED',
     `${maxLoaned} samples are on loan, which is maxLoaned: send or release one, or raise the setting`,
   );
+}
+
+/**
+ * Throws ERR_SEALANE_INVALID_ARGUMENT unless a sample may have so many bytes. `name`: the setting from which `max` is; where `min` is the
+ * same, all samples have that size.
+ */
+export function checkPayload(
+  bytes: number | undefined,
+  min: number,
+  max: number,
+  name: string,
+): asserts bytes is number {
+  if (!Number.isSafeInteger(bytes) || (bytes as number) < 0) checkInteger('bytes', bytes, min, max);
+  const size = bytes as number;
+  if (size >= min && size <= max) return;
+  const text =
+    min === max
+      ? `a sample of ${size} bytes was asked for, and all samples of the service have ${max}, which is ${name}`
+      : `a sample of ${size} bytes was asked for, and ${name} allows 0 to ${max}: send less, or raise ${name}${where(name)}`;
+  throw new SealaneError('ERR_SEALANE_INVALID_ARGUMENT', text);
+}
+
+function where(name: string): string {
+  return name === 'maxBytes' ? ' (of the service, and of the publisher if it states its own)' : '';
 }

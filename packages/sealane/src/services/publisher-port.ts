@@ -2,7 +2,6 @@
  * A publisher's port: loans slots and sends them to all its subscribers. Owns its slots and the ends of its pairs. This is the hot tier:
  * loan and send allocate nothing once every slot was used, and enter the kernel only to wake a sleeper.
  */
-import { checkInteger } from '../base/check.js';
 import { diagnostics } from '../base/diagnostics.js';
 import { abortedError, closedError, SealaneError } from '../base/errors.js';
 import { stampMonotonic } from '../os/index.js';
@@ -12,7 +11,7 @@ import type { SlotPool } from '../shm/slot-pool.js';
 import { Doorbell } from './doorbell.js';
 import { fullError, stillWaits, waitsForItself } from './full.js';
 import { History } from './history.js';
-import { type HotLoan, type Lender, type Loan, tooManyLoans } from './loan.js';
+import { checkPayload, type HotLoan, type Lender, type Loan, tooManyLoans } from './loan.js';
 import type { Outlet } from './outlet.js';
 import { PublisherTold } from './publisher-figures.js';
 import { Retirement } from './retirement.js';
@@ -28,6 +27,8 @@ export interface PublisherPortOptions extends RoomOptions {
   /** Bytes of a payload. */
   readonly minBytes: number;
   readonly maxBytes: number;
+  /** What a user would raise to have more. */
+  readonly maxBytesName: string;
   readonly maxLoaned: number;
   readonly history: number;
   readonly overflow: boolean;
@@ -214,7 +215,7 @@ export class PublisherPort implements Lender {
 
   /** Makes a segment with room for so much, or throws. */
   #growFor(bytes: number | undefined): void {
-    checkInteger('bytes', bytes, this.#minBytes, this.#options.maxBytes);
+    checkPayload(bytes, this.#minBytes, this.#options.maxBytes, this.#options.maxBytesName);
     if (this.#loaned >= this.#options.maxLoaned) throw tooManyLoans(this.#options.maxLoaned);
     this.#collect();
     this.#requireOpen();

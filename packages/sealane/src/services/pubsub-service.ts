@@ -132,6 +132,7 @@ export class PubSubService extends Service<'publish-subscribe'> {
       segments,
       minBytes: payload === 'fixed' ? settings.maxBytes : 0,
       maxBytes: settings.maxBytes,
+      maxBytesName: payload === 'growing' && settings.strategy === 'static' ? 'initialBytes' : 'maxBytes',
       history,
       overflow,
       loop: host.loop,
