@@ -51,7 +51,8 @@ export class Notifier implements AsyncDisposable, Disposable {
 
   /**
    * Counts an id (0 to the service's `eventIds - 1`) once for each listener that is connected, and wakes those that sleep. Returns how many
-   * there are. Never waits. Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_CLOSED.
+   * there are: 0 right after the notifier was made, until {@link connected} ones are there. Never waits. Throws
+   * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_CLOSED.
    */
   notify(id: number = this.id): number {
     this.#check(id);

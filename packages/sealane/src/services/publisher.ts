@@ -69,7 +69,7 @@ type Growth = Pick<PublisherSettings, 'maxBytes' | 'initialBytes' | 'strategy' |
 export interface SampleSender {
   /**
    * Loans a sample with a payload of that many bytes (0 to `maxBytes`; where samples are of a fixed size, exactly `maxBytes`, which need
-   * not be said). Fill it, then send() it. Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_LIMIT_EXCEEDED (`maxLoaned` are on loan;
+   * not be said). Fill it, then send() it. Throws ERR_SEALANE_INVALID_ARGUMENT (also: more than `maxBytes`), ERR_SEALANE_LIMIT_EXCEEDED (`maxLoaned` are on loan;
    * memory that grows has `maxSegments` in use, or one ArrayBuffer does not hold the next), ERR_SEALANE_EXHAUSTED (there is no memory to
    * grow), ERR_SEALANE_CLOSED.
    */
@@ -90,7 +90,7 @@ export interface PublisherFigures {
   readonly segments: number;
   /** Room for one payload in the newest of them, in bytes. */
   readonly roomBytes: number;
-  /** Bytes of its memory. What was never used is not allocated. */
+  /** Bytes of addresses that its memory takes: all slots of all segments. Pages that were never used are not allocated. */
   readonly memoryBytes: number;
   /** The subscribers that are connected now. */
   readonly subscribers: readonly SubscriberFigures[];

@@ -35,7 +35,8 @@ export interface SampleHeader {
 export interface Sample extends Disposable {
   /**
    * The payload, in the publisher's memory: no copy. Not for writing: nobody else sees a write, and the subscriber's next receive throws
-   * ERR_SEALANE_SAMPLE_MODIFIED. Throws ERR_SEALANE_CLOSED once released; a view that was kept may show a later sample then, or be empty.
+   * ERR_SEALANE_SAMPLE_MODIFIED. Hand `bytes.slice()` to postMessage and structuredClone: they copy all of `bytes.buffer`, which is the
+   * publisher's whole memory. Throws ERR_SEALANE_CLOSED once released; a view that was kept may show a later sample then, or be empty.
    */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The user header, as the payload. */
