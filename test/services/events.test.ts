@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type EventNotice, type EventOptions, type EventService, type Listener, listServices } from 'sealane';
+import {
+  type EventNotice,
+  type EventOptions,
+  type EventService,
+  type Listener,
+  listServices,
+  WaitSet,
+} from 'sealane';
 import { event, type Peer, Stage, until, type WorkerPeer } from './nodes.test.helper.js';
 
 const script = 'event-peer.test.helper.js';
@@ -323,6 +330,22 @@ test('waiting ends with an abort, a timeout, or the listener', async (t) => {
   assert.throws(() => listener.receive(), { code: 'ERR_SEALANE_CLOSED' });
   assert.throws(() => listener.fd, { code: 'ERR_SEALANE_CLOSED' });
   await assert.rejects(listener.connected(), { code: 'ERR_SEALANE_CLOSED' });
+});
+
+test('nothing but receiving tells of a missed deadline: no draining, no set, no descriptor', async (t) => {
+  const { listener } = await pairOf(t, { deadlineMs: 10 });
+  assert.equal(
+    listener.drainBlocking(() => {}, { timeoutMs: 30 }),
+    0,
+  );
+  using ports = new WaitSet();
+  ports.attach(listener);
+  assert.deepEqual(ports.wait({ timeoutMs: 30 }), []);
+  ports.close();
+  using descriptors = new WaitSet();
+  descriptors.attachDescriptor(listener.fd);
+  assert.deepEqual(descriptors.wait({ timeoutMs: 30 }), []);
+  assert.equal(listener.receive()?.type, 'deadline');
 });
 
 test('draining hands over everything, and what a handler throws at comes the next time', async (t) => {

@@ -20,10 +20,10 @@ export interface EventNotification {
   readonly notifier: PortAddress;
 }
 
-/** Nothing came for as long as the service's `deadlineMs`. */
+/** Nothing came for as long as the service's `deadlineMs`; told again each time that it has passed once more. */
 export interface DeadlineMissed {
   readonly type: 'deadline';
-  /** Milliseconds since something was received, or since the listener was made. */
+  /** Milliseconds since something was received, or since the listener was made: more each time, until something comes. */
   readonly elapsedMs: number;
 }
 

@@ -46,7 +46,8 @@ export class Listener implements AsyncIterable<EventNotice>, AsyncDisposable, Di
   /**
    * A descriptor that is readable when there may be something to receive, for any poll loop. Whoever polls it calls receive() until that
    * returns undefined, or drain() until that returns 0, then polls again, at least once a second: it also serves the node's connections. It
-   * is the node's, the same for all its listeners: never close it, and forget it with the listener. Throws ERR_SEALANE_CLOSED.
+   * is the node's, the same for all its listeners: never close it, and forget it with the listener. It does not become readable for a
+   * deadline. Throws ERR_SEALANE_CLOSED.
    */
   get fd(): number {
     return this.#port.fd;
@@ -62,7 +63,7 @@ export class Listener implements AsyncIterable<EventNotice>, AsyncDisposable, Di
 
   /**
    * Hands over every id that was notified, with its count; returns how many there were. Allocates nothing, and tells of no deadlines.
-   * Throws ERR_SEALANE_CLOSED, ERR_SEALANE_INVALID_ARGUMENT, and what the handler throws: what it was not handed then comes the next time.
+   * Throws ERR_SEALANE_CLOSED, ERR_SEALANE_INVALID_ARGUMENT, and what the handler throws: that id is lost, the others come the next time.
    */
   drain(handler: (id: number, count: number) => void): number {
     checkHandler(handler);

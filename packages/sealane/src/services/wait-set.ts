@@ -85,7 +85,8 @@ export class WaitSet implements Disposable {
 
   /**
    * Waits for something to receive at a port. Reported at once as long as something is received between two waits; what is left unread
-   * is reported again at most ten times a second. Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_CLOSED, ERR_SEALANE_EXHAUSTED.
+   * is reported again at most ten times a second. Does not wake for a listener's own `deadlineMs`: see {@link attachDeadline}. Throws
+   * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_CLOSED, ERR_SEALANE_EXHAUSTED.
    */
   attach(port: Subscriber | Listener, options: AttachOptions = {}): Attachment {
     return this.#attachPort(port, Number.POSITIVE_INFINITY, options);
