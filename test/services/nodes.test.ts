@@ -1,6 +1,7 @@
 // Nodes and services: making and opening them, what does not fit, attributes, who is there, what happens, and closing in every order.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { Node, type NodeEvent, type ServiceEvent } from 'sealane';
 import { bytesOf, event, joined, ownDescriptors, Stage, text, texts, until } from './nodes.test.helper.js';
 
@@ -104,6 +105,15 @@ test('attributes are what the creator defined, and what an opener requires of th
       code: 'ERR_SEALANE_SETTINGS_MISMATCH',
       message: new RegExp(name),
     });
+});
+
+test('console.log shows of a service what it is, and nothing of what is behind it', async (t) => {
+  const node = await new Stage(t).node();
+  const samples = await node.service('x').publishSubscribe({ attributes: { unit: 'cm' } });
+  const { name, settings, attributes } = samples;
+  const shown = { name, messaging: 'publish-subscribe', settings, attributes, closed: false };
+  assert.equal(inspect(samples), inspect(shown));
+  assert.match(inspect(await node.service('y').event()), /name: 'y',\n {2}messaging: 'event',/);
 });
 
 test('domains are apart from each other', async (t) => {

@@ -40,6 +40,9 @@ test('the header names the sender, counts samples, and tells when each was sent 
     );
     assert.ok(before <= header.timestampNs, `${before} <= ${header.timestampNs}`);
     assert.match(inspect(header), /sequence: \d+/, 'console.log shows it');
+    const times = { timestampNs: `${header.timestampNs}`, sourceTimestampNs: '0' };
+    const told = { node: node.id, publisher: publisher.port, pid: process.pid, sequence, ...times };
+    assert.deepEqual(JSON.parse(JSON.stringify(header)), told);
     assert.ok(header.timestampNs <= after, `${header.timestampNs} <= ${after}`);
   }
   assert.equal(publisher.figures.sent, 3);

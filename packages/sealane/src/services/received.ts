@@ -15,7 +15,7 @@ import {
   TIMESTAMP,
 } from './slots.js';
 
-/** What a sample says of itself. */
+/** What a sample says of itself. In JSON, the times are decimal texts. */
 export interface SampleHeader {
   /** Node of the publisher: 16 hexadecimal digits. */
   readonly node: string;
@@ -183,6 +183,16 @@ class SlotHeader implements SampleHeader {
 
   /** What console.log shows: getters are hidden from it. */
   [inspect.custom](): SampleHeader {
+    return this.#plain();
+  }
+
+  /** What JSON.stringify writes: JSON has no BigInt, and its numbers are exact to 2^53 only. */
+  toJSON(): object {
+    const { timestampNs, sourceTimestampNs, ...rest } = this.#plain();
+    return { ...rest, timestampNs: `${timestampNs}`, sourceTimestampNs: `${sourceTimestampNs}` };
+  }
+
+  #plain(): SampleHeader {
     const { node, publisher, pid, sequence, timestampNs, sourceTimestampNs } = this;
     return { node, publisher, pid, sequence, timestampNs, sourceTimestampNs };
   }

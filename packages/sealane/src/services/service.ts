@@ -1,4 +1,5 @@
 /** The face that all kinds of services share. Owns nothing: what is behind it is its core's. */
+import { inspect } from 'node:util';
 import { checkOptions, checkSignal } from '../base/check.js';
 import type { Attributes } from './attributes.js';
 import type { MessagingName, SettingsOf } from './messaging.js';
@@ -50,6 +51,12 @@ export abstract class Service<M extends MessagingName = MessagingName>
     checkOptions('options', options, ['signal']);
     checkSignal('options.signal', options.signal);
     return this.core.events.follow(options.signal);
+  }
+
+  /** What console.log shows: what there is to know, and none of what is behind it. */
+  [inspect.custom](): object {
+    const { name, settings, attributes, closed } = this;
+    return { name, messaging: this.core.files.messaging, settings, attributes, closed };
   }
 
   /** Ends its ports, and the node's participation. Idempotent. */
