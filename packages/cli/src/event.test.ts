@@ -32,6 +32,14 @@ test('what is notified is printed: the id, and how often', async () => {
   );
 });
 
+test('who tells nobody is told so', () => {
+  const { status, stdout, stderr } = run('event notify unheard');
+  assert.deepEqual([status, stdout], [0, '']);
+  assert.match(stderr, /^sealane: 0 listeners: nobody was told; --wait-listeners 1 waits for one$/m);
+  const told = run('event notify unheard --json');
+  assert.deepEqual([told.stderr, json(told.stdout).listeners], ['', 0]);
+});
+
 test('a listener that is stopped is told exactly how often it was notified', async (t) => {
   await using node = await Node.create({ name: 'notifier', directory: place.folder });
   await using service = await node.service('stopped').createEvent();

@@ -82,6 +82,33 @@ test('10 MiB come out of a pipe as they went into another: whole, in records, an
   }
 });
 
+test('subscribers that are there already get all, and who reaches nobody is told', async (t) => {
+  const nobody = run('service publish standing --max-bytes 100', 'lost');
+  assert.deepEqual([nobody.status, nobody.stdout], [0, '']);
+  assert.match(nobody.stderr, /^sealane: 0 subscribers: nobody got anything; --wait-subscribers 1 waits/);
+  const alone = run('service publish standing --json', 'lost');
+  assert.deepEqual(
+    [alone.stderr, json(alone.stdout)],
+    ['', { service: 'standing', samples: 1, bytes: 4, subscribers: 0 }],
+  );
+  await using node = await Node.create({ name: 'owner', directory: folder });
+  await using service = await node.service('standing').createPublishSubscribe({ maxBytes: 100 });
+  const subscriber = start('service subscribe standing --lines --count 5');
+  t.after(() => subscriber.stop('SIGKILL'));
+  const publisher = await service.publisher();
+  await publisher.connected();
+  publisher.close();
+  for (let index = 0; index < 5; index++) {
+    const { status, stdout, stderr } = run('service publish standing --json', `sample ${index}`);
+    assert.deepEqual([status, stderr, json(stdout).subscribers], [0, '', 1]);
+  }
+  const got = (await subscriber.ended).stdout.toString().trimEnd().split('\n');
+  assert.deepEqual(
+    got,
+    Array.from({ length: 5 }, (_, index) => `sample ${index}`),
+  );
+});
+
 test('lines are samples, and come out as lines', async () => {
   const text = `first\n\nn\u00e4chste\n${'x'.repeat(70_000)}\nno end`;
   const subscriber = start('service subscribe lines --wait --lines --until-gone');

@@ -1,9 +1,10 @@
 /** `sealane event notify`: tells the listeners of a service of an event. Owns its notifier for as long as it runs. */
-import type { EventOptions, EventService, Notifier } from 'sealane';
+import type { EventOptions, Notifier } from 'sealane';
 import { Pace } from '../messaging/pace.js';
-import { type DomainOptions, tooLate, withNode, withTimeout } from '../messaging/participate.js';
+import { type DomainOptions, withNode } from '../messaging/participate.js';
+import { type PeerWait, waitForPeers } from '../messaging/peers.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { formatCount, formatDuration } from '../terminal/units.js';
+import { formatCount } from '../terminal/units.js';
 
 /** Options of which the library knows the meaning. */
 const SETTINGS = [
@@ -11,8 +12,8 @@ const SETTINGS = [
   ...(['notifierCreated', 'notifierDropped', 'notifierDead'] as const),
 ];
 
-/** For how long listeners that are there already may take to connect, where nothing is said of it. */
-const CONNECT_MS = 1_000;
+/** Said when nobody was told of anything. */
+const NOBODY = 'sealane: 0 listeners: nobody was told; --wait-listeners 1 waits for one';
 
 export interface NotifyOptions extends DomainOptions, Partial<Record<(typeof SETTINGS)[number], number>> {
   count?: number;
@@ -31,6 +32,8 @@ interface Told {
   readonly notifications: number;
   /** How many listeners were told the last time. */
   readonly listeners: number;
+  /** Whether any was told at any time. */
+  readonly reached: boolean;
 }
 
 /** Notifies until `--count` is reached. */
@@ -43,8 +46,11 @@ export async function runNotify(
   await withNode('sealane event notify', options, async (node, { signal }) => {
     await using service = await node.service(name).event(settingsOf(options));
     await using notifier = await service.notifier({ id: id ?? 0 });
-    await waitForListeners(service, notifier, options, signal);
-    report({ service: name, id: id ?? 0, ...(await notify(notifier, options, signal)) }, terminal);
+    const connectedNow = () => notifier.figures.listeners.length;
+    await waitForPeers(service, notifier, { ...waitOf(options), connectedNow }, signal);
+    const { reached, ...told } = await notify(notifier, options, signal);
+    if (!reached && !terminal.json) terminal.err.line(NOBODY);
+    else report({ service: name, id: id ?? 0, ...told }, terminal);
   });
 }
 
@@ -58,29 +64,8 @@ function settingsOf(options: NotifyOptions): EventOptions {
   };
 }
 
-/** For as many as are wanted; else for those that are there already, if they connect soon. */
-async function waitForListeners(
-  service: EventService,
-  notifier: Notifier,
-  { waitListeners: wanted, timeout }: NotifyOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  if (wanted !== undefined) {
-    const late = () => {
-      const there = notifier.figures.listeners.length;
-      const message = `${formatCount(there, 'listener')} of ${wanted} came within ${formatDuration(timeout ?? 0)}`;
-      return tooLate(message, 'wait longer with --timeout, or start them with `sealane event listen --wait`');
-    };
-    await withTimeout(signal, timeout, late, (either) => notifier.connected(wanted, { signal: either }));
-    return;
-  }
-  const there = service.ports().filter(({ kind }) => kind === 'listener').length;
-  const soon = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
-  try {
-    await notifier.connected(there, { signal: soon });
-  } catch (error) {
-    if (signal.aborted || !soon.aborted) throw error;
-  }
+function waitOf({ waitListeners, timeout }: NotifyOptions): PeerWait {
+  return { kind: 'listener', wanted: waitListeners, timeoutMs: timeout, starter: 'sealane event listen' };
 }
 
 async function notify(
@@ -91,15 +76,17 @@ async function notify(
   const pace = new Pace(rate, signal);
   const most = count ?? (rate === undefined ? 1 : Number.POSITIVE_INFINITY);
   let listeners = 0;
+  let reached = false;
   for (let step = 0; step < most; step++) {
     const turn = pace.due(step);
     if (turn !== undefined) await turn;
     listeners = one ? notifier.notifyOne() : notifier.notify();
+    reached ||= listeners > 0;
   }
-  return { notifications: most, listeners };
+  return { notifications: most, listeners, reached };
 }
 
-function report(told: Told & { service: string; id: number }, terminal: Terminal): void {
+function report(told: Omit<Told, 'reached'> & { service: string; id: number }, terminal: Terminal): void {
   const { err } = terminal;
   if (terminal.json) terminal.writeJson(told);
   else if (err.terminal) err.line(err.style.dim(`told ${formatCount(told.listeners, 'listener')}`));

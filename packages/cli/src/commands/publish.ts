@@ -5,15 +5,20 @@ import type { Interrupt } from '../interrupt.js';
 import { toAccount } from '../messaging/account.js';
 import { type Input, openInput } from '../messaging/input.js';
 import { Pace } from '../messaging/pace.js';
-import { type DomainOptions, tooLate, withNode, withTimeout } from '../messaging/participate.js';
+import { type DomainOptions, withNode } from '../messaging/participate.js';
+import { type PeerWait, waitForPeers } from '../messaging/peers.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { formatBytes, formatCount, formatDuration } from '../terminal/units.js';
+import { formatBytes, formatCount } from '../terminal/units.js';
 
 /** Options of which the library knows the meaning. */
 const SETTINGS = [
   ...(['maxBytes', 'alignment', 'maxPublishers', 'maxSubscribers', 'maxNodes'] as const),
   ...(['bufferSize', 'history', 'maxBorrowed', 'maxLoaned', 'overflow'] as const),
 ];
+
+/** Said when all was published to nobody. */
+const NOBODY =
+  'sealane: 0 subscribers: nobody got anything; --wait-subscribers 1 waits for one, and --latest --stay keeps it for those that come later';
 
 export interface PublishOptions
   extends DomainOptions,
@@ -46,13 +51,14 @@ export async function runPublish(name: string, options: PublishOptions, terminal
     const settings = settingsOf(options, whole === undefined ? options.size : bytesOf(whole));
     await using service = await node.service(name).publishSubscribe(settings);
     await using publisher = await service.publisher({ whenFull: options.whenFull });
-    await waitForSubscribers(publisher, options, signal);
+    const connectedNow = () => publisher.figures.subscribers.length;
+    await waitForPeers(service, publisher, { ...waitOf(options), connectedNow }, signal);
     const mayBlock = !service.settings.overflow && (options.whenFull ?? 'wait') === 'wait';
     const outgoing = new Outgoing(publisher, options, mayBlock, signal);
     if (whole !== undefined) await sendWhole(outgoing, whole);
     else if (options.size !== undefined) await sendRecords(outgoing, input, options.size);
     else await sendLines(outgoing, input);
-    report(name, outgoing, terminal);
+    report(name, outgoing, options, terminal);
     if (options.stay) await stay(interrupt);
   });
 }
@@ -106,21 +112,9 @@ function bytesOf(whole: Buffer | FileWhole): number {
   return Buffer.isBuffer(whole) ? whole.length : whole.bytes;
 }
 
-async function waitForSubscribers(
-  publisher: Publisher,
-  { waitSubscribers: wanted, timeout }: PublishOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  if (wanted === undefined) return;
-  const late = () => {
-    const there = publisher.figures.subscribers.length;
-    const message = `${formatCount(there, 'subscriber')} of ${wanted} came within ${formatDuration(timeout ?? 0)}`;
-    return tooLate(
-      message,
-      'wait longer with --timeout, or start them with `sealane service subscribe --wait`',
-    );
-  };
-  await withTimeout(signal, timeout, late, (either) => publisher.connected(wanted, { signal: either }));
+function waitOf({ waitSubscribers, timeout }: PublishOptions): PeerWait {
+  const starter = 'sealane service subscribe';
+  return { kind: 'subscriber', wanted: waitSubscribers, timeoutMs: timeout, starter };
 }
 
 /** Sends samples, no faster than wanted, and counts them. */
@@ -128,6 +122,10 @@ class Outgoing {
   readonly publisher: Publisher;
   samples = 0;
   bytes = 0;
+  /** How many subscribers got the last one. */
+  subscribers = 0;
+  /** Whether any got one. */
+  reached = false;
   readonly #mayBlock: boolean;
   readonly #signal: AbortSignal;
   readonly #most: number;
@@ -156,8 +154,8 @@ class Outgoing {
 
   /** Sends it. It must not be touched afterwards. */
   async send(loan: Loan, bytes: number): Promise<void> {
-    if (this.#mayBlock) await loan.sendAsync({ signal: this.#signal });
-    else loan.send();
+    this.subscribers = this.#mayBlock ? await loan.sendAsync({ signal: this.#signal }) : loan.send();
+    this.reached ||= this.subscribers > 0;
     this.samples += 1;
     this.bytes += bytes;
   }
@@ -199,12 +197,13 @@ async function sendLines(outgoing: Outgoing, input: Input): Promise<void> {
   }
 }
 
-function report(service: string, { samples, bytes }: Outgoing, terminal: Terminal): void {
-  if (terminal.json) terminal.writeJson({ service, samples, bytes });
-  else if (terminal.err.terminal)
-    terminal.err.line(
-      terminal.err.style.dim(`published ${formatCount(samples, 'sample')}, ${formatBytes(bytes)}`),
-    );
+function report(service: string, outgoing: Outgoing, options: PublishOptions, terminal: Terminal): void {
+  const { samples, bytes, subscribers, reached } = outgoing;
+  const { err } = terminal;
+  if (terminal.json) terminal.writeJson({ service, samples, bytes, subscribers });
+  else if (samples > 0 && !reached && !options.stay) err.line(NOBODY);
+  else if (err.terminal)
+    err.line(err.style.dim(`published ${formatCount(samples, 'sample')}, ${formatBytes(bytes)}`));
 }
 
 /** Until a signal comes, which ends the command as it always does. */

@@ -80,11 +80,11 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
         paragraph:
           'The service is opened if it exists, and made if not: the settings are then its own, else what it must have at least. Listeners ' +
           'that are there already are waited for, a second at most; those that come later are told nothing of it. `--wait-listeners` waits ' +
-          'for as many as are wanted.',
+          'for as many as are wanted. When nobody was told, a line on standard error says so.',
       },
     ],
     examples: [
-      'sealane event notify build/done',
+      'sealane event notify build/done --wait-listeners 1',
       'sealane event notify build/done 7 --count 3 --wait-listeners 1',
       'sealane event notify work --one --rate 10',
     ],
@@ -147,8 +147,9 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
       },
       {
         paragraph:
-          'Subscribers get what was sent before the command ended, but those that come later get nothing: `--wait-subscribers` waits for ' +
-          'them, and `--stay` keeps the history.',
+          'Subscribers that are there already are waited for, a second at most, and get all that is sent; those that come later get nothing. ' +
+          '`--wait-subscribers` waits for as many as are wanted, and `--stay` keeps the history. When nobody got anything, a line on ' +
+          'standard error says so.',
       },
     ],
     examples: [
