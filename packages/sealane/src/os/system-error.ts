@@ -40,6 +40,10 @@ const HINT_BY_CALL: ReadonlyMap<string, string> = new Map([
     'ENOSPC inotify_add_watch',
     'this user has no inotify watch left: raise fs.inotify.max_user_watches (sysctl)',
   ],
+  [
+    'EPERM epoll_ctl',
+    'regular files, directories and /dev/null are always ready, and can not be watched: read them right away',
+  ],
   ['ENOSPC epoll_ctl', 'this user watches too many descriptors: raise fs.epoll.max_user_watches (sysctl)'],
 ]);
 
