@@ -104,8 +104,8 @@ test('nodes and services of a shared domain are listed by name of the directory 
   ] as const) {
     const nodes = (await run(['node', 'list', ...words], undefined, env)).stdout.trim().split('\n');
     assert.deepEqual(
-      nodes.map((line) => line.split('\t')[4]),
-      ['sealane service publish'],
+      nodes.map((line) => line.split('\t').slice(4)),
+      [[`user=${process.geteuid?.()}`, 'sealane service publish']],
     );
     const [service] = (await run(['service', 'list', '--json', ...words], undefined, env)).stdout
       .trim()
@@ -149,4 +149,34 @@ test('users publish to each other, and those who are not let in are told', {
   publisher.kill('SIGTERM');
   await ended;
   assert.equal((await run(['service', 'list', '--shared', path], BOB)).stdout, '');
+});
+
+test('services of one name are told apart by their users, and commands say whose is meant', {
+  skip: whyNoOthers(),
+}, async (t) => {
+  const path = join(folder(t), 'bus');
+  assert.equal((await run(['domain', 'create', path])).status, 0);
+  const subscribe = ['service', 'subscribe', 'x', '--wait', '--shared', path, '--raw', '--count', '1'];
+  for (const person of [ALICE, BOB]) {
+    // Each states whom it lets in, so that the service of the other does not count for it.
+    const words = ['--shared', path, '--latest', '--stay', '--allow-user', String(MALLORY.uid)];
+    start(t, ['service', 'publish', 'x', ...words], person).stdin?.end(`of ${person.uid}`);
+    const got = await run([...subscribe, '--allow-user', String(person.uid)], MALLORY);
+    assert.deepEqual([got.status, got.stdout], [0, `of ${person.uid}`], got.stderr);
+  }
+  const listed = (await run(['service', 'list', '--shared', path])).stdout.trimEnd().split('\n');
+  assert.deepEqual(
+    listed.map((line) => line.split('\t').slice(-2).join(' ')).sort(),
+    [ALICE, BOB].map(({ uid }) => `user=${uid} x`).sort(),
+  );
+  const either = await run(subscribe, MALLORY);
+  assert.equal(either.status, 4);
+  assert.match(either.stderr, /have each a service "x"; .*--allow-user USER says whose is meant/);
+  const inspect = ['service', 'inspect', 'x', '--shared', path];
+  const both = await run(inspect);
+  assert.equal(both.status, 2);
+  assert.match(both.stderr, /^sealane: the users \d+, \d+ have each a service x; say with --allow-user/);
+  const one = await run([...inspect, '--allow-user', String(BOB.uid)]);
+  assert.match(one.stdout, new RegExp(`^creator\t${BOB.uid}$`, 'm'));
+  assert.equal((await run([...inspect, '--allow-user', String(MALLORY.uid)])).status, 3);
 });

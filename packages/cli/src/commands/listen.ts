@@ -1,6 +1,7 @@
 /** `sealane event listen`: the events of a service, as lines for people or as JSON. Owns its listener for as long as it runs. */
 import type { EventNotice, EventService, Listener } from 'sealane';
 import type { CommandError } from '../failure.js';
+import { type AllowOptions, accessOf } from '../messaging/account.js';
 import {
   type DomainOptions,
   openService,
@@ -17,7 +18,7 @@ import { formatDuration } from '../terminal/units.js';
 /** Digits of a node's id that a person needs to tell nodes apart. */
 const SHORT_ID = 8;
 
-export interface ListenOptions extends DomainOptions {
+export interface ListenOptions extends DomainOptions, AllowOptions {
   wait?: boolean;
   count?: number;
   untilGone?: boolean;
@@ -29,7 +30,8 @@ export interface ListenOptions extends DomainOptions {
 /** Prints events until `--count`, `--until-gone` or `--timeout` ends it, or a signal comes. */
 export async function runListen(name: string, options: ListenOptions, terminal: Terminal): Promise<void> {
   await withNode('sealane event listen', options, async (node, { signal }) => {
-    const open = () => node.service(name).openEvent({ attributes: options.attribute });
+    const needs = { attributes: options.attribute, ...accessOf(options) };
+    const open = () => node.service(name).openEvent(needs);
     await using service = await withTimeout(
       signal,
       options.timeout,

@@ -3,7 +3,7 @@ import { type ListedNode, type ListedService, listNodes, listServices, type Port
 import { EXIT } from '../exit-codes.js';
 import { CommandError, usageError } from '../failure.js';
 import { attributeFacts, coloured, type Fact, optionText, printFacts } from '../messaging/facts.js';
-import { type DomainOptions, domainWords, explained, placeOf } from '../messaging/participate.js';
+import { type DomainOptions, domainWords, explained, isShared, placeOf } from '../messaging/participate.js';
 import { field } from '../terminal/escape.js';
 import { type Column, renderTable } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -12,6 +12,7 @@ import { formatAge } from '../terminal/units.js';
 const COLUMNS: readonly Column[] = [
   { title: 'ID' },
   { title: 'STATE' },
+  { title: 'USER', align: 'right', optional: true },
   { title: 'PID', align: 'right' },
   { title: 'AGE', align: 'right' },
   { title: 'ATTRIBUTES', optional: true },
@@ -28,8 +29,8 @@ interface NodePort extends PortInfo {
 export async function runNodeList(options: DomainOptions, terminal: Terminal): Promise<void> {
   const nodes = await explained(options, () => listNodes(placeOf(options)));
   if (terminal.json) for (const node of nodes) terminal.writeJson(toJson(node));
-  else if (!terminal.out.terminal) for (const node of nodes) terminal.out.line(toLine(node));
-  else if (nodes.length > 0) printTable(nodes, terminal);
+  else if (!terminal.out.terminal) printLines(nodes, isShared(options), terminal);
+  else if (nodes.length > 0) printTable(nodes, isShared(options), terminal);
   else terminal.err.line(terminal.err.style.dim('no nodes; `sealane service publish NAME` makes one'));
 }
 
@@ -69,14 +70,20 @@ function toJson({ startedAt, ...node }: ListedNode): Record<string, unknown> {
   return { ...node, startedAt: startedAt?.toISOString() };
 }
 
-function toLine({ id, state, pid, startedAt, name }: ListedNode): string {
-  return [id, state, field(pid), startedAt?.toISOString() ?? '-', field(name)].join('\t');
+function printLines(nodes: readonly ListedNode[], shared: boolean, { out }: Terminal): void {
+  for (const node of nodes) out.line(toLine(node, shared));
 }
 
-function printTable(nodes: readonly ListedNode[], { out }: Terminal): void {
+function toLine({ id, state, pid, uid, startedAt, name }: ListedNode, shared: boolean): string {
+  const user = shared ? [`user=${field(uid)}`] : [];
+  return [id, state, field(pid), startedAt?.toISOString() ?? '-', ...user, field(name)].join('\t');
+}
+
+function printTable(nodes: readonly ListedNode[], shared: boolean, { out }: Terminal): void {
   const nowMs = Date.now();
-  const rows = nodes.map(({ id, state, pid, startedAt, attributes, problem, name }) => [
-    ...[id, state, field(pid), startedAt === undefined ? '-' : formatAge(nowMs - startedAt.getTime())],
+  const rows = nodes.map(({ id, state, pid, uid, startedAt, attributes, problem, name }) => [
+    ...[id, state, shared ? field(uid) : ''],
+    ...[field(pid), startedAt === undefined ? '-' : formatAge(nowMs - startedAt.getTime())],
     ...[optionText(attributes), problem === undefined ? '' : field(problem), field(name)],
   ]);
   for (const line of renderTable(COLUMNS, rows, out.layout)) out.line(line);

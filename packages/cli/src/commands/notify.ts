@@ -1,5 +1,6 @@
 /** `sealane event notify`: tells the listeners of a service of an event. Owns its notifier for as long as it runs. */
 import type { EventOptions, Notifier } from 'sealane';
+import { type AllowOptions, accessOf } from '../messaging/account.js';
 import { Pace } from '../messaging/pace.js';
 import { type DomainOptions, withNode } from '../messaging/participate.js';
 import { type PeerWait, waitForPeers } from '../messaging/peers.js';
@@ -15,7 +16,10 @@ const SETTINGS = [
 /** Said when nobody was told of anything. */
 const NOBODY = 'sealane: 0 listeners: nobody was told; --wait-listeners 1 waits for one';
 
-export interface NotifyOptions extends DomainOptions, Partial<Record<(typeof SETTINGS)[number], number>> {
+export interface NotifyOptions
+  extends DomainOptions,
+    AllowOptions,
+    Partial<Record<(typeof SETTINGS)[number], number>> {
   count?: number;
   rate?: number;
   one?: boolean;
@@ -61,6 +65,7 @@ function settingsOf(options: NotifyOptions): EventOptions {
     ...Object.fromEntries(stated),
     ...(options.deadline === undefined ? {} : { deadlineMs: options.deadline }),
     ...(options.attribute === undefined ? {} : { attributes: options.attribute }),
+    ...accessOf(options),
   };
 }
 

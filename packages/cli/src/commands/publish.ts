@@ -2,7 +2,7 @@
 import { type FullAction, type Loan, latest, type Publisher, type ServiceOptions } from 'sealane';
 import { usageError } from '../failure.js';
 import type { Interrupt } from '../interrupt.js';
-import { toAccount } from '../messaging/account.js';
+import { type AllowOptions, accessOf } from '../messaging/account.js';
 import { type Input, openInput } from '../messaging/input.js';
 import { Pace } from '../messaging/pace.js';
 import { type DomainOptions, withNode } from '../messaging/participate.js';
@@ -22,6 +22,7 @@ const NOBODY =
 
 export interface PublishOptions
   extends DomainOptions,
+    AllowOptions,
     Partial<Record<Exclude<(typeof SETTINGS)[number], 'overflow'>, number>> {
   file?: string;
   lines?: boolean;
@@ -37,8 +38,6 @@ export interface PublishOptions
   overflow?: boolean;
   latest?: boolean;
   attribute?: Record<string, string>;
-  allowUser?: string[];
-  allowGroup?: string[];
 }
 
 /** Publishes until the input, or `--count`, is used up. */
@@ -81,11 +80,6 @@ function settingsOf(options: PublishOptions, bytes: number | undefined): Service
     ...(options.attribute === undefined ? {} : { attributes: options.attribute }),
     ...accessOf(options),
   };
-}
-
-function accessOf({ allowUser = [], allowGroup = [] }: PublishOptions): Pick<ServiceOptions, 'access'> {
-  if (allowUser.length === 0 && allowGroup.length === 0) return {};
-  return { access: { users: allowUser.map(toAccount), groups: allowGroup.map(toAccount) } };
 }
 
 /** A file whose size is known and that is sent once is read into the sample; all else that is one sample is read before. */

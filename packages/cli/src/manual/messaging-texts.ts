@@ -52,7 +52,8 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
     description: [
       {
         paragraph:
-          'A terminal gets a table, a pipe one line for each node, its fields separated by tabs: id, state, process id, start, name. ' +
+          'A terminal gets a table, a pipe one line for each node, its fields separated by tabs: id, state, process id, start, in a shared domain ' +
+          '`user=`, name. ' +
           'A node is alive, starting or dead; a dead one is listed once and its files are removed.',
       },
     ],
@@ -122,14 +123,20 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
       {
         paragraph:
           'A terminal gets a table, a pipe one line for each service, its fields separated by tabs: state, `nodes=`, `publishers=` or `notifiers=`, ' +
-          '`subscribers=`, most bytes of a sample, name. One that only dead nodes have open is listed as dead once, and removed.',
+          '`subscribers=`, most bytes of a sample, in a shared domain `user=`, name. One that only dead nodes have open is listed as dead once, and removed.',
       },
     ],
     examples: ['sealane service list', 'sealane service list --json | jq .settings'],
     seeAlso: ['sealane-service-inspect(1)', 'sealane-node-list(1)'],
   },
   'service inspect': {
-    description: [{ paragraph: 'One `KEY TAB VALUE` line for each setting, attribute, node and port.' }],
+    description: [
+      {
+        paragraph:
+          'One `KEY TAB VALUE` line for each setting, attribute, node and port. In a shared domain several users may have a service of ' +
+          'one name: `--allow-user` says whose is meant.',
+      },
+    ],
     examples: ['sealane service inspect camera/front'],
     seeAlso: ['sealane-service-list(1)'],
   },

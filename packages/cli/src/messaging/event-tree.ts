@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { runs } from '../action.js';
 import { attributes, count, duration, metadata, positive } from '../arguments.js';
 import type { Terminal } from '../terminal/terminal.js';
-import { inDomain, named } from './tree.js';
+import { addAllow, addWhose, inDomain, named } from './tree.js';
 
 const CREATION = 'Settings, if the service is to be made; else what it must have:';
 
@@ -62,6 +62,7 @@ function addCreation(command: Command): void {
       metadata('--attribute'),
     ),
   );
+  addAllow(command, 'in a shared domain, let in this ', ', and not everybody', CREATION);
 }
 
 function addListen(event: Command, terminal: Terminal): void {
@@ -76,5 +77,6 @@ function addListen(event: Command, terminal: Terminal): void {
       'require the service to have this attribute (may be repeated)',
       attributes('--attribute'),
     );
+  addWhose(command);
   runs(inDomain(command), terminal, async () => (await import('../commands/listen.js')).runListen);
 }

@@ -30,6 +30,12 @@ export function placeOf({
   };
 }
 
+/** Whether the domain is one of several users, by the rule of the library. */
+export function isShared({ domain, directory, shared }: DomainOptions): boolean {
+  if (shared !== undefined) return true;
+  return domain === undefined && directory === undefined && Boolean(process.env.SEALANE_SHARED_DIR);
+}
+
 /** The options of a domain once more, for a command that a person may paste. */
 export function domainWords({ domain, directory, shared }: DomainOptions): string {
   const words = [
@@ -69,7 +75,7 @@ function explain(error: unknown, options: DomainOptions): unknown {
   const hint = HINTS[error.code];
   if (hint === undefined) return error;
   // What the library tells programmers is left out: the hint says it for the command line.
-  const message = error.message.replace(/: create it first, .*$/, '');
+  const message = error.message.replace(/: (create it first, |state in `access` whose is meant).*$/, '');
   return new CommandError(error.code, exitCodeOf(error.code), message, hint(domainWords(options)));
 }
 
@@ -86,7 +92,8 @@ const HINTS: Readonly<Record<string, ((where: string) => string | undefined) | u
   ERR_SEALANE_UNSAFE_DIRECTORY: () =>
     '--directory PATH or $SEALANE_DIR names another place, --shared DIR or $SEALANE_SHARED_DIR another shared domain',
   ERR_SEALANE_ACCESS_DENIED: (where) => `\`sealane service list${where}\` shows whose services there are`,
-  ERR_SEALANE_UNTRUSTED_PEER: (where) => `\`sealane service list${where}\` shows whose services there are`,
+  ERR_SEALANE_UNTRUSTED_PEER: (where) =>
+    `\`sealane service list${where}\` shows whose services there are; --allow-user USER says whose is meant`,
   ERR_SEALANE_INVALID_ARGUMENT: () => 'docs/services.md has the limits of all settings',
   ERR_SEALANE_TIMEOUT: () => undefined,
 };

@@ -5,6 +5,7 @@
 import type { PubSubService, Sample, Subscriber } from 'sealane';
 import type { CommandError } from '../failure.js';
 import { formatDuration } from '../terminal/units.js';
+import { type AllowOptions, accessOf } from './account.js';
 import {
   type DomainOptions,
   domainWords,
@@ -16,7 +17,7 @@ import {
 } from './participate.js';
 
 /** Options of every command that subscribes. */
-export interface SubscriptionOptions extends DomainOptions {
+export interface SubscriptionOptions extends DomainOptions, AllowOptions {
   wait?: boolean;
   bufferSize?: number;
   history?: number;
@@ -53,6 +54,7 @@ export async function withSubscription(
       ...(bufferSize === undefined ? {} : { bufferSize }),
       ...(history === undefined ? {} : { history }),
       attributes: attribute,
+      ...accessOf(options),
     };
     await using service = await withTimeout(
       signal,

@@ -72,6 +72,11 @@ function addLookups(service: Command, terminal: Terminal): void {
   const inspect = named(service.command('inspect')).description(
     'Show the settings, attributes, nodes and ports of a service.',
   );
+  inspect.option(
+    '--allow-user <user>',
+    'in a shared domain, mean the service of this user, by name or id (may be repeated)',
+    collect(text('--allow-user')),
+  );
   runs(inDomain(inspect), terminal, async () => (await import('../commands/service.js')).runServiceInspect);
 }
 
@@ -145,15 +150,22 @@ function addCreation(command: Command): void {
       metadata('--attribute'),
     ),
   );
-  const account = (flag: string, kind: string) =>
-    add(
-      new Option(
-        `${flag} <${kind}>`,
-        `in a shared domain, let in this ${kind}, by name or id, and not everybody (may be repeated)`,
-      ).argParser(collect(text(flag))),
-    );
-  account('--allow-user', 'user');
-  account('--allow-group', 'group');
+  addAllow(command, 'in a shared domain, let in this ', ', and not everybody', CREATION);
+}
+
+/** Who may take part, or is meant, in a domain of several users. */
+export function addAllow(command: Command, before: string, after: string, group?: string): Command {
+  for (const kind of ['user', 'group']) {
+    const help = `${before}${kind}, by name or id${after} (may be repeated)`;
+    const option = new Option(`--allow-${kind} <${kind}>`, help).argParser(collect(text(`--allow-${kind}`)));
+    command.addOption(group === undefined ? option : option.helpGroup(group));
+  }
+  return command;
+}
+
+/** For commands that open what others made. */
+export function addWhose(command: Command): Command {
+  return addAllow(command, 'in a shared domain, mean only services and peers of this ', '');
 }
 
 function addSubscribe(service: Command, terminal: Terminal): void {
@@ -209,7 +221,7 @@ function measure(command: Command): Command {
 }
 
 function addSubscription(command: Command): Command {
-  return command
+  return addWhose(command)
     .option('--wait', 'wait until there is such a service')
     .option(
       '--buffer-size <number>',
