@@ -10,9 +10,9 @@ export class LiveLines {
     this.#screen = screen;
   }
 
-  /** Draws these lines in the place of the former ones. They must be no wider than the screen. */
+  /** Draws these lines in the place of the former ones, where the terminal can do that; else below them. They must be no wider than the screen. */
   draw(lines: readonly string[]): void {
-    const back = this.#drawn === 0 ? '' : `\x1b[${this.#drawn}A\r\x1b[J`;
+    const back = this.#drawn === 0 || !this.#screen.redraws ? '' : `\x1b[${this.#drawn}A\r\x1b[J`;
     this.#screen.write(`${back}${lines.map((line) => `${line}\n`).join('')}`);
     this.#drawn = lines.length;
   }

@@ -37,7 +37,7 @@ export class Progress implements Disposable {
   /** Says how far the work is. `total` is undefined while nobody knows the end. */
   update(bytes: number, total: number | undefined): void {
     const now = this.#now();
-    if (!this.#screen.terminal || now - this.#startMs < QUIET_MS || now - this.#drawnMs < REDRAW_MS) return;
+    if (!this.#screen.redraws || now - this.#startMs < QUIET_MS || now - this.#drawnMs < REDRAW_MS) return;
     this.#drawnMs = now;
     this.#draw(this.#line(bytes, total, now - this.#startMs));
   }
@@ -78,13 +78,13 @@ export class StatusLine implements Disposable {
   /** Shows `text` in place of what was shown before. */
   show(text: string): void {
     if (this.#silent) return;
-    const { terminal, columns, style } = this.#screen;
-    if (terminal) this.#screen.write(CLEAR_LINE + style.dim(shorten(text, columns - 1, '...')));
+    const { redraws, columns, style } = this.#screen;
+    if (redraws) this.#screen.write(CLEAR_LINE + style.dim(shorten(text, columns - 1, '...')));
     else this.#screen.line(text);
   }
 
   /** Removes the line from a terminal. */
   [Symbol.dispose](): void {
-    if (!this.#silent && this.#screen.terminal) this.#screen.write(CLEAR_LINE);
+    if (!this.#silent && this.#screen.redraws) this.#screen.write(CLEAR_LINE);
   }
 }

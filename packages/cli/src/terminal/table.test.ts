@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bar, track } from './bars.js';
+import { LiveLines } from './live.js';
 import { Progress, StatusLine } from './progress.js';
 import { colourEnabled, createStyle, unicodeEnabled } from './style.js';
 import { type Column, renderTable } from './table.js';
@@ -154,4 +155,25 @@ test('progress and status say nothing, or plain lines, in a pipe', () => {
     status.show('reading');
   }
   assert.deepEqual(written, ['reading\n']);
+});
+
+test('a terminal of no columns has those of most, and a dumb one gets lines and no escapes', () => {
+  const { screen: unknown } = screen(true, 0);
+  assert.deepEqual([unknown.columns, unknown.rows, unknown.layout.width], [80, 24, 80]);
+  for (const [TERM, again] of [
+    ['xterm', '\x1b[1A\r\x1b[Jtwo\n'],
+    ['dumb', 'two\n'],
+  ] as const) {
+    const { screen: terminal, written } = screen(true, 60, { TERM });
+    const live = new LiveLines(terminal);
+    live.draw(['one']);
+    live.draw(['two']);
+    assert.deepEqual(written, ['one\n', again]);
+  }
+  const { screen: dumb, written } = screen(true, 60, { TERM: 'dumb' });
+  let now = 0;
+  using progress = new Progress(dumb, 'x', () => now);
+  now = 10_000;
+  progress.update(1, 2);
+  assert.deepEqual(written, []);
 });

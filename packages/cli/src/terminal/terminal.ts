@@ -18,6 +18,8 @@ export interface TextStream {
 export class Screen {
   /** Whether people read this directly. */
   readonly terminal: boolean;
+  /** Whether what was drawn can be drawn over: a dumb terminal only goes on. */
+  readonly redraws: boolean;
   readonly style: Style;
   /** Whether characters beyond ASCII may be used for drawing. */
   readonly unicode: boolean;
@@ -26,19 +28,20 @@ export class Screen {
   constructor(stream: TextStream, options: { colour: boolean; environment: NodeJS.ProcessEnv }) {
     this.#stream = stream;
     this.terminal = stream.isTTY === true;
+    this.redraws = this.terminal && options.environment.TERM !== 'dumb';
     const settings = { terminal: this.terminal, wanted: options.colour, environment: options.environment };
     this.style = createStyle(colourEnabled(settings));
     this.unicode = this.terminal && unicodeEnabled(options.environment);
   }
 
-  /** Columns of the terminal, as they are now; 80 where that is unknown. */
+  /** Columns of the terminal, as they are now; 80 where that is unknown, which some say as 0. */
   get columns(): number {
-    return this.#stream.columns ?? 80;
+    return this.#stream.columns || 80;
   }
 
-  /** Lines of the terminal, as they are now; 24 where that is unknown. */
+  /** Lines of the terminal, as they are now; 24 where that is unknown, which some say as 0. */
   get rows(): number {
-    return this.#stream.rows ?? 24;
+    return this.#stream.rows || 24;
   }
 
   /** How tables are laid out here. */
