@@ -15,6 +15,11 @@ export interface PingPong extends Turns {
   total(count: number): Promise<number>;
 }
 
+/** Ping-pong of nodes whose figures somebody looks at, or nobody. */
+export interface ObservedPingPong extends PingPong {
+  setObserved(observed: boolean): Promise<void>;
+}
+
 export interface PingPongOptions {
   /** A multiple of 8. Of each sample its first 64-bit word, or as much of it as counts, is written and read. */
   readonly payloadBytes: number;

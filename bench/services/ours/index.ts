@@ -1,6 +1,14 @@
 // Our side of each measurement. What is not here is not measured: its rows show the peer alone, or are left out.
 import type { Context } from '../../harness/suite.js';
-import type { PingPong, PingPongOptions, StartExchange, Stream, StreamOptions, Turns } from '../sides.js';
+import type {
+  ObservedPingPong,
+  PingPong,
+  PingPongOptions,
+  StartExchange,
+  Stream,
+  StreamOptions,
+  Turns,
+} from '../sides.js';
 import { measureDiscovery } from './discovery.js';
 import { OurEvents } from './events.js';
 import { OurExchange } from './exchange.js';
@@ -27,12 +35,12 @@ export interface OurPingPongOptions extends PingPongOptions {
   readonly timestamps: boolean;
   /** Whether the memory of the service grows. */
   readonly growing?: boolean;
-  /** Whether somebody looks at the figures of both nodes, every second. Default: false. */
-  readonly observed?: boolean;
 }
 
 export interface Ours {
   readonly pingPong?: (options: OurPingPongOptions) => Promise<PingPong>;
+  /** In the hot tier, with timestamps. */
+  readonly observedPingPong?: (options: PingPongOptions) => Promise<ObservedPingPong>;
   /** Each side sleeps until the other's sample wakes it: with its thread blocked, or in its event loop. */
   readonly wake?: (waiting: 'block' | 'loop') => Promise<Turns>;
   /** Each side waits for the other's event: asleep at once, after a moment of looking, or in its event loop. */
@@ -50,6 +58,8 @@ export interface Ours {
 
 export const ours: Ours = {
   pingPong: (options) => OurTurns.start({ ...options, waiting: 'poll' }),
+  observedPingPong: (options) =>
+    OurTurns.start({ ...options, tier: 'hot', timestamps: true, waiting: 'poll' }),
   wake: (waiting) => startTurns(waiting),
   events: (waiting) => OurEvents.start(waiting),
   stream: (options) => OurStream.start(options),

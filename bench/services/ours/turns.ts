@@ -1,7 +1,7 @@
 // Ping-pong between two of our processes: polling in either tier, asleep with the thread blocked, or in the event loop.
 import type { ServiceOptions } from 'sealane';
 import type { Station } from '../../harness/station.js';
-import type { PingPong, PingPongOptions, Turns } from '../sides.js';
+import type { ObservedPingPong, PingPongOptions, Turns } from '../sides.js';
 import { Group } from './group.js';
 import type { Tier } from './index.js';
 import { Observation } from './observation.js';
@@ -22,10 +22,9 @@ export interface TurnsOptions extends PingPongOptions {
   readonly timestamps: boolean;
   /** In a service whose memory grows: to the payload, with the first sample, and there is room for much more. */
   readonly growing?: boolean;
-  readonly observed?: boolean;
 }
 
-export class OurTurns implements PingPong {
+export class OurTurns implements ObservedPingPong {
   readonly #group: Group;
   readonly #ping: Station;
   readonly #echo: Station;
@@ -52,10 +51,16 @@ export class OurTurns implements PingPong {
       const echo = await group.start('broker', { ...ports, sendsTo: 'back', receivesFrom: 'there' });
       const ping = await group.start('client', { ...ports, sendsTo: 'there', receivesFrom: 'back' });
       await Promise.all([ping, echo].map((station) => station.call('connected', { subscribers: 1 })));
-      const turns = new OurTurns(group, ping, echo, options);
-      if (options.observed === true) turns.#observation = await Observation.start(group.directory, 2);
-      return turns;
+      return new OurTurns(group, ping, echo, options);
     });
+  }
+
+  /** Has somebody look at the figures of both nodes from now on, or nobody. */
+  async setObserved(observed: boolean): Promise<void> {
+    if (observed === (this.#observation !== undefined)) return;
+    const former = this.#observation;
+    this.#observation = observed ? await Observation.start(this.#group.directory, 2) : undefined;
+    await former?.[Symbol.asyncDispose]();
   }
 
   async trips(count: number): Promise<readonly number[]> {
@@ -68,7 +73,7 @@ export class OurTurns implements PingPong {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#observation?.[Symbol.asyncDispose]();
+    await this.setObserved(false);
     await this.#group[Symbol.asyncDispose]();
   }
 

@@ -40,6 +40,9 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
   readonly #figures: PortFigures;
   /** While somebody observes. */
   #meter: LatencyMeter | undefined;
+  /** The next sample is to be measured: never unless somebody observes. */
+  #measures = false;
+  #endMeasuring: () => unknown = () => undefined;
   /** Tells of writes into any sample that this process has received, and what it told when all was last in order. */
   readonly #writes = guardedWrites();
   #writesSeen = this.#writes[0];
@@ -51,9 +54,7 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
     this.#options = options;
     this.#figures = options.figures;
     this.#figures.onWrite = (cells) => this.#tell(cells);
-    this.#figures.onObserved = (latencies) => {
-      this.#meter = latencies === undefined ? undefined : new LatencyMeter(latencies);
-    };
+    this.#figures.onObserved = (latencies) => this.#setMeter(latencies);
   }
 
   /** Samples that were received so far. */
@@ -105,7 +106,7 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
       if (sample !== undefined) {
         this.#next = index;
         if (sample.missed > 0) this.#miss(inlet, sample.missed);
-        if (this.#meter !== undefined) inlet.measure(sample, this.#meter);
+        if (this.#measures) this.#measure(inlet, sample);
         return sample;
       }
       if (inlet.ended || inlet.broken) this.retire(inlet);
@@ -137,9 +138,27 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
     this.#figures.removeRow(inlet.figures);
   }
 
+  override close(): void {
+    if (!this.closed) this.#setMeter(undefined);
+    super.close();
+  }
+
   /** The next sample ends a sleep. */
   protected override woke(): void {
-    if (this.#meter !== undefined) this.#meter.woken = true;
+    this.#measures = this.#meter !== undefined;
+  }
+
+  /** A sample is measured whenever control was served: some hundreds a second, whatever their number. */
+  #setMeter(latencies: Float64Array | undefined): void {
+    this.#endMeasuring();
+    this.#measures = false;
+    this.#meter = latencies === undefined ? undefined : new LatencyMeter(latencies);
+    this.#endMeasuring = latencies === undefined ? () => undefined : this.loop.onServe(() => this.woke());
+  }
+
+  #measure(inlet: Inlet, sample: HotSample): void {
+    this.#measures = false;
+    if (this.#meter !== undefined) inlet.measure(sample, this.#meter);
   }
 
   #tell(cells: Float64Array): void {

@@ -1,10 +1,9 @@
 /**
  * How long samples were under way: a histogram with steps of an eighth, and who fills it. Owns nothing; the cells lie in the memory of a port's figures.
- * Which samples are measured says nothing of how long they took: those that ended a sleep, all of them, and one of so many of the
- * others, which counts for all of these.
+ * Which samples are measured says nothing of how long they took: those that ended a sleep, and now and then one of the others.
  */
 import { monotonicNs } from '../os/index.js';
-import { LATENCY_BUCKETS, LATENCY_SAMPLE_EVERY, LATENCY_STEPS } from './layout.js';
+import { LATENCY_BUCKETS, LATENCY_STEPS } from './layout.js';
 
 const TWO_TO_32 = 0x1_0000_0000;
 /** log2 of the steps. */
@@ -45,35 +44,22 @@ export function latencyQuantile(cells: ArrayLike<number>, share: number): number
 
 /** Measures samples of one subscriber while somebody looks. */
 export class LatencyMeter {
-  /** The next sample ends a sleep. */
-  woken = false;
   readonly #cells: Float64Array;
-  #until = LATENCY_SAMPLE_EVERY;
 
   constructor(cells: Float64Array) {
     this.#cells = cells;
   }
 
-  /** A sample was taken; the time at which it was sent is in two words from `at`. */
+  /**
+   * A sample was taken; the time at which it was sent is in two words from `at`. A publisher that states no time, or one to come, is not
+   * measured.
+   */
   count(words: Int32Array, at: number): void {
-    if (this.woken) {
-      this.woken = false;
-      this.#add(words, at, 1);
-      return;
-    }
-    this.#until -= 1;
-    if (this.#until > 0) return;
-    this.#until = LATENCY_SAMPLE_EVERY;
-    this.#add(words, at, LATENCY_SAMPLE_EVERY);
-  }
-
-  /** A publisher that states no time, or one to come, is not measured. */
-  #add(words: Int32Array, at: number, weight: number): void {
     const sentNs = ((words[at + 1] as number) >>> 0) * TWO_TO_32 + ((words[at] as number) >>> 0);
     if (sentNs === 0) return;
     const ns = monotonicNs() - sentNs;
     if (!(ns >= 0)) return;
     const bucket = latencyBucket(ns);
-    this.#cells[bucket] = (this.#cells[bucket] as number) + weight;
+    this.#cells[bucket] = (this.#cells[bucket] as number) + 1;
   }
 }

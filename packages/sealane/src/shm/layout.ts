@@ -225,5 +225,3 @@ export const LISTENER_FIGURE_MISSED_DEADLINES = 2;
 export const LATENCY_STEPS = 8;
 /** What takes 2^40 ns or longer is in the last one. */
 export const LATENCY_BUCKETS = 304;
-/** One of so many samples is measured, and each that ended a sleep. */
-export const LATENCY_SAMPLE_EVERY = 256;
