@@ -1,4 +1,5 @@
 // What it costs to be observed: ping-pong of nodes whose figures somebody looks at, against those of which nobody does.
+import { setTimeout } from 'node:timers/promises';
 import { makeRow, type Row } from '../harness/row.js';
 import { type Context, type Measurement, Skipped } from '../harness/suite.js';
 import { ours } from './ours/index.js';
@@ -9,6 +10,7 @@ import { Started } from './started.js';
 const ID = 'services.observed';
 const PAYLOAD_BYTES = 8192;
 const TARGET = { atMost: 1.02 };
+const SETTLE_MS = 200;
 const OBSERVED = 'observed';
 const UNOBSERVED = 'not observed';
 
@@ -28,13 +30,19 @@ class Looked implements PingPong {
   }
 
   async trips(count: number): Promise<readonly number[]> {
-    await this.#turns.setObserved(this.#observed);
+    await this.#prepare();
     return this.#turns.trips(count);
   }
 
   async total(count: number): Promise<number> {
-    await this.#turns.setObserved(this.#observed);
+    await this.#prepare();
     return this.#turns.total(count);
+  }
+
+  /** Beginning and ending to look is work of its own, and what follows it is measured: not the beginning. */
+  async #prepare(): Promise<void> {
+    await this.#turns.setObserved(this.#observed);
+    await setTimeout(SETTLE_MS);
   }
 
   /** The turns belong to whoever made them. */
