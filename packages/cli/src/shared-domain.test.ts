@@ -62,7 +62,9 @@ test('domain create makes a shared domain, again as well, and says why it does n
   const group = String(process.getegid?.());
   for (let again = 0; again < 2; again++) {
     const { status, stdout, stderr } = await run(['domain', 'create', path]);
-    assert.deepEqual([status, stdout, stderr, modeOf(path)], [0, '', '', '1777']);
+    const made = `${path} is a shared domain for everybody on this machine: use it with SEALANE_SHARED_DIR=${path}, or with --shared\n`;
+    assert.deepEqual([status, stdout, modeOf(path)], [0, made, '1777']);
+    assert.equal(stderr === '', process.geteuid?.() === 0, stderr);
   }
   const told = await run(['domain', 'create', join(top, 'group'), '--group', group, '--json']);
   assert.deepEqual(JSON.parse(told.stdout), { directory: join(top, 'group'), group });
@@ -179,4 +181,12 @@ test('services of one name are told apart by their users, and commands say whose
   const one = await run([...inspect, '--allow-user', String(BOB.uid)]);
   assert.match(one.stdout, new RegExp(`^creator\t${BOB.uid}$`, 'm'));
   assert.equal((await run([...inspect, '--allow-user', String(MALLORY.uid)])).status, 3);
+});
+
+test('who is not root is told that nobody else can use the domain', { skip: whyNoOthers() }, async (t) => {
+  const top = folder(t);
+  chmodSync(top, 0o777);
+  const { status, stderr } = await run(['domain', 'create', join(top, 'bus')], ALICE);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, new RegExp(`bus belongs to user ${ALICE.uid}, and only nodes of this user use it`));
 });

@@ -29,7 +29,7 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
       {
         paragraph:
           'The directory gets mode 1777, or 3770 with `--group`: everybody who may enter makes files in it, and nobody touches those of ' +
-          'others. It must belong to root, or to the user of every node that takes part. A directory under `/run` is gone after a restart: ' +
+          'others. It must belong to root, or to the user of every node that takes part: one that an ordinary user makes is for this user only, and the command says so. A directory under `/run` is gone after a restart: ' +
           'make it again when the machine starts.',
       },
     ],
