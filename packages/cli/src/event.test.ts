@@ -40,6 +40,15 @@ test('who tells nobody is told so', () => {
   assert.deepEqual([told.stderr, json(told.stdout).listeners], ['', 0]);
 });
 
+test('top counts notifiers and listeners of events', async (t) => {
+  const notifier = start('event notify looked 0 --rate 100');
+  t.after(() => notifier.stop('SIGKILL'));
+  const listener = start('event listen looked --wait');
+  t.after(() => listener.stop('SIGKILL'));
+  await listener.lines(1);
+  assert.match(run('top looked --count 1').stdout, /^notifiers=1\tlisteners=1\tsent_per_second=/);
+});
+
 test('a listener that is stopped is told exactly how often it was notified', async (t) => {
   await using node = await Node.create({ name: 'notifier', directory: place.folder });
   await using service = await node.service('stopped').createEvent();

@@ -190,3 +190,23 @@ test('who is not root is told that nobody else can use the domain', { skip: whyN
   assert.equal(status, 0, stderr);
   assert.match(stderr, new RegExp(`bus belongs to user ${ALICE.uid}, and only nodes of this user use it`));
 });
+
+test('top shows nothing in the place of what the nodes of other users do not tell', {
+  skip: whyNoOthers(),
+}, async (t) => {
+  const path = join(folder(t), 'bus');
+  assert.equal((await run(['domain', 'create', path])).status, 0);
+  start(t, ['service', 'publish', 'x', '--shared', path, '--latest', '--stay'], ALICE).stdin?.end('hello');
+  const subscribe = ['service', 'subscribe', 'x', '--wait', '--shared', path, '--raw', '--count', '1'];
+  assert.equal((await run(subscribe, BOB)).stdout, 'hello');
+  const top = ['top', '--shared', path, '--interval', '100ms', '--count', '2'];
+  const { stdout, stderr } = await run(top, BOB);
+  const line =
+    'publishers=1\tsubscribers=0\tsent_per_second=-\treceived_per_second=0.0\tp50_us=-\tp99_us=-\tfill=-\t' +
+    'lost_per_second=-\tlost=-\tborrowed=0\tleaked=-\tx\n';
+  assert.equal(stdout, line + line);
+  assert.match(stderr, /^sealane: node [0-9a-f]{16} tells no figures: .*\n$/);
+  const [look] = (await run([...top, '--json'], BOB)).stdout.split('\n');
+  const [service] = JSON.parse(look ?? '').services;
+  assert.deepEqual([service.sentPerSecond, service.lost, service.receivedPerSecond], [null, null, 0]);
+});

@@ -4,6 +4,8 @@ import { findInterruption } from '../failure.js';
 import { Interrupt } from '../interrupt.js';
 import { SORTS, type Sort, select, sortServices, toLine, toScreen } from '../messaging/overview.js';
 import { type DomainOptions, explained, placeOf } from '../messaging/participate.js';
+import { toJson } from '../messaging/visible.js';
+import { field } from '../terminal/escape.js';
 import { Keys } from '../terminal/keys.js';
 import { LiveLines } from '../terminal/live.js';
 import type { Terminal } from '../terminal/terminal.js';
@@ -26,7 +28,7 @@ export async function runTop(
   await explained(options, async () => {
     using interrupt = new Interrupt();
     const quit = new AbortController();
-    const view = new View(terminal, options.sort ?? 'rate');
+    const view = new View(terminal, options.sort ?? 'rate', pattern);
     using _keys = view.interactive ? new Keys((key) => onKey(key, view, quit)) : undefined;
     const signal = AbortSignal.any([interrupt.signal, quit.signal]);
     try {
@@ -64,9 +66,12 @@ class View {
   readonly #terminal: Terminal;
   readonly #lines: LiveLines | undefined;
   #sort: Sort;
+  readonly #pattern: string | undefined;
+  readonly #noted = new Set<string>();
   #last: ObservedDomain | undefined;
 
-  constructor(terminal: Terminal, sort: Sort) {
+  constructor(terminal: Terminal, sort: Sort, pattern: string | undefined) {
+    this.#pattern = pattern;
     this.#terminal = terminal;
     this.#sort = sort;
     this.interactive = !terminal.json && terminal.out.terminal;
@@ -77,9 +82,23 @@ class View {
     this.#last = domain;
     const { json, out } = this.#terminal;
     const services = sortServices(domain.services, this.#sort);
-    if (json) this.#terminal.writeJson({ ...domain, services });
-    else if (this.#lines === undefined) for (const service of services) out.line(toLine(service));
+    if (json) this.#terminal.writeJson(toJson({ ...domain, services }));
+    else if (this.#lines === undefined) this.#showLines({ ...domain, services });
     else this.#lines.draw(toScreen(domain, this.#sort, out.rows, out.layout));
+  }
+
+  #showLines({ nodes, services }: ObservedDomain): void {
+    for (const service of services) this.#terminal.out.line(toLine(service));
+    if (services.length === 0) this.#note(nothing(this.#pattern));
+    for (const { id, problem } of nodes)
+      if (problem !== undefined) this.#note(`node ${id} tells no figures: ${field(problem)}`);
+  }
+
+  /** Each once: a pipe shall not fill with what does not change. */
+  #note(text: string): void {
+    if (this.#noted.has(text)) return;
+    this.#noted.add(text);
+    this.#terminal.err.line(`sealane: ${text}`);
   }
 
   /** At once, with the figures that are there. */
@@ -87,4 +106,8 @@ class View {
     this.#sort = SORTS[(SORTS.indexOf(this.#sort) + 1) % SORTS.length] as Sort;
     if (this.#last !== undefined) this.show(this.#last);
   }
+}
+
+function nothing(pattern: string | undefined): string {
+  return pattern === undefined ? 'there are no services yet' : `no service matches ${field(pattern)} yet`;
 }

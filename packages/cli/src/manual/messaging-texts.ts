@@ -225,7 +225,8 @@ export const MESSAGING_TEXTS: Readonly<Record<string, CommandTexts>> = {
       {
         paragraph:
           'A pipe gets one line for each service at each look, its fields separated by tabs; `--json` one object for each look, with ' +
-          'all nodes, services, ports and connections.',
+          'all nodes, services, ports and connections. What a node does not tell, such as one of another user, is `-`, and null in JSON. On a ' +
+          'terminal with TERM=dumb the tables follow each other.',
       },
     ],
     examples: [

@@ -1,10 +1,11 @@
 /** How a look at a domain is shown: tables, lines and JSON. Pure. What nodes say of themselves is escaped. */
-import type { ObservedDomain, ObservedNode, ObservedPort, ObservedService, PortKind } from 'sealane';
+import type { ObservedDomain, ObservedNode, ObservedPort, ObservedService } from 'sealane';
 import { field } from '../terminal/escape.js';
 import { createStyle, type Style } from '../terminal/style.js';
 import { type Column, renderTable, type TableLayout } from '../terminal/table.js';
 import { formatCount, formatDuration } from '../terminal/units.js';
 import { shorten } from '../terminal/width.js';
+import { figuresOf, receiversOf, sendersOf } from './visible.js';
 
 /** What services are sorted by. */
 export const SORTS = ['rate', 'latency', 'fill', 'lost', 'borrowed', 'name'] as const;
@@ -17,9 +18,6 @@ const KEYS: Readonly<Record<Exclude<Sort, 'name'>, (service: ObservedService) =>
   lost: ({ lostPerSecond, lost }) => lostPerSecond || lost / 1e16,
   borrowed: ({ borrowed, leaked }) => borrowed + leaked,
 };
-
-const SENDERS: readonly PortKind[] = ['publisher', 'notifier'];
-const RECEIVERS: readonly PortKind[] = ['subscriber', 'listener'];
 
 const right = (title: string): Column => ({ title, align: 'right' });
 
@@ -97,19 +95,22 @@ function cut(line: string, { width, ellipsis }: TableLayout): string {
 
 /** A service as a line of fields, its name last. */
 export function toLine(service: ObservedService): string {
-  const { latencyUs, ports } = service;
+  const { latencyUs, ports, messaging } = service;
+  const known = figuresOf(service);
+  const [senders, receivers] =
+    messaging === 'event' ? ['notifiers', 'listeners'] : ['publishers', 'subscribers'];
   const figures = {
-    publishers: countOf(ports, SENDERS),
-    subscribers: countOf(ports, RECEIVERS),
-    sent_per_second: service.sentPerSecond.toFixed(1),
-    received_per_second: service.receivedPerSecond.toFixed(1),
+    [`${senders}`]: sendersOf(ports).length,
+    [`${receivers}`]: receiversOf(ports).length,
+    sent_per_second: known.sentPerSecond?.toFixed(1) ?? '-',
+    received_per_second: known.receivedPerSecond?.toFixed(1) ?? '-',
     p50_us: latencyUs?.p50.toFixed(1) ?? '-',
     p99_us: latencyUs?.p99.toFixed(1) ?? '-',
-    fill: service.fill.toFixed(2),
-    lost_per_second: service.lostPerSecond.toFixed(1),
-    lost: service.lost,
-    borrowed: service.borrowed,
-    leaked: service.leaked,
+    fill: known.fill?.toFixed(2) ?? '-',
+    lost_per_second: known.lostPerSecond?.toFixed(1) ?? '-',
+    lost: known.lost ?? '-',
+    borrowed: known.borrowed ?? '-',
+    leaked: known.leaked ?? '-',
   };
   const fields = Object.entries(figures).map(([key, value]) => `${key}=${value}`);
   return [...fields, field(service.name ?? service.folder)].join('\t');
@@ -129,19 +130,21 @@ function more(hidden: number, thing: string): string {
 }
 
 function serviceRow(service: ObservedService): string[] {
-  const { ports, latencyUs, fill } = service;
+  const { ports, latencyUs } = service;
+  const { fill, lost, borrowed, leaked, ...known } = figuresOf(service);
   return [
     field(service.name ?? service.folder),
-    ...[String(countOf(ports, SENDERS)), String(countOf(ports, RECEIVERS))],
-    ...[rate(service.sentPerSecond), rate(service.receivedPerSecond)],
-    ...[latency(latencyUs?.p50), latency(latencyUs?.p99), `${Math.round(fill * 100)} %`],
-    ...[rate(service.lostPerSecond), String(service.lost), String(service.borrowed), String(service.leaked)],
+    ...[String(sendersOf(ports).length), String(receiversOf(ports).length)],
+    ...[rate(known.sentPerSecond), rate(known.receivedPerSecond)],
+    ...[latency(latencyUs?.p50), latency(latencyUs?.p99)],
+    fill === undefined ? '-' : `${Math.round(fill * 100)} %`,
+    ...[rate(known.lostPerSecond), field(lost), field(borrowed), field(leaked)],
   ];
 }
 
 /** Red: it loses samples, or they leak. Yellow: a buffer is nearly full. */
 function coloured(line: string, row: readonly string[], style: Style): string {
-  if (row[LOST_RATE] !== '0' || row[LEAKED] !== '0') return style.red(line);
+  if ([row[LOST_RATE], row[LEAKED]].some((cell) => cell !== '0' && cell !== '-')) return style.red(line);
   return Number.parseInt(row[FILL] ?? '0', 10) >= NEARLY_FULL_PERCENT ? style.yellow(line) : line;
 }
 
@@ -156,9 +159,9 @@ function nodesOf({ nodes, services }: ObservedDomain): NodeFigures[] {
   return nodes.map((node) => ({ ...node, ports: ports.get(node.id) ?? [] }));
 }
 
-function nodeRow({ id, name, pid, problem, ports }: NodeFigures): string[] {
+function nodeRow({ id, name, pid, observed, problem, ports }: NodeFigures): string[] {
   const total = (figure: (port: ObservedPort) => number) =>
-    ports.reduce((sum, port) => sum + figure(port), 0);
+    observed ? ports.reduce((sum, port) => sum + figure(port), 0) : undefined;
   const sent = total(sentBy);
   const received = total((port) => ('receivedPerSecond' in port ? port.receivedPerSecond : 0));
   const lost = total((port) => (port.kind === 'publisher' ? port.lostPerSecond : 0));
@@ -166,7 +169,7 @@ function nodeRow({ id, name, pid, problem, ports }: NodeFigures): string[] {
   const leaked = total((port) => ('leaked' in port ? port.leaked : 0));
   return [
     ...[field(name), id.slice(0, 8), field(pid), String(ports.length)],
-    ...[rate(sent), rate(received), rate(lost), String(borrowed), String(leaked)],
+    ...[rate(sent), rate(received), rate(lost), field(borrowed), field(leaked)],
     problem === undefined ? '' : field(problem),
   ];
 }
@@ -176,17 +179,13 @@ function sentBy(port: ObservedPort): number {
   return port.kind === 'publisher' ? port.sentPerSecond : 0;
 }
 
-/** Those that send, or those that receive. */
-function countOf(ports: readonly ObservedPort[], kinds: readonly PortKind[]): number {
-  return ports.filter((port) => kinds.includes(port.kind === 'unknown' ? port.role : port.kind)).length;
-}
-
 function latency(us: number | undefined): string {
   return us === undefined ? '-' : formatDuration(us / 1_000);
 }
 
-/** Three digits: `0`, `0.4`, `12.5`, `987`, `12.3k`, `1.25M`. */
-function rate(perSecond: number): string {
+/** Three digits: `0`, `0.4`, `12.5`, `987`, `12.3k`, `1.25M`; `-` is what is not known. */
+function rate(perSecond: number | undefined): string {
+  if (perSecond === undefined) return '-';
   if (perSecond < 99.95) return perSecond === 0 ? '0' : perSecond.toFixed(1);
   if (perSecond < 9_999.5) return perSecond.toFixed(0);
   return perSecond < 999_950 ? `${(perSecond / 1e3).toFixed(1)}k` : `${(perSecond / 1e6).toFixed(2)}M`;
