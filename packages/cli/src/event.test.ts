@@ -140,8 +140,8 @@ test('listeners end by a signal, by --timeout and with their reader', async (t) 
 
 test('what can not be is refused with the next step', async () => {
   const cases: [words: string, status: number, hint: RegExp][] = [
-    ['event notify x one', 2, /a whole number from 0/],
-    ['event notify x 1024', 2, /1024/],
+    ['event notify x one', 2, /^sealane: invalid id: one; it takes a whole number from 0/],
+    ['event notify x 1024', 2, /^sealane: the id must .*1024/],
     ['event notify x --rate 0', 2, /a number above 0/],
     ['event listen x', 3, /no service "?x.*; `sealane service list` shows/],
     ['event notify x --wait-listeners 1 --timeout 50ms', 8, /0 listeners of 1 came within 50\.0 ms/],

@@ -71,9 +71,14 @@ test('domain create makes a shared domain, again as well, and says why it does n
   assert.equal(modeOf(join(top, 'group')), '3770');
   writeFileSync(join(top, 'file'), '');
   const cases: readonly [words: string[], status: number, message: RegExp][] = [
-    [[path, '--group', group], 4, /is a shared domain for everybody, not for group/],
+    [[path, '--group', group], 4, /^sealane: \S+bus is a shared domain for everybody, not for group/],
     [[top], 4, /has something else in it/],
-    [[join(top, 'x'), '--group', 'no-such-group-here'], 2, /must be the name or id of a group/],
+    [
+      [join(top, 'x'), '--group', 'no-such-group-here'],
+      2,
+      /^sealane: --group must be the name or id of a group/,
+    ],
+    [[join(top, 'file')], 4, /file is no directory: name another/],
     [[join(top, 'file', 'x')], 1, /ENOTDIR/],
     [[], 2, /missing required argument/],
   ];

@@ -5,6 +5,7 @@ import { createSharedDomain, isSealaneError } from 'sealane';
 import { exitCodeOf } from '../exit-codes.js';
 import { CommandError } from '../failure.js';
 import { toAccount } from '../messaging/account.js';
+import { commandWords } from '../messaging/participate.js';
 import { escapeText, shellWord } from '../terminal/escape.js';
 import type { Terminal } from '../terminal/terminal.js';
 
@@ -23,7 +24,7 @@ export async function runDomainCreate(
   } catch (error) {
     // What the library says to do is to be done here as well.
     throw isSealaneError(error)
-      ? new CommandError(error.code, exitCodeOf(error.code), error.message, undefined)
+      ? new CommandError(error.code, exitCodeOf(error.code), commandWords(error.message), undefined)
       : error;
   }
   const path = resolve(directory);

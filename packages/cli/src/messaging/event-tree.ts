@@ -20,7 +20,7 @@ export function addEvents(program: Command, terminal: Terminal): void {
 function addNotify(event: Command, terminal: Terminal): void {
   const command = named(event.command('notify'))
     .description('Tell all listeners of a service of an event. Makes the service if it does not exist.')
-    .argument('[id]', 'which event (default: 0)', count('the id', 0))
+    .argument('[id]', 'which event (default: 0)', count('id', 0))
     .option(
       '--count <number>',
       'notify so often (default: once; with --rate, without end)',

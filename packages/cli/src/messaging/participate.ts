@@ -75,8 +75,18 @@ function explain(error: unknown, options: DomainOptions): unknown {
   const hint = HINTS[error.code];
   if (hint === undefined) return error;
   // What the library tells programmers is left out: the hint says it for the command line.
-  const message = error.message.replace(/: (create it first, |state in `access` whose is meant).*$/, '');
+  const message = commandWords(error.message).replace(
+    /: (create it first, |state in `access` whose is meant).*$/,
+    '',
+  );
   return new CommandError(error.code, exitCodeOf(error.code), message, hint(domainWords(options)));
+}
+
+/** Options of the library are those of a command under other names. */
+export function commandWords(message: string): string {
+  const named = message.replace(/\boptions\.id\b/, 'the id');
+  const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return named.replace(/\boptions\.([a-zA-Z]+)\b/, (_, name: string) => `--${kebab(name)}`);
 }
 
 /** The next step for what means something else here than with a broker; `where` are the options of the domain. */
@@ -94,7 +104,7 @@ const HINTS: Readonly<Record<string, ((where: string) => string | undefined) | u
   ERR_SEALANE_ACCESS_DENIED: (where) => `\`sealane service list${where}\` shows whose services there are`,
   ERR_SEALANE_UNTRUSTED_PEER: (where) =>
     `\`sealane service list${where}\` shows whose services there are; --allow-user USER says whose is meant`,
-  ERR_SEALANE_INVALID_ARGUMENT: () => 'docs/services.md has the limits of all settings',
+  ERR_SEALANE_INVALID_ARGUMENT: () => 'the command with --help shows what it takes',
   ERR_SEALANE_TIMEOUT: () => undefined,
 };
 

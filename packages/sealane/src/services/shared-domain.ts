@@ -86,7 +86,8 @@ export async function createSharedDomain(
   requirePlatform();
   const path = resolve(directory);
   if (isMissing(path)) attempt(`making ${path}`, () => mkdirSync(path, { mode: 0o700 }));
-  else if (isComplete(path)) return requireSame(path, gid);
+  else refuseFile(path);
+  if (isComplete(path)) return requireSame(path, gid);
   requireOurs(path);
   make(path, gid);
   openSharedDomain(path);
@@ -128,6 +129,12 @@ function make(path: string, gid: number | undefined): void {
   give(path, openMode);
 }
 
+/** What is in a file can not be looked at. */
+function refuseFile(path: string): void {
+  const stats = attempt(`looking at ${path}`, () => lstatSync(path));
+  if (!stats.isDirectory() && !stats.isSymbolicLink()) throw unsafe(path, 'is no directory', 'name another');
+}
+
 /** A directory of the own user that has nothing in it but what a maker who was interrupted left. */
 function requireOurs(path: string): void {
   const stats = attempt(`looking at ${path}`, () => lstatSync(path));
@@ -151,7 +158,8 @@ function requireSame(path: string, gid: number | undefined): void {
   if (found === gid) return;
   const forWhom = (group: number | undefined) => (group === undefined ? 'everybody' : `group ${group}`);
   const advice = 'remove it when nobody uses it any more, or name another directory';
-  throw unsafe(path, `is a shared domain for ${forWhom(found)}, not for ${forWhom(gid)}`, advice);
+  const problem = `is a shared domain for ${forWhom(found)}, not for ${forWhom(gid)}`;
+  throw new SealaneError('ERR_SEALANE_UNSAFE_DIRECTORY', `${path} ${problem}: ${advice}`);
 }
 
 /**
