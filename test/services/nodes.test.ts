@@ -77,7 +77,11 @@ test('settings outside of their limits, unknown ones and wrong names are refused
   ] as const)
     await assert.rejects(node.service('x').publishSubscribe(settings as object), wrong(name));
   for (const name of ['', 'a\nb', 'x'.repeat(257)]) assert.throws(() => node.service(name), wrong('name'));
-  await assert.rejects(Node.create({ name: '', directory: stage.directory }), wrong('name'));
+  for (const name of ['', 'x'.repeat(257)])
+    await assert.rejects(
+      Node.create({ name, directory: stage.directory }),
+      wrong('^options.name must have 1 to 256 bytes'),
+    );
   await assert.rejects(
     Node.create({ name: 'n', domain: '../x', directory: stage.directory }),
     wrong('domain|name'),

@@ -2,7 +2,7 @@
  * A node: one participant of a domain, in one thread. Owns its socket and files, its control loop, and the services that it has open.
  * Others find it in the file system; nothing runs beside the nodes.
  */
-import { checkOptions, checkSignal, checkText } from '../base/check.js';
+import { checkOptions, checkSignal } from '../base/check.js';
 import { closedError, describe } from '../base/errors.js';
 import type { UnixSocket } from '../os/index.js';
 import { Acceptor, type Refusal } from './acceptor.js';
@@ -93,7 +93,7 @@ export class Node implements AsyncDisposable, Disposable {
   static async create(options: NodeOptions): Promise<Node> {
     checkOptions('options', options, ['name', 'domain', 'directory', 'sharedDirectory', 'attributes']);
     const { name, domain, directory, sharedDirectory, attributes } = options;
-    checkText('options.name', name, 1, Number.MAX_SAFE_INTEGER);
+    checkName('options.name', name);
     return new Node(Domain.open({ name: domain, directory, sharedDirectory }), name, attributes);
   }
 
