@@ -109,6 +109,17 @@ test('subscribers that are there already get all, and who reaches nobody is told
   );
 });
 
+test('a publisher may grow: its memory follows what is sent', async () => {
+  const subscriber = start('service subscribe growing --wait --raw --until-gone');
+  const words =
+    'service publish growing --payload growing --max-bytes 1GiB --wait-subscribers 1 --size 300000';
+  const content = randomBytes(1_000_000);
+  const publisher = start(`${words} --no-overflow`, content);
+  assert.deepEqual([(await publisher.ended).status, (await publisher.ended).stderr], [0, '']);
+  assert.ok((await subscriber.ended).stdout.equals(content));
+  assert.equal(run('service publish growing --payload grows', 'x').status, 2);
+});
+
 test('lines are samples, and come out as lines', async () => {
   const text = `first\n\nn\u00e4chste\n${'x'.repeat(70_000)}\nno end`;
   const subscriber = start('service subscribe lines --wait --lines --until-gone');

@@ -1,5 +1,12 @@
 /** `sealane service publish`: standard input or a file as samples of a service. Owns its publisher for as long as it runs. */
-import { type FullAction, type Loan, latest, type Publisher, type ServiceOptions } from 'sealane';
+import {
+  type FullAction,
+  type Loan,
+  latest,
+  type Publisher,
+  type ServiceOptions,
+  type ServiceSettings,
+} from 'sealane';
 import { usageError } from '../failure.js';
 import type { Interrupt } from '../interrupt.js';
 import { type AllowOptions, accessOf } from '../messaging/account.js';
@@ -13,7 +20,7 @@ import { formatBytes, formatCount } from '../terminal/units.js';
 /** Options of which the library knows the meaning. */
 const SETTINGS = [
   ...(['maxBytes', 'alignment', 'maxPublishers', 'maxSubscribers', 'maxNodes'] as const),
-  ...(['bufferSize', 'history', 'maxBorrowed', 'maxLoaned', 'overflow'] as const),
+  ...(['bufferSize', 'history', 'maxBorrowed', 'maxLoaned', 'overflow', 'payload'] as const),
 ];
 
 /** Said when all was published to nobody. */
@@ -23,7 +30,7 @@ const NOBODY =
 export interface PublishOptions
   extends DomainOptions,
     AllowOptions,
-    Partial<Record<Exclude<(typeof SETTINGS)[number], 'overflow'>, number>> {
+    Partial<Record<Exclude<(typeof SETTINGS)[number], 'overflow' | 'payload'>, number>> {
   file?: string;
   lines?: boolean;
   size?: number;
@@ -36,6 +43,7 @@ export interface PublishOptions
   whenFull?: FullAction;
   /** false: `--no-overflow`; undefined: as the service has it. */
   overflow?: boolean;
+  payload?: ServiceSettings['payload'];
   latest?: boolean;
   attribute?: Record<string, string>;
 }

@@ -126,6 +126,12 @@ function addCreation(command: Command): void {
     ).argParser(size('--max-bytes')),
   );
   add(
+    new Option(
+      '--payload <kind>',
+      'fixed: all samples have --max-bytes; bounded: at most (the default); growing: at most, and memory grows with what is sent',
+    ).choices(['fixed', 'bounded', 'growing']),
+  );
+  add(
     new Option('--alignment <size>', 'what the address of a payload is a multiple of (64)').argParser(
       size('--alignment'),
     ),
