@@ -169,7 +169,7 @@ test('descriptors in flight are bounded per user: the broker waits for them and 
   const socket = join(folderFor(context), 'broker.sock');
   const asUser = ['setpriv', `--reuid=${ORDINARY_USER}`, `--regid=${ORDINARY_USER}`, '--clear-groups'];
   const options = { socket, maxConnections: 16, maxObjects: 10 };
-  const few = ['prlimit', '--nofile=300:300'];
+  const few = ['prlimit', '--nofile=500:500'];
   await using server = new TestProcess('broker', [JSON.stringify(options)], { wrapper: [...asUser, ...few] });
   assert.equal(await server.line(), 'ready');
   await using clients = new TestProcess('flight', [socket], { wrapper: asUser });
@@ -180,7 +180,7 @@ test('a client out of descriptors is told so and goes on', async (context) => {
   const socket = join(folderFor(context), 'broker.sock');
   await using server = new TestProcess('broker', [JSON.stringify({ socket })]);
   await server.line();
-  await using client = new TestProcess('exhausted', [socket], { wrapper: ['prlimit', '--nofile=100:100'] });
+  await using client = new TestProcess('exhausted', [socket], { wrapper: ['prlimit', '--nofile=400:400'] });
   assert.equal(await client.line(), 'put: ERR_SEALANE_EXHAUSTED');
   assert.equal(await client.line(), 'get: ERR_SEALANE_EXHAUSTED');
   assert.equal(await client.line(), 'after: ok');

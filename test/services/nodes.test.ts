@@ -229,7 +229,7 @@ test('a publisher that can not be connected to for now is told as degraded, and 
   const stage = new Stage(t);
   const service = await stage.service();
   const events = service.events();
-  const limited = { wrapper: ['sh', '-c', 'ulimit -n 200; exec "$@"', 'sh'] };
+  const limited = { wrapper: ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh'] };
   const peer = stage.peer('exhausted', {}, limited);
   const node = await peer.line();
   const subscriber = await service.subscriber();
