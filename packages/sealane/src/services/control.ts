@@ -68,9 +68,9 @@ export class ControlLoop implements Disposable {
     this.#poll(0);
   }
 
-  /** Serves if that was not done for a while, for an owner whose event loop may not turn: what timers would do is done too. */
-  serveIfDue(): void {
-    if (performance.now() - this.#servedMs >= SERVE_EVERY_MS) this.wait(0);
+  /** Serves if that was not done for a while, for an owner whose event loop may not turn: what timers would do is done too. `nowMs`: performance.now(). */
+  serveIfDue(nowMs = performance.now()): void {
+    if (nowMs - this.#servedMs >= SERVE_EVERY_MS) this.wait(0);
   }
 
   /** Waits until something is ready, at most `ms`, and serves it. Blocks the thread, never longer than terminate() may wait. */

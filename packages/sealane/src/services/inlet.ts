@@ -27,7 +27,7 @@ import type { PortAddress } from './outlet.js';
 import { type PairEvents, PairSocket } from './pair-socket.js';
 import type { Borrower, HotSample } from './received.js';
 import type { Inbound } from './receiver-port.js';
-import { MAX_CELLS, readNumber, SEQUENCE, SLOT_BITS, SLOT_MASK, type SlotShape, TIMESTAMP } from './slots.js';
+import { MAX_CELLS, SLOT_BITS, SLOT_MASK, type SlotShape, TIMESTAMP } from './slots.js';
 
 /** Errors for which nobody lied: this process lacks descriptors or memory, or can't map so much. */
 const PASSING: ReadonlySet<string> = new Set(['ERR_SEALANE_EXHAUSTED', 'ERR_SEALANE_LIMIT_EXCEEDED']);
@@ -97,8 +97,8 @@ export class Inlet implements Borrower, Inbound {
   #segment: InletSegment | undefined;
   #segmentId: number;
   /** What is needed of it for every sample. */
-  #samples: (HotSample | undefined)[];
-  #words: Int32Array;
+  #samples: readonly (HotSample | undefined)[];
+  #base: number;
   readonly #control: Mapping;
   readonly #ring: SubmissionReader;
   readonly #completions: CompletionWriter;
@@ -119,7 +119,7 @@ export class Inlet implements Borrower, Inbound {
     this.#segment = this.#segments.add(segment, options.slots, slotShape);
     this.#segmentId = segment;
     this.#samples = this.#segment.samples;
-    this.#words = this.#segment.memory.words;
+    this.#base = this.#segment.base;
     this.#control = control;
     this.#ring = new SubmissionReader(
       words,
@@ -157,19 +157,17 @@ export class Inlet implements Borrower, Inbound {
     // The last release of an ended inlet closes it, before its port has looked again.
     if (this.#closed) return undefined;
     const cell = this.#ring.take();
-    if (cell === NONE) return undefined;
-    if (cell < 0) return this.#lied('a sample that can not be');
+    if (cell < 0) return cell === NONE ? undefined : this.#lied('a sample that can not be');
     // Behind the compare-exchange that made the room: the other half of the agreement in waiting.ts.
     this.#socket.wakeIfWaiting(this.#ring.left);
-    const slot = cell & SLOT_MASK;
-    if (cell >>> SLOT_BITS !== this.#segmentId && !this.#find(cell >>> SLOT_BITS)) return undefined;
-    const sample = this.#samples[slot] ?? this.#makeSample(slot);
+    // A cell of another segment differs above the number of the slot, where no sample is.
+    const sample = this.#samples[cell ^ this.#base] ?? this.#prepare(cell);
     if (sample === undefined) return undefined;
-    if (sample.borrowed || !sample.begin())
-      return this.#lied(`slot ${slot} twice, or a length that does not fit`);
+    if (!sample.begin(this.#lastSequence))
+      return this.#lied(`slot ${sample.slot} twice, or a length that does not fit`);
+    this.#lastSequence = sample.sequence;
     this.borrowed += 1;
     this.received += 1;
-    this.#count(sample);
     if (this.#companion !== undefined && !this.#claim(this.#companion, sample)) return undefined;
     return sample;
   }
@@ -186,7 +184,7 @@ export class Inlet implements Borrower, Inbound {
 
   /** Measures how long ago the sample was sent that was taken just now. */
   measure(sample: HotSample, meter: LatencyMeter): void {
-    meter.count(this.#words, sample.firstWord + TIMESTAMP);
+    meter.count(sample.memory.words, sample.firstWord + TIMESTAMP);
   }
 
   beginWaiting(): void {
@@ -224,6 +222,14 @@ export class Inlet implements Borrower, Inbound {
     this.#control.close();
   }
 
+  /** The object for samples in a cell of another segment than the last sample, or in one where none was yet. */
+  #prepare(cell: number): HotSample | undefined {
+    const id = cell >>> SLOT_BITS;
+    if (id !== this.#segmentId && !this.#find(id)) return undefined;
+    const slot = cell & SLOT_MASK;
+    return this.#samples[slot] ?? this.#makeSample(slot);
+  }
+
   /** Turns to a segment: it is handed out before the first of its samples, so that it waits in the socket if it is not known yet. */
   #find(id: number): boolean {
     while (this.#segments.get(id) === undefined && this.#socket.serve());
@@ -234,8 +240,8 @@ export class Inlet implements Borrower, Inbound {
     }
     this.#segment = segment;
     this.#segmentId = id;
+    this.#base = segment.base;
     this.#samples = segment.samples;
-    this.#words = segment.memory.words;
     return true;
   }
 
@@ -298,15 +304,7 @@ export class Inlet implements Borrower, Inbound {
   #forgetSegment(): void {
     this.#segment = undefined;
     this.#segmentId = NONE;
-  }
-
-  /** How many samples were missed, by the sequence numbers. */
-  #count(sample: HotSample): void {
-    const sequence = readNumber(this.#words, sample.firstWord + SEQUENCE);
-    const last = this.#lastSequence;
-    sample.sequence = sequence;
-    sample.missed = sequence <= last ? 0 : sequence - last - 1;
-    this.#lastSequence = sequence;
+    this.#samples = [];
   }
 
   #lied(what: string): undefined {

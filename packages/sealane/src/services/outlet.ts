@@ -73,6 +73,8 @@ export class Outlet {
   readonly #handed: (Handed | undefined)[] = [];
   /** That of the sample which there was room for last, with what is needed of it for every sample. */
   #segment: Segment;
+  /** The same, unless something goes ahead of its samples. */
+  #plainSegment: Segment | undefined;
   #segmentId = 0;
   #base = 0;
   #pool: SlotPool;
@@ -117,12 +119,8 @@ export class Outlet {
 
   /** Whether a sample of the segment can be published now, without anything giving way. */
   hasRoom(segment: Segment): boolean {
-    return (
-      this.#ring.checkRoom() === NONE &&
-      this.#held < this.#maxHeld &&
-      this.#knows(segment) &&
-      (this.#companion === undefined || this.#companion.hasRoom())
-    );
+    if (this.#held >= this.#maxHeld || this.#ring.checkRoom() !== NONE) return false;
+    return this.#plainSegment === segment || this.#canTell(segment);
   }
 
   /**
@@ -275,6 +273,7 @@ export class Outlet {
 
   #use(segment: Segment, holds: Uint8Array): void {
     this.#segment = segment;
+    this.#plainSegment = this.#companion === undefined ? segment : undefined;
     this.#segmentId = segment.id;
     this.#base = segment.base;
     this.#pool = segment.pool;

@@ -5,7 +5,7 @@
 import { isSealaneError } from '../base/errors.js';
 import { DRAIN_END, DRAIN_FOREIGN, type Packet, type PeerCredentials, type UnixSocket } from '../os/index.js';
 import { HANDSHAKE_SEGMENT_BYTES } from '../shm/layout.js';
-import { beginWaiting, endWaiting, mustWake } from '../shm/waiting.js';
+import { beginWaiting, endWaiting, isWaiting, mustWake } from '../shm/waiting.js';
 import { receiveQuietly } from './acceptor.js';
 import type { ControlLoop } from './control.js';
 
@@ -77,7 +77,7 @@ export class PairSocket {
    * was done.
    */
   wakeIfWaiting(left: number): void {
-    if (mustWake(this.#words, this.#other, left) && !this.#closed) this.#socket.wake();
+    if (isWaiting(this.#words, this.#other)) this.#wake(left);
   }
 
   /** Says that this side is about to sleep until fewer than `below` samples are in the ring, or any come. Look once more before you do. */
@@ -117,6 +117,10 @@ export class PairSocket {
     this.#closed = true;
     this.#loop.unwatch(this.#socket.fd, this.#key);
     this.#socket.close();
+  }
+
+  #wake(left: number): void {
+    if (mustWake(this.#words, this.#other, left) && !this.#closed) this.#socket.wake();
   }
 
   /** A socket that fails is a connection that has ended. */

@@ -2,7 +2,6 @@
  * A publisher's port: loans slots and sends them to all its subscribers. Owns its slots and the ends of its pairs. This is the hot tier:
  * loan and send allocate nothing once every slot was used, and enter the kernel only to wake a sleeper.
  */
-import { diagnostics } from '../base/diagnostics.js';
 import { abortedError, closedError, SealaneError } from '../base/errors.js';
 import { stampMonotonic } from '../os/index.js';
 import type { PortFigures } from '../shm/figures.js';
@@ -31,11 +30,8 @@ export interface PublisherPortOptions extends RoomOptions {
   readonly maxBytesName: string;
   readonly maxLoaned: number;
   readonly history: number;
-  readonly overflow: boolean;
   readonly timestamps: boolean;
   readonly figures: PortFigures;
-  /** Samples do not get to a subscriber. Called only where diagnostics want to know. */
-  onLost(outlet: Outlet, samples: number): void;
   /** A sample was sent. Must not throw. */
   readonly onSent: (() => void) | undefined;
   /** An outlet was closed because its subscriber lied or left. */
@@ -57,6 +53,9 @@ export class PublisherPort implements Lender {
   readonly #usualBytes: number;
   readonly #retirement: Retirement | undefined;
   readonly #history: History;
+  /** Whether that keeps anything. */
+  readonly #remembers: boolean;
+  readonly #maxLoaned: number;
   readonly #options: PublisherPortOptions;
   /** Whether a send may be refused before anybody gets the sample. */
   readonly #mayRefuse: boolean;
@@ -67,11 +66,15 @@ export class PublisherPort implements Lender {
   #loaned = 0;
   #sequenceLow = 0;
   #sequenceHigh = 0;
-  #untilServe = SERVE_EVERY_SENDS;
+  /** Control is served when it gets to `#serveAt`: below 0 for a publisher that tells of each sample, which has something to do after each. */
+  #untilServe: number;
+  readonly #serveAt: number;
   readonly #told: PublisherTold;
   /** A sample waits for room: those sent meanwhile would overtake it. */
   #sending = false;
   #closed = false;
+  /** Neither of both. */
+  #idle = true;
   readonly #bell = new Doorbell('the publisher');
   readonly #room: Room;
 
@@ -89,9 +92,13 @@ export class PublisherPort implements Lender {
     this.#mayRefuse = !options.overflow && (options.whenFull === 'fail' || options.whenFull === 'wait');
     this.#timestamps = options.timestamps;
     this.#onSent = options.onSent;
+    this.#serveAt = options.onSent === undefined ? 0 : -SERVE_EVERY_SENDS;
+    this.#untilServe = this.#serveAt + SERVE_EVERY_SENDS;
     this.#history = new History(segments, options.history);
+    this.#remembers = options.history > 0;
+    this.#maxLoaned = options.maxLoaned;
     this.#told = new PublisherTold(options.figures, this);
-    this.#room = new Room(options, this.#bell, (outlet) => this.#lose(outlet));
+    this.#room = new Room(options, this.#bell);
   }
 
   get outlets(): readonly Outlet[] {
@@ -117,10 +124,10 @@ export class PublisherPort implements Lender {
 
   /** The same, as what it is. */
   loanSlot(bytes?: number): HotLoan {
-    if (this.#closed) throw closedError('the publisher');
     const size = bytes === undefined ? this.#usualBytes : bytes;
-    if (!(Number.isInteger(size) && size >= this.#minBytes && size <= this.#roomBytes)) this.#growFor(bytes);
-    if (this.#loaned >= this.#options.maxLoaned) throw tooManyLoans(this.#options.maxLoaned);
+    const sure = typeof size === 'number' && (size | 0) === size;
+    if (!(sure && size >= this.#minBytes && size <= this.#roomBytes)) this.#requireBytes(size);
+    if (this.#loaned >= this.#maxLoaned) throw tooManyLoans(this.#maxLoaned);
     let slot = this.#pool.take();
     if (slot === NONE) slot = this.#takeReturned();
     const loan = this.#loans[slot] ?? this.#segment.makeLoan(slot, this);
@@ -130,14 +137,18 @@ export class PublisherPort implements Lender {
   }
 
   send(loan: HotLoan): number {
-    this.requireIdle();
+    if (!this.#idle) this.requireIdle();
     if (this.#mayRefuse) this.#requireRoom(loan.segment, true);
     this.#begin(loan);
-    try {
-      return this.#publishToAll(loan.segment, loan.slot);
-    } finally {
-      this.#finish(loan);
+    const { segment, slot } = loan;
+    const outlets = this.#outlets;
+    let reached = 0;
+    for (; reached < outlets.length; reached++) {
+      const outlet = outlets[reached] as Outlet;
+      if (!(outlet.hasRoom(segment) && outlet.publish(slot))) return this.#sendOn(loan, outlets, reached);
     }
+    this.#finish(loan);
+    return reached;
   }
 
   async sendAsync(loan: HotLoan, signal: AbortSignal | undefined): Promise<number> {
@@ -145,7 +156,7 @@ export class PublisherPort implements Lender {
     if (this.#mayRefuse) this.#requireRoom(loan.segment, false);
     if (signal?.aborted === true) throw abortedError('sending', signal);
     this.#begin(loan);
-    this.#sending = true;
+    this.#setSending(true);
     const full: Outlet[] = [];
     let reached = this.#publishWhereRoom(loan, full);
     try {
@@ -154,8 +165,8 @@ export class PublisherPort implements Lender {
         full.shift();
       }
     } finally {
-      for (const outlet of full) this.#lose(outlet);
-      this.#sending = false;
+      for (const outlet of full) this.#room.lose(outlet);
+      this.#setSending(false);
       this.#finish(loan);
     }
     return reached;
@@ -180,7 +191,7 @@ export class PublisherPort implements Lender {
   add(outlet: Outlet, history: number): void {
     for (const cell of this.#history.last(history)) {
       const room = outlet.hasRoom(this.segments.of(cell));
-      if (!(room && outlet.publish(cell & SLOT_MASK))) this.#lose(outlet);
+      if (!(room && outlet.publish(cell & SLOT_MASK))) this.#room.lose(outlet);
     }
     this.#outlets = [...this.#outlets, outlet];
     this.#told.add(outlet);
@@ -205,6 +216,8 @@ export class PublisherPort implements Lender {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#idle = false;
+    this.#roomBytes = -1;
     for (const segment of this.segments.live) for (const loan of segment.openLoans()) this.takeBack(loan);
     for (const outlet of this.#outlets) this.remove(outlet);
     this.#history.clear();
@@ -213,10 +226,13 @@ export class PublisherPort implements Lender {
     this.segments.close();
   }
 
-  /** Makes a segment with room for so much, or throws. */
-  #growFor(bytes: number | undefined): void {
+  /** Room for a payload of which it is not sure that there is: makes a segment that has it, or throws. NaN: nothing was asked for. */
+  #requireBytes(size: number): void {
+    this.#requireOpen();
+    const bytes = Number.isNaN(size) ? undefined : size;
     checkPayload(bytes, this.#minBytes, this.#options.maxBytes, this.#options.maxBytesName);
-    if (this.#loaned >= this.#options.maxLoaned) throw tooManyLoans(this.#options.maxLoaned);
+    if (bytes <= this.#roomBytes) return;
+    if (this.#loaned >= this.#maxLoaned) throw tooManyLoans(this.#maxLoaned);
     this.#collect();
     this.#requireOpen();
     this.#segment = this.segments.grow(bytes);
@@ -254,7 +270,7 @@ export class PublisherPort implements Lender {
    */
   #begin(loan: HotLoan): void {
     this.#stamp(loan);
-    this.#history.add(loan.cell);
+    if (this.#remembers) this.#history.add(loan.cell);
     loan.end();
   }
 
@@ -269,65 +285,56 @@ export class PublisherPort implements Lender {
     else words[at + TIMESTAMP] = words[at + TIMESTAMP + 1] = 0;
   }
 
-  /** Returns how many got the sample. */
-  #publishToAll(segment: Segment, slot: number): number {
-    const outlets = this.#outlets;
-    let reached = 0;
-    let index = 0;
+  /** Goes on with a sample that `reached` outlets have got, of which the next has no room. Returns how many get it. */
+  #sendOn(loan: HotLoan, outlets: readonly Outlet[], reached: number): number {
+    let index = reached;
+    let all = reached;
     try {
-      for (; index < outlets.length; index++) {
-        const outlet = outlets[index] as Outlet;
-        while (!outlet.closed && (outlet.hasRoom(segment) || this.#makeRoom(outlet, segment))) {
-          if (!outlet.publish(slot)) continue;
-          reached += 1;
-          break;
-        }
-      }
+      for (; index < outlets.length; index++)
+        if (this.#publishTo(outlets[index] as Outlet, loan.segment, loan.slot)) all += 1;
     } finally {
-      for (; index < outlets.length; index++) this.#lose(outlets[index] as Outlet);
+      for (; index < outlets.length; index++) this.#room.lose(outlets[index] as Outlet);
+      this.#finish(loan);
     }
-    return reached;
+    return all;
+  }
+
+  /** Whatever room takes. False: the sample does not go there. May block. */
+  #publishTo(outlet: Outlet, segment: Segment, slot: number): boolean {
+    while (!outlet.closed && (outlet.hasRoom(segment) || this.#makeRoom(outlet, segment)))
+      if (outlet.publish(slot)) return true;
+    return false;
   }
 
   #finish(loan: HotLoan): void {
     this.#loaned -= 1;
     loan.pool.release(loan.slot);
-    if (this.#onSent !== undefined) this.#onSent();
     this.#untilServe -= 1;
-    if (this.#untilServe > 0) return;
-    this.#untilServe = SERVE_EVERY_SENDS;
+    if (this.#untilServe <= 0) this.#afterSend();
+  }
+
+  #afterSend(): void {
+    this.#onSent?.();
+    if (this.#untilServe > this.#serveAt) return;
+    this.#untilServe += SERVE_EVERY_SENDS;
     this.#options.loop.serveIfDue();
   }
 
   /** Room in one outlet, whatever it takes. False: the sample does not go there. May block. */
   #makeRoom(outlet: Outlet, segment: Segment): boolean {
-    const room = this.#options.overflow
-      ? this.#pushOut(outlet, segment)
-      : outlet.look(segment) || this.#waitForRoom(outlet, segment);
+    const { overflow } = this.#options;
+    const room = this.#room.look(outlet, segment) || (!overflow && this.#waitForRoom(outlet, segment));
     if (outlet.lie !== undefined) this.remove(outlet);
     return room && !outlet.closed;
   }
 
-  /** Room by way of what is oldest. False: the subscriber lies, or loses the sample. */
-  #pushOut(outlet: Outlet, segment: Segment): boolean {
-    const before = outlet.lost;
-    const room = outlet.makeRoom(segment);
-    if (diagnostics.lost.wanted && outlet.lost > before) this.#options.onLost(outlet, outlet.lost - before);
-    return room;
-  }
-
-  #lose(outlet: Outlet): void {
-    outlet.drop();
-    if (diagnostics.lost.wanted) this.#options.onLost(outlet, 1);
-  }
-
   /** While this asks a handler, nothing else may be sent: it would overtake. */
   #waitForRoom(outlet: Outlet, segment: Segment): boolean {
-    this.#sending = true;
+    this.#setSending(true);
     try {
       return this.#room.wait(outlet, segment);
     } finally {
-      this.#sending = false;
+      this.#setSending(false);
     }
   }
 
@@ -336,12 +343,11 @@ export class PublisherPort implements Lender {
     const { overflow } = this.#options;
     let reached = 0;
     for (const outlet of this.#outlets) {
-      const look = () => (overflow ? this.#pushOut(outlet, segment) : outlet.look(segment));
-      const room = outlet.hasRoom(segment) || look();
+      const room = outlet.hasRoom(segment) || this.#room.look(outlet, segment);
       if (room && outlet.publish(slot)) reached += 1;
       else if (outlet.lie !== undefined) this.remove(outlet);
       else if (!overflow) full.push(outlet);
-      else if (room) this.#lose(outlet);
+      else if (room) this.#room.lose(outlet);
     }
     return reached;
   }
@@ -366,6 +372,11 @@ export class PublisherPort implements Lender {
       else if (blocking && this.#options.isLocal(outlet.peer.node)) throw waitsForItself();
     }
     this.#requireOpen();
+  }
+
+  #setSending(sending: boolean): void {
+    this.#sending = sending;
+    this.#idle = !sending && !this.#closed;
   }
 
   /** Whoever is told of a subscriber that is gone may close the publisher. */

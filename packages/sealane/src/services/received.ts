@@ -74,6 +74,10 @@ export class HotSample implements Sample {
   luggage: object | undefined;
   readonly #borrower: Borrower;
   readonly #header: SlotHeader;
+  /** Of the memory, for every sample. */
+  readonly #words: Int32Array;
+  readonly #minBytes: number;
+  readonly #maxBytes: number;
   #bytes: Uint8Array<ArrayBuffer>;
   #size = 0;
   #userHeader: Uint8Array<ArrayBuffer> | undefined;
@@ -84,17 +88,27 @@ export class HotSample implements Sample {
     this.memory = memory;
     this.firstWord = memory.firstWord(slot);
     this.#borrower = borrower;
+    this.#words = memory.words;
+    this.#minBytes = memory.minBytes;
+    this.#maxBytes = memory.shape.maxBytes;
     this.#header = new SlotHeader(borrower.peer, memory, this.firstWord);
     this.#bytes = memory.payload(slot, 0);
   }
 
-  /** Begins a loan. The publisher's length is read once, and false if it can't be. */
-  begin(): boolean {
-    const { memory } = this;
-    const size = readNumber(memory.words, this.firstWord + BYTES);
-    if (size > memory.shape.maxBytes || size < memory.minBytes) return false;
+  /**
+   * Begins a loan; `last`: the number of the publisher's sample before. What the publisher says is read once. False: the slot is on loan, or the
+   * length can't be.
+   */
+  begin(last: number): boolean {
+    const words = this.#words;
+    const at = this.firstWord;
+    const size = readNumber(words, at + BYTES);
+    if (size > this.#maxBytes || size < this.#minBytes || this.borrowed) return false;
     this.#size = size;
     this.generation += 1;
+    const sequence = readNumber(words, at + SEQUENCE);
+    this.sequence = sequence;
+    this.missed = sequence <= last ? 0 : sequence - last - 1;
     return true;
   }
 

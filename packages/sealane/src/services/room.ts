@@ -1,19 +1,24 @@
 /**
- * How a publisher waits for room in one subscriber, as its `whenFull` says: with the thread blocked, or on the event loop. Owns nothing. Trusts
- * no subscriber: one that lies has no room, and is its port's to remove.
+ * How a publisher gets room in one subscriber: what is oldest gives way, or it waits, as its `whenFull` says, with the thread blocked or on the
+ * event loop. Owns nothing. Trusts no subscriber: one that lies has no room, and is its port's to remove.
  */
+import { diagnostics } from '../base/diagnostics.js';
 import type { ControlLoop } from './control.js';
 import type { Doorbell } from './doorbell.js';
 import { type FullAction, FullDecision, type FullHandler, fullError, waitsForItself } from './full.js';
 import type { Outlet } from './outlet.js';
 import type { Segment } from './segment.js';
 
-/** What waiting needs of the port. */
+/** What is needed of the port. */
 export interface RoomOptions {
+  /** The oldest sample gives way; nobody waits then. */
+  readonly overflow: boolean;
   readonly whenFull: FullAction | FullHandler;
   readonly loop: ControlLoop;
   /** Whether a node lives in this very thread: waiting for it here would wait for ever. */
   isLocal(node: string): boolean;
+  /** Samples do not get to a subscriber. Called only where diagnostics want to know. */
+  onLost(outlet: Outlet, samples: number): void;
 }
 
 /** How often a publisher that has to wait looks before it sleeps: some 20 us. A subscriber that is awake makes room in less. */
@@ -26,13 +31,25 @@ export class Room {
   readonly #options: RoomOptions;
   /** Rung when a subscriber may have room. */
   readonly #bell: Doorbell;
-  readonly #lose: (outlet: Outlet) => void;
 
-  /** `lose` is told of each sample that is dropped. */
-  constructor(options: RoomOptions, bell: Doorbell, lose: (outlet: Outlet) => void) {
+  constructor(options: RoomOptions, bell: Doorbell) {
     this.#options = options;
     this.#bell = bell;
-    this.#lose = lose;
+  }
+
+  /** The subscriber does not get a sample. */
+  lose(outlet: Outlet): void {
+    outlet.drop();
+    if (diagnostics.lost.wanted) this.#options.onLost(outlet, 1);
+  }
+
+  /** Room now, perhaps by way of what is oldest. False: there is none, the subscriber lies, or with `overflow` has lost the sample. */
+  look(outlet: Outlet, segment: Segment): boolean {
+    if (!this.#options.overflow) return outlet.look(segment);
+    const before = outlet.lost;
+    const room = outlet.makeRoom(segment);
+    if (diagnostics.lost.wanted && outlet.lost > before) this.#options.onLost(outlet, outlet.lost - before);
+    return room;
   }
 
   /** Room for a sample of the segment, with the thread blocked until then. False: the subscriber does not get it. Throws as send does. */
@@ -67,7 +84,7 @@ export class Room {
     if (outlet.closed) return true;
     if (action === 'fail') throw fullError(outlet.peer);
     if (action !== 'drop') return false;
-    this.#lose(outlet);
+    this.lose(outlet);
     return true;
   }
 

@@ -30,6 +30,9 @@ export interface SubscriberPortOptions {
 
 export class SubscriberPort extends ReceiverPort<Inlet> {
   readonly #options: SubscriberPortOptions;
+  readonly #maxBorrowed: number;
+  /** A publisher missed its turn, of which too many samples are borrowed. */
+  #heldBack = false;
   /** Whose turn it is. */
   #next = 0;
   /** Of connections that are over. */
@@ -52,6 +55,7 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
   constructor(options: SubscriberPortOptions) {
     super('the subscriber', options.loop);
     this.#options = options;
+    this.#maxBorrowed = options.maxBorrowed;
     this.#figures = options.figures;
     this.#figures.onWrite = (cells) => this.#tell(cells);
     this.#figures.onObserved = (latencies) => this.#setMeter(latencies);
@@ -101,17 +105,30 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
       if (index >= count) index = 0;
       const inlet = inlets[index] as Inlet;
       index += 1;
-      if (inlet.borrowed >= this.#options.maxBorrowed) continue;
-      const sample = inlet.take();
-      if (sample !== undefined) {
-        this.#next = index;
-        if (sample.missed > 0) this.#miss(inlet, sample.missed);
-        if (this.#measures) this.#measure(inlet, sample);
-        return sample;
-      }
-      if (inlet.ended || inlet.broken) this.retire(inlet);
+      const sample = this.#take(inlet);
+      if (sample === undefined) continue;
+      this.#next = index;
+      return sample;
     }
     return undefined;
+  }
+
+  #take(inlet: Inlet): HotSample | undefined {
+    if (inlet.borrowed >= this.#maxBorrowed) return this.#holdBack();
+    const sample = inlet.take();
+    if (sample === undefined) {
+      if (inlet.ended || inlet.broken) this.retire(inlet);
+    } else if (sample.missed > 0 || this.#measures) this.#note(inlet, sample);
+    return sample;
+  }
+
+  #holdBack(): undefined {
+    this.#heldBack = true;
+  }
+
+  #note(inlet: Inlet, sample: HotSample): void {
+    if (sample.missed > 0) this.#miss(inlet, sample.missed);
+    if (this.#measures) this.#measure(inlet, sample);
   }
 
   /**
@@ -174,8 +191,13 @@ export class SubscriberPort extends ReceiverPort<Inlet> {
 
   /** Nothing was received: throws ERR_SEALANE_LIMIT_EXCEEDED if that is because too much is held. */
   requireReleases(): void {
+    if (this.#heldBack) this.#requireReleases();
+  }
+
+  #requireReleases(): void {
+    this.#heldBack = false;
     for (const inlet of this.inlets) {
-      if (inlet.borrowed < this.#options.maxBorrowed || !inlet.ready) continue;
+      if (inlet.borrowed < this.#maxBorrowed || !inlet.ready) continue;
       const message =
         `${inlet.borrowed} samples of one publisher are borrowed, which is maxBorrowed: ` +
         'release some, or raise the setting';

@@ -32,8 +32,12 @@ export class SlotPool {
 
   /** A free slot, with one reference, or NONE: it is time to look for what came back. */
   take(): number {
-    if (this.#freeCount === 0 && this.#fresh >= this.#warm) return NONE;
-    return this.takeAny();
+    const left = this.#freeCount - 1;
+    if (left < 0) return this.#fresh < this.#warm ? this.takeAny() : NONE;
+    const slot = this.#free[left] as number;
+    this.#freeCount = left;
+    this.#references[slot] = 1;
+    return slot;
   }
 
   /** A free slot even if its memory is new, with one reference, or NONE: all are needed. */

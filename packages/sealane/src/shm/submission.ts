@@ -20,6 +20,9 @@ const CELLS = TAIL + 1;
 /** An honest publisher moves on after it took samples back: it does not do that a million times while a reader tries to take one. */
 const MAX_TRIES = 1_000_000;
 
+/** Beside the outcomes that others know. */
+const TAKEN_BACK = -4;
+
 /** The publisher's half. */
 export class SubmissionWriter {
   /** How many samples may be in the ring, at most its cells. */
@@ -127,25 +130,39 @@ export class SubmissionReader {
 
   /** Takes the oldest sample: its slot, NONE, or CORRUPT. */
   take(): number {
+    const slot = this.#try();
+    return slot === TAKEN_BACK ? this.#tryAgain() : slot;
+  }
+
+  /** As {@link take}, or TAKEN_BACK: the publisher was faster. */
+  #try(): number {
     const words = this.#words;
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const head = Atomics.load(words, HEAD);
-      if (head !== this.#head || head === this.#tail) {
-        // Acquires what SubmissionWriter.publish released: the cells and the slots' content up to here.
-        this.#tail = Atomics.load(words, TAIL);
-        this.#head = head;
-        if (head === this.#tail) return NONE;
-      }
-      // Before the compare-exchange: behind it the publisher may fill the cell anew.
-      const slot = Atomics.load(words, CELLS + (head & this.#mask));
-      const length = (this.#tail - head) | 0;
-      // Takes the position, unless the publisher took it back: pairs with SubmissionWriter.takeBack and look.
-      if (Atomics.compareExchange(words, HEAD, head, (head + 1) | 0) !== head) continue;
-      this.#head = (head + 1) | 0;
-      // Only now, since both may have moved on between the two loads: what was taken was there.
-      this.left = length - 1;
-      const sound = length > 0 && length <= this.#cells && slot >= 0 && slot < this.#slots;
-      return sound ? slot : CORRUPT;
+    const head = Atomics.load(words, HEAD);
+    let tail = this.#tail;
+    if (head !== this.#head || head === tail) {
+      // Acquires what SubmissionWriter.publish released: the cells and the slots' content up to here.
+      tail = Atomics.load(words, TAIL);
+      this.#tail = tail;
+      this.#head = head;
+      if (head === tail) return NONE;
+    }
+    // Before the compare-exchange: behind it the publisher may fill the cell anew.
+    const slot = Atomics.load(words, CELLS + (head & this.#mask));
+    const next = (head + 1) | 0;
+    // Takes the position, unless the publisher took it back: pairs with SubmissionWriter.takeBack and look.
+    if (Atomics.compareExchange(words, HEAD, head, next) !== head) return TAKEN_BACK;
+    this.#head = next;
+    // Only now, since both may have moved on between the two loads: what was taken was there.
+    const left = (tail - next) | 0;
+    this.left = left;
+    // Without signs what is below 0 is too much as well.
+    return left >>> 0 < this.#cells && slot >>> 0 < this.#slots ? slot : CORRUPT;
+  }
+
+  #tryAgain(): number {
+    for (let tries = 1; tries < MAX_TRIES; tries++) {
+      const slot = this.#try();
+      if (slot !== TAKEN_BACK) return slot;
     }
     return CORRUPT;
   }

@@ -30,3 +30,8 @@ export function mustWake(words: Int32Array, at: number, left: number): boolean {
   const below = Atomics.load(words, at);
   return below !== 0 && left < below && Atomics.exchange(words, at, 0) !== 0;
 }
+
+/** Whether {@link mustWake} is worth asking: not often. */
+export function isWaiting(words: Int32Array, at: number): boolean {
+  return Atomics.load(words, at) !== 0;
+}
