@@ -2,6 +2,7 @@
 import type { EventNotice, EventService, Listener } from 'sealane';
 import type { CommandError } from '../failure.js';
 import { type AllowOptions, accessOf } from '../messaging/account.js';
+import { Arrivals, type Receiver } from '../messaging/arrivals.js';
 import {
   type DomainOptions,
   openService,
@@ -46,15 +47,14 @@ export async function runListen(name: string, options: ListenOptions, terminal: 
 async function listen(
   service: EventService,
   listener: Listener,
-  { count = Number.POSITIVE_INFINITY, untilGone, timeout, signal }: ListenOptions & { signal: AbortSignal },
+  options: ListenOptions & { signal: AbortSignal },
   terminal: Terminal,
 ): Promise<void> {
-  const gone = new AbortController();
-  const ends = untilGone ? AbortSignal.any([signal, gone.signal]) : signal;
-  if (untilGone) void abortWhenGone(service, listener, gone);
+  const { count = Number.POSITIVE_INFINITY, signal } = options;
   const turns = new Turns();
+  const arrivals = new Arrivals(service, asReceiver(listener), options, signal, silent);
   for (let left = count; left > 0; ) {
-    const notice = listener.receive() ?? (await nextNotice(listener, ends, gone.signal, timeout));
+    const notice = arrivals.receive() ?? (await arrivals.next());
     if (notice === undefined) return;
     show(notice, terminal);
     left -= notice.type === 'event' ? notice.count : 0;
@@ -63,37 +63,16 @@ async function listen(
   }
 }
 
-/** The next notice; undefined when the notifiers are gone and all is told. */
-async function nextNotice(
-  listener: Listener,
-  ends: AbortSignal,
-  gone: AbortSignal,
-  timeoutMs: number | undefined,
-): Promise<EventNotice | undefined> {
-  if (gone.aborted) return undefined;
-  try {
-    return await withTimeout(
-      ends,
-      timeoutMs,
-      () => silent(timeoutMs ?? 0),
-      (signal) => listener.next({ signal }),
-    );
-  } catch (error) {
-    if (gone.aborted) return listener.receive();
-    throw error;
-  }
-}
-
-/** A notifier is lost only when all that it notified was told. */
-async function abortWhenGone(
-  service: EventService,
-  listener: Listener,
-  gone: AbortController,
-): Promise<void> {
-  for await (const event of service.events()) {
-    if (event.type !== 'lost' || event.port !== listener.port) continue;
-    if (!listener.closed && listener.figures.notifiers.length === 0) gone.abort();
-  }
+function asReceiver(listener: Listener): Receiver<EventNotice> {
+  return {
+    port: listener.port,
+    get closed() {
+      return listener.closed;
+    },
+    senders: () => listener.figures.notifiers.length,
+    receive: () => listener.receive(),
+    next: (options) => listener.next(options),
+  };
 }
 
 function show(notice: EventNotice, terminal: Terminal): void {

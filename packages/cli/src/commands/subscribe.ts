@@ -1,20 +1,16 @@
 /** `sealane service subscribe`: the samples of a service, as lines for people, JSON, or the payloads themselves. */
 import type { Sample } from 'sealane';
 import { usageError } from '../failure.js';
+import type { ArrivalLimits } from '../messaging/arrivals.js';
 import { preview } from '../messaging/preview.js';
-import {
-  type ReceivingLimits,
-  receiveAll,
-  type SubscriptionOptions,
-  withSubscription,
-} from '../messaging/receiving.js';
+import { receiveAll, type SubscriptionOptions, withSubscription } from '../messaging/receiving.js';
 import { room, unlessAborted } from '../messaging/room.js';
 import { escapeText } from '../terminal/escape.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { formatBytes, formatDuration } from '../terminal/units.js';
 import { pad } from '../terminal/width.js';
 
-export interface SubscribeOptions extends SubscriptionOptions, ReceivingLimits {
+export interface SubscribeOptions extends SubscriptionOptions, ArrivalLimits {
   raw?: boolean;
   lines?: boolean;
   /** false: `--no-payload`. */

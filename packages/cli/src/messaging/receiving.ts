@@ -6,6 +6,7 @@ import type { PubSubService, Sample, Subscriber } from 'sealane';
 import type { CommandError } from '../failure.js';
 import { formatDuration } from '../terminal/units.js';
 import { type AllowOptions, accessOf } from './account.js';
+import { type ArrivalLimits, Arrivals, type Receiver } from './arrivals.js';
 import {
   type DomainOptions,
   domainWords,
@@ -24,13 +25,6 @@ export interface SubscriptionOptions extends DomainOptions, AllowOptions {
   attribute?: Record<string, string | true>;
   /** Milliseconds to wait for the service, and then for each sample. */
   timeout?: number;
-}
-
-/** When to stop receiving. */
-export interface ReceivingLimits {
-  /** Milliseconds without a sample. */
-  timeout?: number;
-  untilGone?: boolean;
 }
 
 /** A subscription of this command. */
@@ -76,16 +70,13 @@ export async function withSubscription(
  */
 export async function receiveAll(
   { service, subscriber, signal }: Subscription,
-  limits: ReceivingLimits,
+  limits: ArrivalLimits,
   use: (sample: Sample) => Promise<boolean> | boolean,
 ): Promise<void> {
-  const gone = new AbortController();
-  const ends = limits.untilGone ? AbortSignal.any([signal, gone.signal]) : signal;
-  if (limits.untilGone) void abortWhenGone(service, subscriber, gone);
   const turns = new Turns();
+  const arrivals = new Arrivals(service, asReceiver(subscriber), limits, signal, silent);
   for (;;) {
-    const sample =
-      subscriber.hot.receive() ?? (await nextSample(subscriber, ends, gone.signal, limits.timeout));
+    const sample = arrivals.receive() ?? (await arrivals.next());
     if (sample === undefined) return;
     try {
       const done = use(sample);
@@ -97,37 +88,16 @@ export async function receiveAll(
   }
 }
 
-/** The next sample; undefined when the publishers are gone and all is received. */
-async function nextSample(
-  subscriber: Subscriber,
-  ends: AbortSignal,
-  gone: AbortSignal,
-  timeoutMs: number | undefined,
-): Promise<Sample | undefined> {
-  if (gone.aborted) return undefined;
-  try {
-    return await withTimeout(
-      ends,
-      timeoutMs,
-      () => silent(timeoutMs ?? 0),
-      (signal) => subscriber.next({ signal }),
-    );
-  } catch (error) {
-    if (gone.aborted) return subscriber.hot.receive();
-    throw error;
-  }
-}
-
-/** A publisher is lost only when all that it sent was received. */
-async function abortWhenGone(
-  service: PubSubService,
-  subscriber: Subscriber,
-  gone: AbortController,
-): Promise<void> {
-  for await (const event of service.events()) {
-    if (event.type !== 'lost' || event.port !== subscriber.port) continue;
-    if (!subscriber.closed && subscriber.figures.publishers.length === 0) gone.abort();
-  }
+function asReceiver(subscriber: Subscriber): Receiver<Sample> {
+  return {
+    port: subscriber.port,
+    get closed() {
+      return subscriber.closed;
+    },
+    senders: () => subscriber.figures.publishers.length,
+    receive: () => subscriber.hot.receive(),
+    next: (options) => subscriber.next(options),
+  };
 }
 
 /** The error of a service that did not come in time. */
