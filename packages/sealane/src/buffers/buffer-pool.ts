@@ -2,13 +2,15 @@
  * A pool of buffers that are filled again and again: each is a slot of its publisher, each subscriber gets each descriptor once, and a frame is a
  * sample. Owns its publisher, and duplicates of the descriptors.
  */
-import { checkInteger, checkOptions } from '../base/check.js';
-import { closedError, invalidArgument } from '../base/errors.js';
+import { checkInteger, checkOptions, checkSignal } from '../base/check.js';
+import { closedError, invalidArgument, isSealaneError } from '../base/errors.js';
 import { disposeDescriptors } from '../os/index.js';
+import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from '../services/blocking.js';
 import { type HotLoan, notOnLoan } from '../services/loan.js';
 import type { Publisher, PublisherFigures, PublisherOptions } from '../services/publisher.js';
 import type { PublisherPort } from '../services/publisher-port.js';
 import type { PubSubService } from '../services/pubsub-service.js';
+import type { Returns } from '../services/returns.js';
 import { jsonMetadata, type MetadataCodec } from './codec.js';
 import { checkDescriptors, duplicateAll } from './descriptor-store.js';
 import { PoolSender } from './senders.js';
@@ -45,6 +47,7 @@ export class FreeBuffer<Meta> implements Disposable {
   /** Its descriptors, the pool's. */
   readonly descriptors: readonly number[];
   readonly #loan: HotLoan;
+  readonly #returns: Returns;
   readonly #codec: MetadataCodec<Meta>;
   readonly #minBytes: number;
   readonly #maxBytes: number;
@@ -52,6 +55,7 @@ export class FreeBuffer<Meta> implements Disposable {
   /** @internal */
   constructor(
     loan: HotLoan,
+    returns: Returns,
     descriptors: readonly number[],
     codec: MetadataCodec<Meta>,
     minBytes: number,
@@ -60,6 +64,7 @@ export class FreeBuffer<Meta> implements Disposable {
     this.index = loan.slot;
     this.descriptors = descriptors;
     this.#loan = loan;
+    this.#returns = returns;
     this.#codec = codec;
     this.#minBytes = minBytes;
     this.#maxBytes = maxBytes;
@@ -71,18 +76,28 @@ export class FreeBuffer<Meta> implements Disposable {
    */
   send(meta: Meta): number {
     this.#write(meta);
-    return this.#loan.send();
+    try {
+      return this.#loan.send();
+    } finally {
+      // Nobody may have got it, and the history lets an older one go.
+      this.#returns.here();
+    }
   }
 
   /** The same; where that would block the thread, this waits on the event loop. Rejects as {@link Loan.sendAsync}. */
   async sendAsync(meta: Meta, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
     this.#write(meta);
-    return await this.#loan.sendAsync(options);
+    try {
+      return await this.#loan.sendAsync(options);
+    } finally {
+      this.#returns.here();
+    }
   }
 
   /** Gives it back unsent. Does nothing once sent. */
   release(): void {
     this.#loan.release();
+    this.#returns.here();
   }
 
   [Symbol.dispose](): void {
@@ -111,6 +126,7 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
   readonly #minBytes: number;
   readonly #maxBytes: number;
   readonly #free: (FreeBuffer<Meta> | undefined)[] = [];
+  readonly #look = () => this.acquire();
 
   /** @internal */
   constructor(
@@ -179,6 +195,30 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
     return this.#make(loan);
   }
 
+  /**
+   * The same, as soon as a buffer is free; the event loop goes on meanwhile. Whoever releases the last frame in a buffer, or dies, wakes this;
+   * nothing polls. Of those who wait, who came first gets it. Rejects with ERR_SEALANE_ABORTED when the signal fires, ERR_SEALANE_CLOSED.
+   */
+  async acquireAsync(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<FreeBuffer<Meta>> {
+    checkOptions('options', options, ['signal']);
+    checkSignal('options.signal', options.signal);
+    try {
+      return await this.#port.returns.find(this.#look, options.signal, 'waiting for a free buffer');
+    } catch (error) {
+      throw isSealaneError(error, 'ERR_SEALANE_CLOSED') ? closedError('the buffer pool') : error;
+    }
+  }
+
+  /**
+   * The same with the thread blocked, or undefined after `timeoutMs`. For workers and scripts. Throws ERR_SEALANE_CLOSED, and ERR_SEALANE_LIMIT_EXCEEDED
+   * when all buffers are with this very thread: being filled, in the history, or with subscribers of this thread.
+   */
+  acquireBlocking(options: BlockingOptions = {}): FreeBuffer<Meta> | undefined {
+    checkBlocking(options);
+    const { timeoutMs = Number.POSITIVE_INFINITY, spinMs = DEFAULT_SPIN_MS } = options;
+    return this.#port.returns.findBlocking(this.#look, timeoutMs, spinMs);
+  }
+
   /** See {@link Publisher.connected}. */
   async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     await this.#publisher.connected(count, options);
@@ -204,7 +244,14 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
 
   #make(loan: HotLoan): FreeBuffer<Meta> {
     const descriptors = this.#buffers[loan.slot] as readonly number[];
-    const free = new FreeBuffer(loan, descriptors, this.#codec, this.#minBytes, this.#maxBytes);
+    const free = new FreeBuffer(
+      loan,
+      this.#port.returns,
+      descriptors,
+      this.#codec,
+      this.#minBytes,
+      this.#maxBytes,
+    );
     while (this.#free.length < loan.slot) this.#free.push(undefined);
     this.#free[loan.slot] = free;
     return free;

@@ -175,6 +175,8 @@ export class Inlet implements Borrower, Inbound {
   release(sample: HotSample): void {
     this.borrowed -= 1;
     this.#completions.release(sample.cell);
+    // Behind the store of the tail, as in take. Only publishers with a companion wait for what comes back.
+    if (this.#companion !== undefined) this.#socket.wakeIfReturnAwaited();
     if (this.ended && this.borrowed === 0 && !this.#ring.ready) this.close();
   }
 

@@ -203,6 +203,15 @@ export class Outlet {
     this.#socket.endWaiting();
   }
 
+  /** Says that the publisher is about to wait for a slot to come back. Look once more before it does. */
+  beginAwaitingReturn(): void {
+    this.#socket.beginAwaitingReturn();
+  }
+
+  endAwaitingReturn(): void {
+    this.#socket.endAwaitingReturn();
+  }
+
   /** Ends the connection: the subscriber finds out at once, and what it had comes back. */
   close(): void {
     if (this.#closed) return;

@@ -5,7 +5,7 @@
 import { isSealaneError } from '../base/errors.js';
 import { DRAIN_END, DRAIN_FOREIGN, type Packet, type PeerCredentials, type UnixSocket } from '../os/index.js';
 import { HANDSHAKE_SEGMENT_BYTES } from '../shm/layout.js';
-import { beginWaiting, endWaiting, isWaiting, mustWake } from '../shm/waiting.js';
+import { beginWaiting, endWaiting, isWaiting, mustWake, RETURN_AWAITED } from '../shm/waiting.js';
 import { receiveQuietly } from './acceptor.js';
 import type { ControlLoop } from './control.js';
 
@@ -41,6 +41,8 @@ export class PairSocket {
   /** Wake-ups that may still come: one for each time that this side said it waits, and did not take back in time. */
   #asked = 0;
   #waiting = false;
+  /** The same for {@link RETURN_AWAITED}. */
+  #awaitsReturn = false;
   #unasked = 0;
   #closed = false;
 
@@ -77,7 +79,7 @@ export class PairSocket {
    * was done.
    */
   wakeIfWaiting(left: number): void {
-    if (isWaiting(this.#words, this.#other)) this.#wake(left);
+    if (isWaiting(this.#words, this.#other)) this.#wake(this.#other, left);
   }
 
   /** Says that this side is about to sleep until fewer than `below` samples are in the ring, or any come. Look once more before you do. */
@@ -93,6 +95,26 @@ export class PairSocket {
     if (this.#closed || !this.#waiting) return;
     this.#waiting = false;
     if (endWaiting(this.#words, this.#own)) this.#asked -= 1;
+  }
+
+  /** Wakes the other side if it waits for a slot to come back. To be called after one was given back. */
+  wakeIfReturnAwaited(): void {
+    if (isWaiting(this.#words, RETURN_AWAITED)) this.#wake(RETURN_AWAITED, 0);
+  }
+
+  /** Says that this side is about to sleep until a slot comes back, beside what else it waits for. Look once more before you do. */
+  beginAwaitingReturn(): void {
+    if (this.#closed || this.#awaitsReturn) return;
+    this.#awaitsReturn = true;
+    this.#asked += 1;
+    beginWaiting(this.#words, RETURN_AWAITED, 1);
+  }
+
+  /** Says that this side waits for no slot any more. */
+  endAwaitingReturn(): void {
+    if (this.#closed || !this.#awaitsReturn) return;
+    this.#awaitsReturn = false;
+    if (endWaiting(this.#words, RETURN_AWAITED)) this.#asked -= 1;
   }
 
   /** Sends a packet to the other side. False: there is no room for it or its descriptors now, or nobody is there. */
@@ -119,8 +141,8 @@ export class PairSocket {
     this.#socket.close();
   }
 
-  #wake(left: number): void {
-    if (mustWake(this.#words, this.#other, left) && !this.#closed) this.#socket.wake();
+  #wake(word: number, left: number): void {
+    if (mustWake(this.#words, word, left) && !this.#closed) this.#socket.wake();
   }
 
   /** A socket that fails is a connection that has ended. */
@@ -165,6 +187,7 @@ export class PairSocket {
     }
     // Whoever wakes takes the word back: it is to be set anew before the next sleep.
     this.#waiting = Atomics.load(this.#words, this.#own) !== 0;
+    this.#awaitsReturn = this.#awaitsReturn && Atomics.load(this.#words, RETURN_AWAITED) !== 0;
     this.#events.onWake();
   }
 }

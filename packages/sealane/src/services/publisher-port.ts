@@ -14,6 +14,7 @@ import { checkPayload, type HotLoan, type Lender, type Loan, tooManyLoans } from
 import type { Outlet } from './outlet.js';
 import { PublisherTold } from './publisher-figures.js';
 import { Retirement } from './retirement.js';
+import { Returns } from './returns.js';
 import { Room, type RoomOptions } from './room.js';
 import type { Segment } from './segment.js';
 import type { Segments } from './segments.js';
@@ -43,6 +44,8 @@ const SERVE_EVERY_SENDS = 64;
 
 export class PublisherPort implements Lender {
   readonly segments: Segments;
+  /** Where to wait for a slot to come back. */
+  readonly returns: Returns;
   /** The newest, of which all new loans are, with what is needed of it for every loan. */
   #segment: Segment;
   #pool: SlotPool;
@@ -99,6 +102,7 @@ export class PublisherPort implements Lender {
     this.#maxLoaned = options.maxLoaned;
     this.#told = new PublisherTold(options.figures, this);
     this.#room = new Room(options, this.#bell);
+    this.returns = new Returns(options, this.#bell, this);
   }
 
   get outlets(): readonly Outlet[] {
@@ -194,6 +198,7 @@ export class PublisherPort implements Lender {
       if (!(room && outlet.publish(cell & SLOT_MASK))) this.#room.lose(outlet);
     }
     this.#outlets = [...this.#outlets, outlet];
+    this.returns.add(outlet);
     this.#told.add(outlet);
   }
 

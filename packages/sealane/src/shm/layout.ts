@@ -16,6 +16,8 @@ export const CHANNEL_HEAD_AT = 128;
 export const CHANNEL_SUBSCRIBER_WAITING_AT = 256;
 /** Not 0: the publisher waits for room, and is to be woken once fewer samples than this are in the ring. */
 export const CHANNEL_PUBLISHER_WAITING_AT = 384;
+/** 1: the publisher waits for any slot to come back. In the cache line that who takes samples looks at anyway. */
+export const CHANNEL_RETURN_AWAITED_AT = 388;
 /** Position that the publisher fills next. The submission cells follow in the same cache line. */
 export const CHANNEL_TAIL_AT = 512;
 /** Words of different writers are this far apart: two cache lines, which processors fetch together. */

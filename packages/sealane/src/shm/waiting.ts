@@ -5,12 +5,18 @@
  * The sleeper sets it, then looks once more at what it waits for, then sleeps. The other side does what is waited for, then asks. Each
  * is a store before a load of the other's word, and Atomics are sequentially consistent: at least one of both sees the other.
  */
-import { CHANNEL_PUBLISHER_WAITING_AT, CHANNEL_SUBSCRIBER_WAITING_AT } from './layout.js';
+import {
+  CHANNEL_PUBLISHER_WAITING_AT,
+  CHANNEL_RETURN_AWAITED_AT,
+  CHANNEL_SUBSCRIBER_WAITING_AT,
+} from './layout.js';
 
 /** Index of the subscriber's word. */
 export const SUBSCRIBER_WAITING = CHANNEL_SUBSCRIBER_WAITING_AT / 4;
 /** Index of the publisher's word. */
 export const PUBLISHER_WAITING = CHANNEL_PUBLISHER_WAITING_AT / 4;
+/** Index of the word by which the publisher waits for a slot to come back. A word of its own: it may wait for room at the same time. */
+export const RETURN_AWAITED = CHANNEL_RETURN_AWAITED_AT / 4;
 
 /**
  * Says that this side is about to sleep, and is to be woken once fewer than `below` samples (1 at least) are in the ring. Look once
