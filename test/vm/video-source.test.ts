@@ -27,6 +27,7 @@ const ROW = 640 * 4;
 class TestPool implements FramePool {
   readonly free: number[];
   readonly out = new Set<number>();
+  readonly #waiting = new Set<() => void>();
 
   constructor({ descriptors }: V4l2Source) {
     this.free = descriptors.map((_, index) => index);
@@ -40,9 +41,26 @@ class TestPool implements FramePool {
       index,
       sendAsync: async () => this.send(index),
       release: () => {
-        if (this.out.delete(index)) this.free.push(index);
+        if (this.out.delete(index)) this.giveBack(index);
       },
     };
+  }
+
+  async acquireAsync({ signal }: { readonly signal: AbortSignal }): Promise<FrameBuffer> {
+    for (;;) {
+      signal.throwIfAborted();
+      const buffer = this.acquire();
+      if (buffer !== undefined) return buffer;
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  }
+
+  giveBack(index: number): void {
+    this.free.push(index);
+    for (const wake of this.#waiting) wake();
   }
 
   send(index: number): number {
@@ -100,7 +118,7 @@ test(
           last = metadata.sequence;
           requireFrameFits(metadata, [mappings[index]?.length ?? 0]);
           requirePicture(mappings[index]?.bytes ?? new Uint8Array(0));
-          pool.free.push(index);
+          pool.giveBack(index);
           if (++count === 12) break;
         }
       });
@@ -127,7 +145,7 @@ test(
       if (held.length < source.descriptors.length) continue;
       back = held[1] as number;
       const returned = back;
-      setTimeout(() => pool.free.push(returned), 50);
+      setTimeout(() => pool.giveBack(returned), 50);
     }
     assert.equal(held.length, source.descriptors.length);
   },
@@ -191,7 +209,7 @@ test(
         throw new TypeError('the pool fails');
       };
       const whole = (one: TestPool) => assert.deepEqual([one.free.length, one.out.size], [all, 0]);
-      const back = ({ index }: SentFrame) => void pool.free.push(index);
+      const back = ({ index }: SentFrame) => pool.giveBack(index);
 
       const controller = new AbortController();
       const { signal } = controller;
@@ -206,7 +224,8 @@ test(
       whole(pool);
       await assert.rejects(source.stream(failing).next(), TypeError);
       whole(failing);
-      const foreign = { acquire: () => ({ ...pool.acquire(), index: all }) as FrameBuffer };
+      const foreign = new TestPool(source);
+      foreign.acquire = () => ({ ...pool.acquire(), index: all }) as FrameBuffer;
       assert.equal(await endOf(source.stream(foreign), back), 'ERR_SEALANE_INVALID_ARGUMENT');
       whole(pool);
 

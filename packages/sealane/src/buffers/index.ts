@@ -24,10 +24,5 @@ export {
 export type { DescriptorKind } from './kinds.js';
 export type { SideChannel, SideChannelReceiver, SideChannelSender } from './side-channel.js';
 export { drmFormatOf, videoFormatOf } from './video-formats.js';
-export {
-  type FrameBuffer,
-  type FramePool,
-  type SentFrame,
-  V4l2Source,
-  type V4l2SourceOptions,
-} from './video-source.js';
+export { type SentFrame, V4l2Source, type V4l2SourceOptions } from './video-source.js';
+export type { FrameBuffer, FramePool } from './video-supply.js';

@@ -10,23 +10,8 @@ import { fourccName } from './formats.js';
 import { FRAME_MAX_SIDE } from './frame-layout.js';
 import type { FrameMetadata } from './frame-metadata.js';
 import { drmFormatOf, formatOfVideo, frameOfVideo, videoFormatOf } from './video-formats.js';
-import { Pictures, type Supply } from './video-wait.js';
-
-/** What a source streams into: buffers, registered once, that come back when nobody needs them. A BufferPool is one. */
-export interface FramePool {
-  /** A buffer that nobody needs, which the source has from now on until it sends or releases it; undefined: there is none now. */
-  acquire(): FrameBuffer | undefined;
-}
-
-/** A buffer of a pool, of which the camera may fill the memory. */
-export interface FrameBuffer {
-  /** Its number: that of its descriptor in {@link V4l2Source.descriptors}. */
-  readonly index: number;
-  /** Gives it to all who want it; resolves with how many that are. */
-  sendAsync(metadata: FrameMetadata, options: { readonly signal?: AbortSignal }): Promise<number>;
-  /** Gives it back unsent. */
-  release(): void;
-}
+import { type FrameBuffer, type FramePool, Supply } from './video-supply.js';
+import { Pictures } from './video-wait.js';
 
 /** What a camera is asked for. It takes what it can do that is closest in size: {@link V4l2Source.format} tells. */
 export interface V4l2SourceOptions {
@@ -69,7 +54,7 @@ export class V4l2Source implements Disposable {
   readonly descriptors: readonly number[];
   readonly #device: VideoDevice;
   readonly #ahead: number;
-  #streaming: { readonly closing: AbortController; readonly queue: Queue } | undefined;
+  #streaming: { readonly closing: AbortController; readonly supply: Supply } | undefined;
 
   private constructor(
     device: VideoDevice,
@@ -131,13 +116,20 @@ export class V4l2Source implements Disposable {
     if (this.#streaming !== undefined)
       throw new SealaneError('ERR_SEALANE_BUSY', 'the video source streams already');
     const closing = new AbortController();
-    const queue = new Queue(this.#device, pool, this.descriptors.length);
-    this.#streaming = { closing, queue };
+    using pictures = new Pictures(this.#device, closing.signal, options.signal);
+    const supply = new Supply({
+      filler: this.#device,
+      pool,
+      count: this.descriptors.length,
+      ahead: this.#ahead,
+      onCome: () => pictures.wake(),
+    });
+    this.#streaming = { closing, supply };
     try {
-      yield* this.#pictures(queue, closing.signal, options.signal);
+      yield* this.#pictures(supply, pictures, options.signal);
     } finally {
       this.#streaming = undefined;
-      queue.end();
+      supply.end();
     }
   }
 
@@ -147,7 +139,7 @@ export class V4l2Source implements Disposable {
     const streaming = this.#streaming;
     try {
       streaming?.closing.abort();
-      streaming?.queue.end();
+      streaming?.supply.end();
     } finally {
       this.#device.close();
       for (const fd of this.descriptors) closeDescriptor(fd);
@@ -160,17 +152,19 @@ export class V4l2Source implements Disposable {
   }
 
   async *#pictures(
-    queue: Queue,
-    closing: AbortSignal,
+    supply: Supply,
+    pictures: Pictures,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<SentFrame> {
-    queue.fill(this.#ahead);
+    supply.fill();
     this.#device.start();
-    using pictures = new Pictures(this.#device, closing, signal);
     for (;;) {
-      queue.fill(this.#ahead);
-      const filled = await pictures.next(queue.supply(this.#ahead));
-      if (filled !== undefined) yield await this.#send(queue.take(filled.index), filled, signal);
+      pictures.check();
+      supply.fill();
+      // A driver without any buffer counts as failed: it would be ready all the time.
+      const filled = supply.none ? undefined : this.#device.dequeue();
+      if (filled === undefined) await pictures.wait(!supply.none);
+      else yield await this.#send(supply.take(filled.index), filled, signal);
     }
   }
 
@@ -187,68 +181,6 @@ export class V4l2Source implements Disposable {
       buffer.release();
       throw error;
     }
-  }
-}
-
-/** The buffers that the driver has. */
-class Queue {
-  readonly #device: VideoDevice;
-  readonly #pool: FramePool;
-  readonly #count: number;
-  readonly #buffers = new Map<number, FrameBuffer>();
-
-  constructor(device: VideoDevice, pool: FramePool, count: number) {
-    this.#device = device;
-    this.#pool = pool;
-    this.#count = count;
-  }
-
-  supply(ahead: number): Supply {
-    if (this.#buffers.size === 0) return 'none';
-    return this.#buffers.size < ahead ? 'few' : 'enough';
-  }
-
-  /** Gives the driver empty buffers of the pool until it has `ahead`, or there is none. */
-  fill(ahead: number): void {
-    while (this.#buffers.size < ahead) {
-      const buffer = this.#pool.acquire();
-      if (buffer === undefined) return;
-      try {
-        this.#add(buffer);
-      } catch (error) {
-        buffer.release();
-        throw error;
-      }
-    }
-  }
-
-  /** The buffer that the driver has filled. */
-  take(index: number): FrameBuffer {
-    const buffer = this.#buffers.get(index);
-    if (buffer === undefined) {
-      const message = `the driver says that it filled buffer ${index}, which it did not have`;
-      throw new SealaneError('ERR_SEALANE_PROTOCOL', message);
-    }
-    this.#buffers.delete(index);
-    return buffer;
-  }
-
-  /** Stops the device, so that it writes no more, and gives the pool back what it did not fill. Idempotent. */
-  end(): void {
-    try {
-      if (!this.#device.closed) this.#device.stop();
-    } finally {
-      for (const buffer of this.#buffers.values()) buffer.release();
-      this.#buffers.clear();
-    }
-  }
-
-  #add(buffer: FrameBuffer): void {
-    const { index } = buffer;
-    checkInteger('the index of a buffer of the pool', index, 0, this.#count - 1);
-    if (this.#buffers.has(index)) throw invalidArgument('pool', 'give out each buffer once', index);
-    this.#device.queue(index);
-    this.#buffers.set(index, buffer);
   }
 }
 

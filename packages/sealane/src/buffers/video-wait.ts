@@ -1,18 +1,10 @@
-/** Waits for a video device's pictures on the event loop. Owns the watcher of the device, not the device. */
+/** Waits on the event loop until a video device may have a picture, or whoever streams has something else to do. Owns the watcher of the device, not the device. */
 import { onAbort } from '../base/abort.js';
 import { abortedError, closedError } from '../base/errors.js';
-import type { FilledBuffer, VideoDevice } from '../os/video-device.js';
 import { Watcher } from '../os/watcher.js';
 
-/** How often the pool is looked into while the driver lacks empty buffers: a fraction of the time between two pictures. */
-const LOOK_MS = 5;
-
-/** How many empty buffers the driver has: as many as it should, fewer, or none. */
-export type Supply = 'enough' | 'few' | 'none';
-
-/** The pictures of a device that was started. */
+/** The pictures of a device. */
 export class Pictures implements Disposable {
-  readonly #device: VideoDevice;
   readonly #watcher: Watcher;
   readonly #closing: AbortSignal;
   readonly #signal: AbortSignal | undefined;
@@ -20,8 +12,7 @@ export class Pictures implements Disposable {
   #wake: () => void = () => undefined;
 
   /** `closing` fires before the device is closed. */
-  constructor(device: VideoDevice, closing: AbortSignal, signal: AbortSignal | undefined) {
-    this.#device = device;
+  constructor(device: { readonly fd: number }, closing: AbortSignal, signal: AbortSignal | undefined) {
     this.#closing = closing;
     this.#signal = signal;
     this.#watcher = new Watcher(device.fd, () => this.#wake());
@@ -29,20 +20,25 @@ export class Pictures implements Disposable {
     this.#forget = signals.filter(({ aborted }) => !aborted).map((one) => onAbort(one, () => this.#end(one)));
   }
 
-  /**
-   * The next picture. Undefined where the driver lacks empty buffers and it is time to look for some. Rejects with ERR_SEALANE_ABORTED,
-   * ERR_SEALANE_CLOSED, ERR_SEALANE_SYSTEM.
-   */
-  async next(supply: Supply): Promise<FilledBuffer | undefined> {
-    for (;;) {
-      this.#check();
-      // A driver without any buffer counts as failed: it would be ready all the time.
-      const filled = supply === 'none' ? undefined : this.#device.dequeue();
-      if (filled !== undefined) return filled;
-      const timedOut = await this.#wait(supply !== 'none', supply !== 'enough');
-      this.#check();
-      if (timedOut) return undefined;
-    }
+  /** Throws ERR_SEALANE_ABORTED, ERR_SEALANE_CLOSED. */
+  check(): void {
+    if (this.#closing.aborted) throw closedError('the video source');
+    if (this.#signal?.aborted === true) throw abortedError('recording', this.#signal);
+  }
+
+  /** Resolves once there may be a picture, if that is waited for, once {@link wake} is called, or a signal fires: look again, and check. */
+  async wait(forPicture: boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (forPicture) this.#watcher.want(true, false);
+    });
+    // Else it would be told again and again that there is a picture.
+    if (forPicture && !this.#closing.aborted) this.#watcher.want(false, false);
+  }
+
+  /** There is something to do. */
+  wake(): void {
+    this.#wake();
   }
 
   /** No wait may be under way. */
@@ -51,28 +47,9 @@ export class Pictures implements Disposable {
     this.#watcher.close();
   }
 
-  #check(): void {
-    if (this.#closing.aborted) throw closedError('the video source');
-    if (this.#signal?.aborted === true) throw abortedError('recording', this.#signal);
-  }
-
   /** Ends a wait; the descriptor must not be watched any more when it is closed. */
   #end(signal: AbortSignal): void {
     if (signal === this.#closing) this.#watcher.close();
     this.#wake();
-  }
-
-  /** Waits for a picture, for some time, or for both; whether the time passed. A signal ends it as a picture does. */
-  async #wait(forPicture: boolean, forTime: boolean): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const timedOut = await new Promise<boolean>((resolve) => {
-      this.#wake = () => resolve(false);
-      if (forTime) timer = setTimeout(resolve, LOOK_MS, true);
-      if (forPicture) this.#watcher.want(true, false);
-    });
-    clearTimeout(timer);
-    // Else it would be told again and again that there is a picture.
-    if (forPicture && !this.#closing.aborted) this.#watcher.want(false, false);
-    return timedOut;
   }
 }
