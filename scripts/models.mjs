@@ -82,6 +82,19 @@ export const MODELS = [
     formulaMutants: { WOKEN_BY_RELEASE: 'goesOn', NO_SECOND_LOOK_AT_TAIL: 'taken' },
   },
   {
+    name: 'returns',
+    variants: [[], ['WAITERS=1'], ['BORROWED=1'], ['SLOTS=3', 'LIMIT=2'], ['SLOTS=1']],
+    mutants: {
+      NO_SECOND_LOOK: [],
+      WORD_BEFORE_RELEASE: [],
+      CLEARED_AFTER_BYTE: [],
+      WOKEN_BY_TAKE: [],
+      ARMED_NOT_REFRESHED: [],
+      RINGS_SENDER_ONLY: [],
+      DEATH_NOT_TOLD: [],
+    },
+  },
+  {
     name: 'event-set',
     variants: [
       [],

@@ -18,8 +18,8 @@ const models = readdirSync(join(root, 'spec', 'models'))
   .filter((name) => name.endsWith('.pml') && name !== 'positions.pml')
   .map((name) => name.replace(/\.pml$/, ''));
 
-test('the rings, the slot pool, the wake-up and the event set have models', () => {
-  assert.deepEqual(models.sort(), ['event-set', 'overflow-ring', 'ring', 'slot-pool', 'wake']);
+test('the rings, the slot pool, the wake-up, slots that come back and the event set have models', () => {
+  assert.deepEqual(models.sort(), ['event-set', 'overflow-ring', 'returns', 'ring', 'slot-pool', 'wake']);
 });
 
 for (const model of models) {
