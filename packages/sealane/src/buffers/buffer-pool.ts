@@ -11,6 +11,7 @@ import type { Publisher, PublisherFigures, PublisherOptions } from '../services/
 import type { PublisherPort } from '../services/publisher-port.js';
 import type { PubSubService } from '../services/pubsub-service.js';
 import type { Returns } from '../services/returns.js';
+import type { SlotPool } from '../shm/slot-pool.js';
 import { jsonMetadata, type MetadataCodec } from './codec.js';
 import { checkDescriptors, duplicateAll } from './descriptor-store.js';
 import { PoolSender } from './senders.js';
@@ -40,6 +41,13 @@ const OPTIONS = [
   'notifies',
 ] as const;
 
+/** How metadata becomes bytes, and how many those may be. */
+interface MetadataRules<Meta> {
+  readonly codec: MetadataCodec<Meta>;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+}
+
 /** A buffer that nobody needs, to be filled and sent. The same object each time for the same buffer: don't touch it once it was sent or released. */
 export class FreeBuffer<Meta> implements Disposable {
   /** Its number in the pool, by the order of registration. */
@@ -47,27 +55,19 @@ export class FreeBuffer<Meta> implements Disposable {
   /** Its descriptors, the pool's. */
   readonly descriptors: readonly number[];
   readonly #loan: HotLoan;
+  readonly #rules: MetadataRules<Meta>;
   readonly #returns: Returns;
-  readonly #codec: MetadataCodec<Meta>;
-  readonly #minBytes: number;
-  readonly #maxBytes: number;
+  /** Room for its metadata, whatever its length is. */
+  readonly #room: Uint8Array;
 
-  /** @internal */
-  constructor(
-    loan: HotLoan,
-    returns: Returns,
-    descriptors: readonly number[],
-    codec: MetadataCodec<Meta>,
-    minBytes: number,
-    maxBytes: number,
-  ) {
+  /** The loan is of `maxBytes` bytes, and begun. @internal */
+  constructor(loan: HotLoan, descriptors: readonly number[], rules: MetadataRules<Meta>, returns: Returns) {
     this.index = loan.slot;
     this.descriptors = descriptors;
     this.#loan = loan;
+    this.#rules = rules;
     this.#returns = returns;
-    this.#codec = codec;
-    this.#minBytes = minBytes;
-    this.#maxBytes = maxBytes;
+    this.#room = loan.bytes;
   }
 
   /**
@@ -104,13 +104,24 @@ export class FreeBuffer<Meta> implements Disposable {
     this.release();
   }
 
+  /** The codec may be anybody's: what it wrote beyond what it says is not sent. */
   #write(meta: Meta): void {
-    if (!this.#loan.onLoan) throw notOnLoan();
-    const bytes = this.#codec.encode(meta);
-    if (bytes.length < this.#minBytes || bytes.length > this.#maxBytes)
-      throw invalidArgument('meta', `have ${this.#minBytes} to ${this.#maxBytes} bytes`, bytes.length);
-    this.#loan.resize(bytes.length);
-    this.#loan.bytes.set(bytes);
+    const loan = this.#loan;
+    if (!loan.onLoan) throw notOnLoan();
+    const { codec, minBytes, maxBytes } = this.#rules;
+    const length =
+      codec.encodeInto === undefined ? this.#copy(codec.encode(meta)) : codec.encodeInto(meta, this.#room);
+    if (!(Number.isInteger(length) && length >= minBytes && length <= maxBytes))
+      throw invalidArgument('meta', `have ${minBytes} to ${maxBytes} bytes`, length);
+    // Whoever wrote the metadata may have released the buffer.
+    if (!loan.onLoan) throw notOnLoan();
+    loan.resize(length);
+  }
+
+  /** Returns the length, also of what has no room. */
+  #copy(bytes: Uint8Array): number {
+    if (bytes.length <= this.#room.length) this.#room.set(bytes);
+    return bytes.length;
   }
 }
 
@@ -121,10 +132,9 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
   readonly #publisher: Publisher;
   readonly #port: PublisherPort;
   #buffers: readonly (readonly number[])[];
-  readonly #codec: MetadataCodec<Meta>;
+  readonly #slots: SlotPool;
+  readonly #rules: MetadataRules<Meta>;
   readonly #overflow: boolean;
-  readonly #minBytes: number;
-  readonly #maxBytes: number;
   readonly #free: (FreeBuffer<Meta> | undefined)[] = [];
   readonly #look = () => this.acquire();
 
@@ -140,16 +150,13 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
     if (!Array.isArray(buffers)) throw invalidArgument('buffers', 'be an array', buffers);
     checkInteger('buffers.length', buffers.length, history + 1, MAX_BUFFERS);
     const checked = buffers.map((one, index) => checkDescriptors(`buffers[${index}]`, one));
-    this.#maxBytes = roomFor(options, service);
-    this.#minBytes = payload === 'fixed' ? this.#maxBytes : 0;
+    const maxBytes = roomFor(options, service);
+    this.#rules = { codec: metadata, minBytes: payload === 'fixed' ? maxBytes : 0, maxBytes };
     this.size = buffers.length;
-    this.#codec = metadata;
     this.#overflow = overflow;
     this.#buffers = registered(checked);
     const room =
-      payload === 'growing'
-        ? ({ strategy: 'static', initialBytes: this.#maxBytes } as const)
-        : { maxBytes: this.#maxBytes };
+      payload === 'growing' ? ({ strategy: 'static', initialBytes: maxBytes } as const) : { maxBytes };
     try {
       const made = service.publisherWith(
         { ...others, ...room },
@@ -162,6 +169,7 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
       );
       this.#publisher = made.publisher;
       this.#port = made.port;
+      this.#slots = made.port.segments.newest.pool;
     } catch (error) {
       this.#closeBuffers();
       throw error;
@@ -187,12 +195,10 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
    * the fullest subscriber gives way first; what subscribers hold does not. Throws ERR_SEALANE_CLOSED.
    */
   acquire(): FreeBuffer<Meta> | undefined {
-    if (this.closed) throw closedError('the buffer pool');
-    if (!this.#hasFree() && !this.#makeFree()) return undefined;
-    const loan = this.#port.loanSlot(this.#minBytes);
-    const free = this.#free[loan.slot];
-    if (free !== undefined) return free;
-    return this.#make(loan);
+    if (this.#publisher.closed) throw closedError('the buffer pool');
+    if (this.#slots.used >= this.size && !this.#makeFree()) return undefined;
+    const loan = this.#port.loanSlot(this.#rules.maxBytes);
+    return this.#free[loan.slot] ?? this.#make(loan);
   }
 
   /**
@@ -244,26 +250,15 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
 
   #make(loan: HotLoan): FreeBuffer<Meta> {
     const descriptors = this.#buffers[loan.slot] as readonly number[];
-    const free = new FreeBuffer(
-      loan,
-      this.#port.returns,
-      descriptors,
-      this.#codec,
-      this.#minBytes,
-      this.#maxBytes,
-    );
+    const free = new FreeBuffer(loan, descriptors, this.#rules, this.#port.returns);
     while (this.#free.length < loan.slot) this.#free.push(undefined);
     this.#free[loan.slot] = free;
     return free;
   }
 
-  #hasFree(): boolean {
-    return this.#port.segments.newest.pool.used < this.size;
-  }
-
   #makeFree(): boolean {
     this.#port.reclaim();
-    return this.#hasFree() || (this.#overflow && this.#pushOut());
+    return this.#slots.used < this.size || (this.#overflow && this.#pushOut());
   }
 
   /** Takes waiting frames back until a buffer is free, one at a time, from whom has most. */
@@ -275,7 +270,7 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
         outlet.look(newest);
         return outlet.giveWay();
       });
-      if (this.#hasFree()) return true;
+      if (this.#slots.used < this.size) return true;
       if (!gave) return false;
     }
   }

@@ -225,8 +225,8 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
   }
 
   #throwProblem(): void {
-    const problem = this.#problems.shift();
-    if (problem !== undefined) throw problem;
+    // To shift an empty array is a call, and this is asked for every frame.
+    if (this.#problems.length > 0) throw this.#problems.shift();
   }
 
   #requireCompany(): void {

@@ -6,10 +6,16 @@ export interface MetadataCodec<Meta> {
   /** The bytes, which are copied at once: it may return the same array each time. */
   encode(meta: Meta): Uint8Array;
   /**
-   * The metadata. The bytes are a peer's, to be checked, and in its memory, which serves another frame later: they are copied from, not
-   * kept. Whatever this throws reaches the receiver as the cause of ERR_SEALANE_PROTOCOL.
+   * Where there is one, pools call it instead of `encode`: writes the bytes to the begin of `into`, which is the frame's own memory with room for
+   * `maxBytes`, and returns how many they are. So a frame can be sent without any allocation. What it throws leaves the buffer unsent.
    */
-  decode(bytes: Uint8Array): Meta;
+  encodeInto?(meta: Meta, into: Uint8Array): number;
+  /**
+   * The metadata. The bytes are a peer's, to be checked, and in its memory, which serves another frame later: they are copied from, not
+   * kept. Whatever this throws reaches the receiver as the cause of ERR_SEALANE_PROTOCOL. `used`, only for {@link BufferSubscriber.receiveHot}: what this
+   * returned for an earlier frame in the same buffer, which nobody needs any more: return it anew, filled with the new values, and nothing is allocated.
+   */
+  decode(bytes: Uint8Array, used?: Meta): Meta;
 }
 
 const encoder = new TextEncoder();
