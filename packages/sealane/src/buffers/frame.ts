@@ -47,9 +47,9 @@ function lostBefore(token: number, missed: number): TokenRange | undefined {
 }
 
 /** What a codec says of bytes. Throws ERR_SEALANE_PROTOCOL. */
-function decoded<Meta>(codec: MetadataCodec<Meta>, bytes: Uint8Array, token: number): Meta {
+function decoded<Meta>(codec: MetadataCodec<Meta>, bytes: Uint8Array, token: number, used?: Meta): Meta {
   try {
-    return codec.decode(bytes);
+    return codec.decode(bytes, used);
   } catch (cause) {
     const message = `the metadata of frame ${token} can't be read: ${cause instanceof Error ? cause.message : cause}`;
     throw new SealaneError('ERR_SEALANE_PROTOCOL', message, { cause, sequence: token });
@@ -141,10 +141,9 @@ export class PoolFrame<Meta> implements BufferFrame<Meta> {
     this.#codec = codec;
   }
 
-  /** Another frame in the same slot. */
+  /** Another frame in the same slot. What was said of the one before is the codec's to use again. */
   begin(token: number): void {
     this.token = token;
-    this.#meta = undefined;
     this.#decoded = false;
   }
 
@@ -164,7 +163,7 @@ export class PoolFrame<Meta> implements BufferFrame<Meta> {
   get meta(): Meta {
     const { bytes } = this.#sample;
     if (!this.#decoded) {
-      this.#meta = decoded(this.#codec, bytes, this.token);
+      this.#meta = decoded(this.#codec, bytes, this.token, this.#meta);
       this.#decoded = true;
     }
     return this.#meta as Meta;

@@ -166,7 +166,6 @@ export class PoolReceiver implements InboundCompanion {
   }
 
   claim(sample: HotSample, serve: () => boolean): void {
-    if (sample.luggage !== undefined) return;
     while (this.#buffers[sample.slot] === undefined && serve());
     const buffer = this.#buffers[sample.slot];
     if (buffer === undefined) {

@@ -11,6 +11,7 @@ import type { SideChannelSender } from './side-channel.js';
 
 /** The side channel on the socket of a pair: the token of a frame is the sequence number of its sample. */
 export class DescriptorSender implements OutboundCompanion, SideChannelSender {
+  readonly done = false;
   readonly #store: DescriptorStore;
   readonly #flight: Flight;
 
@@ -46,6 +47,10 @@ export class PoolSender implements OutboundCompanion {
     this.#flight = new Flight(socket);
     this.#given = new Uint8Array(buffers.length);
     this.#left = buffers.length;
+  }
+
+  get done(): boolean {
+    return this.#left === 0;
   }
 
   hasRoom(): boolean {

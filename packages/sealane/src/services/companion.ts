@@ -10,6 +10,8 @@ import type { HotSample } from './received.js';
 
 /** What goes ahead of one publisher's samples to one subscriber. Nothing may throw. */
 export interface OutboundCompanion {
+  /** Nothing goes ahead of samples any more, from now on: it is not asked again. */
+  readonly done: boolean;
   /** Whether what goes ahead of another sample could be sent now; without, the subscriber counts as full. */
   hasRoom(): boolean;
   /** Sends what goes ahead of the sample in that slot. False: there is no room after all; the sample is not published then. */
@@ -35,7 +37,7 @@ export interface InboundCompanion {
    */
   take(bytes: Uint8Array, packet: Packet): boolean;
   /**
-   * A sample was taken: fetches what belongs to it. `serve` takes the next packet of the socket; false: there is none. Throws a SealaneError
+   * A sample was taken that has no luggage from an earlier one in its slot: fetches what belongs to it. `serve` takes the next packet of the socket; false: there is none. Throws a SealaneError
    * when it is not there, so that the publisher lies.
    */
   claim(sample: HotSample, serve: () => boolean): void;

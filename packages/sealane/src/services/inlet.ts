@@ -168,7 +168,12 @@ export class Inlet implements Borrower, Inbound {
     this.#lastSequence = sample.sequence;
     this.borrowed += 1;
     this.received += 1;
-    if (this.#companion !== undefined && !this.#claim(this.#companion, sample)) return undefined;
+    if (
+      this.#companion !== undefined &&
+      sample.luggage === undefined &&
+      !this.#claim(this.#companion, sample)
+    )
+      return undefined;
     return sample;
   }
 

@@ -68,7 +68,7 @@ export class Outlet {
   readonly #ring: SubmissionWriter;
   readonly #completions: CompletionReader;
   readonly #handout: Handout;
-  readonly #companion: OutboundCompanion | undefined;
+  #companion: OutboundCompanion | undefined;
   /** The segments that the subscriber knows, by their numbers. */
   readonly #handed: (Handed | undefined)[] = [];
   /** That of the sample which there was room for last, with what is needed of it for every sample. */
@@ -160,7 +160,7 @@ export class Outlet {
    * no room after all.
    */
   publish(slot: number): boolean {
-    if (this.#companion !== undefined && !this.#companion.send(this.#sequenceIn(slot), slot)) return false;
+    if (this.#companion !== undefined && !this.#sendAhead(this.#companion, slot)) return false;
     this.#holds[slot] = 1;
     this.#held += 1;
     this.#pool.retain(slot);
@@ -263,9 +263,16 @@ export class Outlet {
     return this.#knows(segment) && (this.#companion === undefined || this.#companion.hasRoom());
   }
 
-  #sequenceIn(slot: number): number {
+  /** Sends what goes ahead of a sample, and does without the companion once it has no more. */
+  #sendAhead(companion: OutboundCompanion, slot: number): boolean {
     const { memory } = this.#segment;
-    return readNumber(memory.words, memory.firstWord(slot) + SEQUENCE);
+    const sequence = readNumber(memory.words, memory.firstWord(slot) + SEQUENCE);
+    if (!companion.send(sequence, slot)) return false;
+    if (companion.done) {
+      this.#companion = undefined;
+      this.#plainSegment = this.#segment;
+    }
+    return true;
   }
 
   /** Whether the subscriber knows the segment; it is told if it does not and that can be done now. */
