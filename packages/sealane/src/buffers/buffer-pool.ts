@@ -7,6 +7,7 @@ import { closedError, invalidArgument, isSealaneError } from '../base/errors.js'
 import { disposeDescriptors } from '../os/index.js';
 import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from '../services/blocking.js';
 import { type HotLoan, notOnLoan } from '../services/loan.js';
+import type { Outlet } from '../services/outlet.js';
 import type { Publisher, PublisherFigures, PublisherOptions } from '../services/publisher.js';
 import type { PublisherPort } from '../services/publisher-port.js';
 import type { PubSubService } from '../services/pubsub-service.js';
@@ -261,18 +262,28 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
     return this.#slots.used < this.size || (this.#overflow && this.#pushOut());
   }
 
-  /** Takes waiting frames back until a buffer is free, one at a time, from whom has most. */
+  /** Takes waiting frames back until a buffer is free, one at a time, from whom most wait for. */
   #pushOut(): boolean {
-    const { newest } = this.#port.segments;
-    for (;;) {
-      const fullest = [...this.#port.outlets].sort((one, other) => other.held - one.held);
-      const gave = fullest.some((outlet) => {
-        outlet.look(newest);
-        return outlet.giveWay();
-      });
+    for (let slow = this.#slowest(); slow !== undefined; slow = this.#slowest()) {
+      // Whoever took it meanwhile has fewer waiting: this ends.
+      slow.giveWay();
       if (this.#slots.used < this.size) return true;
-      if (!gave) return false;
     }
+    return false;
+  }
+
+  /** The subscriber for whom most frames wait; undefined: none waits for anybody who can be believed. */
+  #slowest(): Outlet | undefined {
+    const { segments, outlets } = this.#port;
+    let slowest: Outlet | undefined;
+    let most = 0;
+    for (const outlet of outlets) {
+      outlet.look(segments.newest);
+      if (outlet.lie !== undefined || outlet.waiting <= most) continue;
+      slowest = outlet;
+      most = outlet.waiting;
+    }
+    return slowest;
   }
 }
 

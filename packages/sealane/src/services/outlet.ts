@@ -117,6 +117,11 @@ export class Outlet {
     return this.#held;
   }
 
+  /** Samples that wait for the subscriber, as of the last look. */
+  get waiting(): number {
+    return this.#ring.length;
+  }
+
   /** Whether a sample of the segment can be published now, without anything giving way. */
   hasRoom(segment: Segment): boolean {
     if (this.#held >= this.#maxHeld || this.#ring.checkRoom() !== NONE) return false;
