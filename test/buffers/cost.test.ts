@@ -6,12 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { completeFrameMetadata, type FrameMetadata, fourcc, frameMetadata, pictureLayout } from 'sealane';
 import { Stage } from '../services/nodes.test.helper.js';
 import { countMetadata, loop, planesOf, service } from './loop.test.helper.js';
 
 const ROUNDS = 100_000;
 /** Half of what the smallest object of V8 takes, a round: one that allocates is far beyond. */
 const MOST_BYTES = 8 * ROUNDS;
+
+const BIGINT_BYTES = 24;
 
 /** A pool of four buffers in a service, and a subscriber. */
 async function stage(t: TestContext) {
@@ -41,6 +44,38 @@ test('a frame that takes the buffer of one that a slow subscriber left waiting a
   const bytes = grown(() => loop(pool, subscriber, ROUNDS));
   assert(bytes < MOST_BYTES, `${bytes} bytes in ${ROUNDS} frames`);
   assert.ok((pool.figures.subscribers.find(({ lost }) => lost > 0)?.lost ?? 0) > ROUNDS);
+});
+
+test('metadata of frames allocates nothing where it is written, and one BigInt where it is read', async (t) => {
+  const planes = planesOf(4);
+  t.after(() => planes.forEach(closeSync));
+  const made = await new Stage(t).service();
+  const pool = await made.bufferPool<FrameMetadata>(planes, { metadata: frameMetadata });
+  const subscriber = await made.bufferSubscriber<FrameMetadata>({ metadata: frameMetadata });
+  await subscriber.connected();
+  const [width, height, code] = [64, 48, fourcc('NV12')];
+  const layout = pictureLayout(code, width, height).planes.map((plane) => ({ descriptor: 0, ...plane }));
+  const whole = completeFrameMetadata({ width, height, fourcc: code, planes: layout });
+  const picture: FrameMetadata & { sequence: number } = { ...whole, timestampNs: 123_456_789n };
+  const send = () => {
+    for (let index = 0; index < ROUNDS; index++) {
+      picture.sequence = index;
+      pool.acquire()?.send(picture);
+      subscriber.receiveHot()?.release();
+    }
+  };
+  const written = grown(send);
+  assert(written < MOST_BYTES, `${written} bytes in ${ROUNDS} frames`);
+  const read = grown(() => {
+    for (let index = 0; index < ROUNDS; index++) {
+      picture.sequence = index;
+      pool.acquire()?.send(picture);
+      const frame = subscriber.receiveHot();
+      if (frame?.meta.sequence !== index) throw new Error(`picture ${index} is another`);
+      frame.release();
+    }
+  });
+  assert(read < MOST_BYTES + BIGINT_BYTES * ROUNDS, `${read} bytes in ${ROUNDS} frames`);
 });
 
 /** What the engine itself asks for now and then: memory, and to wait for its own threads. */

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { isSealaneError } from '../base/errors.js';
 import { fourcc, pictureLayout, pixelFormats } from './formats.js';
+import { frameMetadata } from './frame-codec.js';
 import { FRAME_BYTES, FRAME_MAX_PLANES } from './frame-layout.js';
 import {
   completeFrameMetadata,
@@ -11,7 +12,6 @@ import {
   encodeFrameMetadata,
   type FrameMetadata,
   type FrameMetadataInput,
-  frameMetadata,
   requireFrameFits,
 } from './frame-metadata.js';
 

@@ -108,20 +108,23 @@ export interface FrameMetadata {
 export type FrameMetadataInput = Pick<FrameMetadata, 'width' | 'height' | 'fourcc' | 'planes'> &
   Partial<FrameMetadata>;
 
-const CLOCKS: Readonly<Record<FrameClock, number>> = {
+/** By their names. @internal */
+export const CLOCKS: Readonly<Record<FrameClock, number>> = {
   unknown: FRAME_CLOCK_UNKNOWN,
   realtime: FRAME_CLOCK_REALTIME,
   monotonic: FRAME_CLOCK_MONOTONIC,
   boottime: FRAME_CLOCK_BOOTTIME,
 };
-const RANGES: Readonly<Record<ColorRange, number>> = {
+/** By their names. @internal */
+export const RANGES: Readonly<Record<ColorRange, number>> = {
   unknown: FRAME_RANGE_UNKNOWN,
   limited: FRAME_RANGE_LIMITED,
   full: FRAME_RANGE_FULL,
 };
 
 const UNSPECIFIED = 2;
-const UNKNOWN_COLOR: FrameColor = Object.freeze({
+/** What is said of colours where nothing is. @internal */
+export const UNKNOWN_COLOR: FrameColor = Object.freeze({
   primaries: UNSPECIFIED,
   transfer: UNSPECIFIED,
   matrix: UNSPECIFIED,
@@ -130,7 +133,8 @@ const UNKNOWN_COLOR: FrameColor = Object.freeze({
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 const MAX_U32 = 0xffff_ffff;
 
-const KEYS = [
+/** All that may be said of a frame. @internal */
+export const KEYS = [
   ...['width', 'height', 'fourcc', 'modifier', 'planes', 'color'],
   ...['sequence', 'timestampNs', 'clock', 'damaged', 'fences'],
 ];
@@ -383,9 +387,3 @@ function missing(what: string, descriptor: number, count: number): SealaneError 
   const message = `${what} of a frame is descriptor ${descriptor}, and ${count} came with it`;
   return new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', message);
 }
-
-/** Turns metadata of frames into bytes and back: a codec for the metadata of buffers. */
-export const frameMetadata: {
-  encode(frame: FrameMetadataInput): Uint8Array;
-  decode(bytes: Uint8Array): FrameMetadata;
-} = { encode: encodeFrameMetadata, decode: decodeFrameMetadata };

@@ -7,6 +7,7 @@ export { BufferSubscriber, type BufferSubscriberOptions } from './buffer-subscri
 export { bytesMetadata, jsonMetadata, type MetadataCodec } from './codec.js';
 export * from './formats.js';
 export type { BufferFrame, TokenRange } from './frame.js';
+export { frameMetadata } from './frame-codec.js';
 export {
   type ColorRange,
   completeFrameMetadata,
@@ -18,7 +19,6 @@ export {
   type FrameMetadata,
   type FrameMetadataInput,
   type FramePlane,
-  frameMetadata,
   requireFrameFits,
 } from './frame-metadata.js';
 export type { DescriptorKind } from './kinds.js';
