@@ -73,7 +73,7 @@ class Sheet {
   /** Writes a u64 that is a safe integer. */
   putNumber(at: number, value: number): boolean {
     this.#words[at / 4] = value;
-    this.#words[at / 4 + 1] = value / TWO_TO_32;
+    this.#words[at / 4 + 1] = value < TWO_TO_32 ? 0 : value / TWO_TO_32;
     return Number.isSafeInteger(value) && value >= 0;
   }
 
@@ -84,7 +84,10 @@ class Sheet {
   }
 
   numberAt(at: number): number {
-    return (this.#words[at / 4 + 1] ?? 0) * TWO_TO_32 + (this.#words[at / 4] ?? 0);
+    const low = this.#words[at / 4] ?? 0;
+    const high = this.#words[at / 4 + 1] ?? 0;
+    // A product with 2^32 is no small integer even where it is 0, and would be allocated.
+    return high === 0 ? low : high * TWO_TO_32 + low;
   }
 
   longAt(at: number): bigint {
