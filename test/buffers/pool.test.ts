@@ -11,6 +11,12 @@ type Meta = { readonly frame: number };
 
 const POOL = 7;
 
+/** Numbers as bytes. */
+const numbersMetadata = {
+  encode: (meta: number[]) => Uint8Array.from(meta),
+  decode: (bytes: Uint8Array) => [...bytes],
+};
+
 /** Memory for a pool, closed with the test: the pool has duplicates. */
 function planes(t: TestContext, count: number, planesEach = 1): number[][] {
   const memfds: Memfd[] = [];
@@ -184,6 +190,66 @@ test('hot frames are used again, and say what they should', async (t) => {
   }
   assert.equal(subscriber.receiveHot(), undefined);
   assert.ok(objects.size <= 2);
+});
+
+test('codecs write into the frame, and get back what they made of the last one in the same buffer, of hot frames only', async (t) => {
+  const service = await new Stage(t).service();
+  const pool = await service.bufferPool<number[]>(planes(t, 1), {
+    maxBytes: 4,
+    metadata: {
+      ...numbersMetadata,
+      encodeInto: (meta, into) => {
+        assert.equal(into.length, 4);
+        into.set(meta);
+        return meta.length;
+      },
+    },
+  });
+  const given: (number[] | undefined)[] = [];
+  const decode = (bytes: Uint8Array, used?: number[]) => {
+    given.push(used);
+    return [...bytes];
+  };
+  const subscriber = await service.bufferSubscriber<number[]>({ metadata: { ...numbersMetadata, decode } });
+  await subscriber.connected();
+  const metas: unknown[] = [];
+  for (const meta of [[1, 2, 3], [4], [], [5, 6, 7, 8]]) {
+    pool.acquire()?.send(meta);
+    using frame = subscriber.receiveHot();
+    metas.push(frame?.meta, frame?.meta);
+  }
+  assert.deepEqual(metas, [[1, 2, 3], [1, 2, 3], [4], [4], [], [], [5, 6, 7, 8], [5, 6, 7, 8]]);
+  assert.deepEqual(given, [undefined, [1, 2, 3], [4], []]);
+  pool.acquire()?.send([9]);
+  using frame = subscriber.receive();
+  assert.deepEqual([frame?.meta, given.at(-1)], [[9], undefined]);
+});
+
+test('a codec that says it wrote what it can not have, throws, or gives the buffer back, sends nothing', async (t) => {
+  const service = await new Stage(t).service();
+  let encodeInto = (): number => 1;
+  const pool = await service.bufferPool<number[]>(planes(t, 1), {
+    maxBytes: 4,
+    metadata: { ...numbersMetadata, encodeInto: () => encodeInto() },
+  });
+  const buffer = pool.acquire();
+  for (const length of [5, -1, 0.5, Number.NaN, '1' as never, undefined as never]) {
+    encodeInto = () => length;
+    assert.throws(() => buffer?.send([]), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+  }
+  encodeInto = () => {
+    throw new RangeError('no');
+  };
+  assert.throws(() => buffer?.send([]), RangeError);
+  assert.equal(pool.acquire(), undefined, 'it is still the only one, and on loan');
+  encodeInto = () => {
+    buffer?.release();
+    return 1;
+  };
+  assert.throws(() => buffer?.send([]), { code: 'ERR_SEALANE_CLOSED' });
+  encodeInto = () => 1;
+  assert.equal(pool.figures.sent, 0);
+  assert.equal(pool.acquire()?.send([]), 0);
 });
 
 test('many buffers of many planes are handed over as frames need them', async (t) => {
