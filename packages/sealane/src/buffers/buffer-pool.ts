@@ -204,7 +204,7 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
 
   /**
    * The same, as soon as a buffer is free; the event loop goes on meanwhile. Whoever releases the last frame in a buffer, or dies, wakes this;
-   * nothing polls. Of those who wait, who came first gets it. Rejects with ERR_SEALANE_ABORTED when the signal fires, ERR_SEALANE_CLOSED.
+   * nothing polls. Of those who wait, who has waited longest looks first. Rejects with ERR_SEALANE_ABORTED when the signal fires, ERR_SEALANE_CLOSED.
    */
   async acquireAsync(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<FreeBuffer<Meta>> {
     checkOptions('options', options, ['signal']);
