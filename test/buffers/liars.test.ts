@@ -1,7 +1,7 @@
 // Publishers of buffers that lie: their own connection ends, with a typed error, and whatever descriptors they sent are closed.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type BufferSubscriber, bytesMetadata, type Node, type SealaneErrorCode } from 'sealane';
+import { type BufferSubscriber, bytesMetadata, type Node, type SealaneErrorCode, WaitSet } from 'sealane';
 import { Domain, encodeBuffer, encodeDescriptors, type UnixSocket } from 'sealane/internal';
 import { Bait, Impostor, SHAPE } from '../services/impostor.test.helper.js';
 import { Stage, until } from '../services/nodes.test.helper.js';
@@ -212,4 +212,18 @@ test('a publisher that sends descriptors without end and no frame costs no more 
   assert.equal(subscriber.receive(), undefined);
   subscriber.close();
   await until(() => marksOpen() === 0);
+});
+
+test('a thread that waits in a WaitSet is told of a lie, although no frame came with it', async (t) => {
+  const { subscriber, socket } = await deceive(t, 'descriptors');
+  await subscriber.connected();
+  using set = new WaitSet();
+  const attached = set.attach(subscriber);
+  assert.deepEqual(set.wait({ timeoutMs: 0 }), []);
+  const memfd = plane(1, 2, 3);
+  for (let count = 0; count < 2; count++) frame(socket, 3, [memfd.fd]);
+  memfd.close();
+  assert.deepEqual(set.wait(), [{ type: 'port', attachment: attached, unread: false }]);
+  assert.throws(() => subscriber.receive(), { code: 'ERR_SEALANE_TOKEN_MISMATCH' });
+  assert.deepEqual(set.wait({ timeoutMs: 200 }), [], 'it was told');
 });

@@ -11,10 +11,12 @@ import type { PubSubService } from '../services/pubsub-service.js';
 import type { HotSample } from '../services/received.js';
 import type { Subscriber, SubscriberOptions, SubscriberPortFigures } from '../services/subscriber.js';
 import type { SubscriberPort } from '../services/subscriber-port.js';
+import type { Waitable } from '../services/waitable.js';
 import { jsonMetadata, type MetadataCodec } from './codec.js';
 import { type BufferFrame, OwnFrame, PoolFrame, unusable } from './frame.js';
 import { type AllowedKinds, type DescriptorKind, toAllowedKinds } from './kinds.js';
 import { type Arrival, DescriptorReceiver, PoolReceiver } from './receivers.js';
+import { WaitableFrames } from './waitable-frames.js';
 
 /** What a subscriber of buffers chooses for itself. */
 export interface BufferSubscriberOptions<Meta> extends SubscriberOptions {
@@ -56,6 +58,8 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
   readonly #failsAlone: boolean;
   /** What publishers did that they may not, in order, until it is told. */
   readonly #problems: SealaneError[] = [];
+  /** How many of them were told, and how often that nobody is left. */
+  #told = 0;
   readonly #forgotten = new ForgottenWatch();
   /** A publisher was connected since the last time that somebody was told they are all gone. */
   #met = false;
@@ -86,6 +90,14 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
 
   get closed(): boolean {
     return this.#subscriber.closed;
+  }
+
+  /** For a WaitSet. @internal */
+  get waitable(): Waitable {
+    return new WaitableFrames(this.#port, {
+      due: () => this.#problems.length > 0 || this.#isDeserted,
+      told: () => this.#told,
+    });
   }
 
   /** See {@link Subscriber.figures}. */
@@ -226,12 +238,20 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
 
   #throwProblem(): void {
     // To shift an empty array is a call, and this is asked for every frame.
-    if (this.#problems.length > 0) throw this.#problems.shift();
+    if (this.#problems.length === 0) return;
+    this.#told += 1;
+    throw this.#problems.shift();
+  }
+
+  /** The last publisher is gone, and that is to be told. */
+  get #isDeserted(): boolean {
+    return this.#failsAlone && this.#met && this.#port.inlets.length === 0;
   }
 
   #requireCompany(): void {
-    if (!this.#failsAlone || !this.#met || this.#port.inlets.length > 0) return;
+    if (!this.#isDeserted) return;
     this.#met = false;
+    this.#told += 1;
     const message = 'the last publisher of buffers is gone, and all that it sent was received';
     throw new SealaneError('ERR_SEALANE_CONNECTION_LOST', message);
   }

@@ -30,6 +30,12 @@ declare module '../services/pubsub-service.js' {
   }
 }
 
+declare module '../services/wait-set.js' {
+  interface WaitablePorts {
+    readonly bufferSubscriber: BufferSubscriber<unknown>;
+  }
+}
+
 PubSubService.prototype.bufferPublisher = async function <Meta>(
   this: PubSubService,
   options: BufferPublisherOptions<Meta> = {},

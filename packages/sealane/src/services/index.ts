@@ -73,6 +73,8 @@ export {
 export {
   type AttachDescriptorOptions,
   type AttachOptions,
+  type WaitablePort,
+  type WaitablePorts,
   type WaitOptions,
   WaitSet,
 } from './wait-set.js';

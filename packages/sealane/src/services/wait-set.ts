@@ -20,6 +20,15 @@ import {
 } from './wait-set-attachment.js';
 import { type Waitable, waitableOf } from './waitable.js';
 
+/** Ports that something is received at, by what they are: {@link WaitSet.attach} takes them. Parts that stand on this one add theirs. */
+export interface WaitablePorts {
+  readonly subscriber: Subscriber;
+  readonly listener: Listener;
+}
+
+/** Any of them. */
+export type WaitablePort = WaitablePorts[keyof WaitablePorts];
+
 /** How something is attached. */
 export interface AttachOptions {
   /** For messages: 1 to 256 bytes. Default: what it is, with its number. */
@@ -88,7 +97,7 @@ export class WaitSet implements Disposable {
    * is reported again at most ten times a second. Does not wake for a listener's own `deadlineMs`: see {@link attachDeadline}. Throws
    * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_CLOSED, ERR_SEALANE_EXHAUSTED.
    */
-  attach(port: Subscriber | Listener, options: AttachOptions = {}): Attachment {
+  attach(port: WaitablePort, options: AttachOptions = {}): Attachment {
     return this.#attachPort(port, Number.POSITIVE_INFINITY, options);
   }
 
@@ -96,7 +105,7 @@ export class WaitSet implements Disposable {
    * The same, and reports when nothing has come for `ms` milliseconds (1 to 2^31-1), then every `ms` again until something comes.
    * The time begins now, and anew whenever a wait finds that something has come. Throws as attach().
    */
-  attachDeadline(port: Subscriber | Listener, ms: number, options: AttachOptions = {}): Attachment {
+  attachDeadline(port: WaitablePort, ms: number, options: AttachOptions = {}): Attachment {
     checkMs(ms);
     return this.#attachPort(port, ms, options);
   }
@@ -189,7 +198,7 @@ export class WaitSet implements Disposable {
     this.close();
   }
 
-  #attachPort(port: Subscriber | Listener, deadlineMs: number, options: AttachOptions): Attachment {
+  #attachPort(port: WaitablePort, deadlineMs: number, options: AttachOptions): Attachment {
     this.#check();
     const waitable = waitableOf('port', port);
     checkOptions('options', options, ['name']);
