@@ -7,7 +7,6 @@ import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import {
@@ -44,13 +43,18 @@ export interface PeerStart {
   readonly wrapper?: readonly string[];
 }
 
+/** Whose end is the stage's: a test, or the whole run of tests (`after` of node:test). */
+export interface Lifetime {
+  after(end: () => unknown): void;
+}
+
 /** A domain of the test's own. */
 export class Stage {
   readonly directory: string;
   /** What ends all that was started. */
   readonly #ends: (() => unknown)[] = [];
 
-  constructor(t: TestContext) {
+  constructor(t: Lifetime) {
     this.directory = mkdtempSync(join(tmpdir(), 'sealane-'));
     t.after(() => this.#end());
   }

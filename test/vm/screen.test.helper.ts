@@ -1,0 +1,107 @@
+// Looks at pictures of another process's camera, as they come over the bus.
+import { fstatSync, readdirSync, readlinkSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+import {
+  type BufferFrame,
+  DmaBuf,
+  type FrameMetadata,
+  frameMetadata,
+  type Mapping,
+  requireFrameFits,
+  type ServiceOptions,
+} from 'sealane';
+import { duplicate } from 'sealane/internal';
+import { until } from '../services/nodes.test.helper.js';
+import { cast } from './orders.test.helper.js';
+
+export type Picture = BufferFrame<FrameMetadata>;
+
+/** Which object of the kernel a descriptor is: the same in all processes. */
+export function inodeOf(fd: number): number {
+  return fstatSync(fd).ino;
+}
+
+/** How many descriptors of memory and of buffers this process has. */
+export function memoryOpen(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => /^\/(dmabuf|memfd):/.test(targetOf(fd))).length;
+}
+
+function targetOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // The descriptor with which the folder was read.
+    return '';
+  }
+}
+
+/** The buffer that a picture is in; closed by the caller, and not with the picture. */
+export function bufferOf(picture: Picture): DmaBuf {
+  const [fd = -1] = picture.descriptors;
+  return DmaBuf.take(duplicate(fd));
+}
+
+/** Buffers of pictures, each mapped once. */
+export class Screen implements Disposable {
+  readonly #buffers = new Map<number, { readonly buffer: DmaBuf; readonly mapping: Mapping }>();
+
+  /** Looks at a picture, while no device writes into it. */
+  look<Result>(picture: Picture, work: (memory: Uint8Array, said: FrameMetadata) => Result): Result {
+    const { buffer, mapping } = this.#of(picture);
+    requireFrameFits(picture.meta, [buffer.size]);
+    using _access = buffer.cpuAccess('read');
+    return work(mapping.bytes, picture.meta);
+  }
+
+  /** A copy of all that is in its buffer now. */
+  copy(picture: Picture): Uint8Array {
+    return this.look(picture, (memory) => memory.slice());
+  }
+
+  [Symbol.dispose](): void {
+    for (const { buffer, mapping } of this.#buffers.values()) {
+      mapping.close();
+      buffer.close();
+    }
+  }
+
+  #of(picture: Picture) {
+    const inode = inodeOf(picture.descriptors[0] ?? -1);
+    const known = this.#buffers.get(inode);
+    if (known !== undefined) return known;
+    const buffer = bufferOf(picture);
+    const made = { buffer, mapping: buffer.map('read') };
+    this.#buffers.set(inode, made);
+    return made;
+  }
+}
+
+/** What the camera is to do. */
+export interface Show {
+  readonly service: string;
+  readonly settings?: ServiceOptions;
+  readonly buffers?: number;
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/** A camera of another process that streams, and who receives its pictures here. Afterwards nothing of it is left. */
+export async function watch(t: TestContext, show: Show) {
+  const { service, settings = {}, buffers = 4, width = 320, height = 180 } = show;
+  const { stage, sender } = cast();
+  const receiving = await stage.service(settings, service);
+  const before = memoryOpen();
+  const camera = await sender.camera({ service, settings, buffers, width, height });
+  const subscriber = await receiving.bufferSubscriber<FrameMetadata>({
+    metadata: frameMetadata,
+    allow: 'dma-buf',
+  });
+  const screen = new Screen();
+  t.after(async () => {
+    if (sender.isAlive) await sender.close();
+    subscriber.close();
+    screen[Symbol.dispose]();
+    await until(() => memoryOpen() === before);
+  });
+  return { stage, sender, camera, subscriber, screen };
+}
