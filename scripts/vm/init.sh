@@ -14,7 +14,6 @@ ifconfig lo up
 while read -r name options; do
     insmod "/modules/$name.ko" $options || echo "vm: the module $name can't be loaded"
 done < /modules/order
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 sealane /sealane
 mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 node /node
 echo "vm: booted in $(cut -d' ' -f1 /proc/uptime) s: $(uname -r), $(ls -d /dev/udmabuf /dev/dma_heap/* /dev/video* /dev/dri/card* 2>/dev/null | tr '\n' ' ')"
 cd /sealane

@@ -1,9 +1,17 @@
 /**
- * A virtual machine that runs a command beside real drivers, in software emulation: it works wherever QEMU does. It sees the repository and
- * Node.js, read-only, and nothing else of this machine. Owns its process and a folder for its files.
+ * A virtual machine that runs a command beside real drivers, in software emulation: it works wherever QEMU does. It has copies of what the
+ * repository has compiled, sees Node.js, read-only, and nothing else of this machine. Owns its process and a folder for its files.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,6 +24,22 @@ const BUSYBOX = '/bin/busybox';
 
 /** Options that modules take: one camera that records and none that plays, no injected errors. */
 const MODULE_OPTIONS = { vivid: 'n_devs=1 node_types=0x1 no_error_inj=1' };
+
+/**
+ * What is taken along of the repository, and where it lies there. In memory: loading the library's many files through a shared folder takes
+ * twice as long, in each process.
+ */
+const COMPILED = [
+  ['package.json', 'package.json'],
+  ['packages/sealane/package.json', 'node_modules/sealane/package.json'],
+  ['packages/sealane/dist', 'node_modules/sealane/dist'],
+  ['packages/sealane/prebuilds', 'node_modules/sealane/prebuilds'],
+  ['test/dist', 'test/dist'],
+  ['examples/dist', 'examples/dist'],
+];
+
+/** Of the compiler's output only what runs. */
+const RUNS = /\.([cm]?js|json|node)$/;
 
 /** Ends a machine that hangs, far above what the tests take on a slow machine. */
 const WATCHDOG_MS = 600_000;
@@ -72,7 +96,14 @@ function bootFiles(kernel, command, programs) {
     ...modules.map(({ name, bytes }) => [`modules/${name}.ko`, bytes]),
     ...librariesOf([process.execPath, ...programs]).map((path) => [path.slice(1), readFileSync(path)]),
     ...programs.map((path) => [`programs/${path.split('/').at(-1)}`, readFileSync(path)]),
+    ...COMPILED.flatMap(([from, to]) => filesBelow(join(root, from), `sealane/${to}`)),
   ]);
+}
+
+/** A file, or all that run in a folder and those in it: paths in the machine with their content. */
+function filesBelow(path, name) {
+  if (!statSync(path).isDirectory()) return RUNS.test(path) ? [[name, readFileSync(path)]] : [];
+  return readdirSync(path).flatMap((entry) => filesBelow(join(path, entry), `${name}/${entry}`));
 }
 
 /** The shared libraries that programs load, their loader among them, by the paths at which they ask for them. */
@@ -96,7 +127,6 @@ function boot({ kernel, initramfs, memoryMiB, kvm, onLine }) {
       ...['-kernel', kernel.image, '-initrd', initramfs],
       ...['-append', 'console=ttyS0 panic=-1 quiet udmabuf.size_limit_mb=1024'],
       ...['-device', 'virtio-gpu-pci', '-device', 'cirrus-vga'],
-      ...share('sealane', root),
       ...share('node', node),
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },

@@ -1,5 +1,5 @@
 // Which devices this machine has, and small things that tests with real buffers share.
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { DmaBuf } from 'sealane';
 import { Memfd, pageSize, SEAL_SHRINK } from 'sealane/internal';
 
@@ -51,4 +51,18 @@ export function mappedBuffers(): number {
   return readFileSync('/proc/self/maps', 'latin1')
     .split('\n')
     .filter((line) => line.includes('/dmabuf:')).length;
+}
+
+/** How many descriptors this process has, but for sockets: those of peers come and go. */
+export function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => !targetOf(fd).startsWith('socket:')).length;
+}
+
+function targetOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // The descriptor with which the folder was read.
+    return '';
+  }
 }

@@ -1,12 +1,12 @@
 // What is received is what a graphics driver takes: imported, made a framebuffer, exported again, it is the same buffer. And what drivers and
 // the kernel refuse is refused here, with nothing mapped.
 import assert from 'node:assert/strict';
-import { fstatSync, readdirSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { test } from 'node:test';
 import { DmaBuf, Window } from 'sealane';
 import { Mapping, Memfd, SEAL_SHRINK } from 'sealane/internal';
 import { takePicture } from './camera.test.helper.js';
-import { heap, PAGE, udmabuf } from './devices.test.helper.js';
+import { heap, openDescriptors, PAGE, udmabuf } from './devices.test.helper.js';
 import { graphics, inMachine } from './graphics.test.helper.js';
 
 const WIDTH = 640;
@@ -14,8 +14,6 @@ const HEIGHT = 360;
 const STRIDE = WIDTH * 4;
 /** DRM_FORMAT_XRGB8888, and V4L2_PIX_FMT_XBGR32: blue, green, red, nothing. */
 const XR24 = 0x34325258;
-
-const openDescriptors = () => readdirSync('/proc/self/fd').length;
 
 /** Has cirrus import a buffer; the buffer that it exports again. */
 function throughCirrus(buffer: DmaBuf, stride = STRIDE): DmaBuf {

@@ -1,17 +1,16 @@
-// A WebAssembly guest, compiled from C, counts the pixels of a camera's picture where the camera has put them. Skipped where the machine
-// that boots this one can't compile for WebAssembly.
+// A WebAssembly guest, compiled from C, counts the pixels of a picture of another process's camera where the camera has put them. Skipped where
+// the machine that boots this one can't compile for WebAssembly.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DmaBuf, type Mappable } from 'sealane';
-import { takePicture } from './camera.test.helper.js';
+import type { Mappable } from 'sealane';
 import { inMachine } from './graphics.test.helper.js';
+import { requirePattern } from './pattern.test.helper.js';
+import { bufferOf, watch } from './screen.test.helper.js';
 
 const GUEST = '/programs/histogram.wasm';
 const EXAMPLE = fileURLToPath(new URL('../../../examples/dist/histogram/guest.js', import.meta.url));
-/** V4L2_PIX_FMT_XBGR32. */
-const XR24 = 0x34325258;
 const WIDTH = 640;
 const HEIGHT = 360;
 
@@ -36,16 +35,22 @@ function countHere(pixels: Uint8Array): Uint32Array {
   return counts;
 }
 
-test('a guest counts the pixels of a camera’s picture in the camera’s own buffer', inMachine, async (t) => {
-  if (!existsSync(GUEST)) return t.skip('clang or lld is missing on the machine that boots this one');
-  const { Histogram } = (await import(EXAMPLE)) as Example;
-  const { format, descriptor } = takePicture(WIDTH, HEIGHT, XR24);
-  using buffer = DmaBuf.take(descriptor);
-  const bytes = WIDTH * HEIGHT * 4;
-  assert.deepEqual([format.bytesPerLine, buffer.size], [WIDTH * 4, bytes], 'a picture without gaps');
-  using guest = await Histogram.start(readFileSync(GUEST), bytes);
-  const counts = guest.count(buffer);
-  using mapping = buffer.map('read');
-  assert.deepEqual(counts, countHere(mapping.bytes));
-  assert.ok(counts.filter((count) => count > 0).length >= 8, 'the test pattern has eight bars');
-});
+test(
+  'a guest counts the pixels of a picture that came over the bus, in the camera’s own buffer',
+  inMachine,
+  async (t) => {
+    if (!existsSync(GUEST)) return t.skip('clang or lld is missing on the machine that boots this one');
+    const { Histogram } = (await import(EXAMPLE)) as Example;
+    const size = { width: WIDTH, height: HEIGHT };
+    const { subscriber, screen } = await watch(t, { service: 'counted', ...size });
+    using picture = await subscriber.next();
+    screen.look(picture, requirePattern);
+    using buffer = bufferOf(picture);
+    const bytes = WIDTH * HEIGHT * 4;
+    assert.deepEqual([picture.meta.planes[0]?.stride, buffer.size], [WIDTH * 4, bytes], 'without gaps');
+    using guest = await Histogram.start(readFileSync(GUEST), bytes);
+    const counts = guest.count(buffer);
+    assert.deepEqual(counts, screen.look(picture, countHere));
+    assert.ok(counts.filter((count) => count > 0).length >= 8, 'the test pattern has eight bars');
+  },
+);

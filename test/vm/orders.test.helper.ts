@@ -18,6 +18,8 @@ export interface CameraOrder extends OfService {
   readonly width: number;
   readonly height: number;
   readonly buffers: number;
+  /** Pictures: a divisor of the kernel's 250 ticks a second. Else vivid may give two of them one number. */
+  readonly perSecond: number;
 }
 
 /** What the camera set, and the inodes of its buffers by their index. */
@@ -99,6 +101,7 @@ export class Actor {
   /** As kill -9. What it streams ends with it. */
   async kill(): Promise<void> {
     await this.peer.kill();
+    await this.peer.ended();
   }
 
   get isAlive(): boolean {

@@ -52,7 +52,6 @@ class Recording {
   readonly #end: Promise<Told[]>;
 
   private constructor(source: V4l2Source, pool: BufferPool<FrameMetadata>) {
-    hurry();
     this.#source = source;
     this.#pool = pool;
     const { width, height, bytesPerLine: stride } = source.format;
@@ -60,12 +59,14 @@ class Recording {
     this.#end = this.#record();
   }
 
-  static async start(service: PubSubService, { width, height, buffers }: CameraOrder): Promise<Recording> {
+  static async start(service: PubSubService, order: CameraOrder): Promise<Recording> {
+    const { width, height, buffers } = order;
     const source = V4l2Source.open(CAMERA, {
       ...{ width, height, buffers },
       formats: [XR24],
       access: 'read-write',
     });
+    setRate(order.perSecond);
     return new Recording(source, await service.bufferPool<FrameMetadata>(source.descriptors, { metadata }));
   }
 
@@ -100,10 +101,10 @@ const pictures: BufferPublisher<FrameMetadataInput>[] = [];
 const held: BufferFrame<FrameMetadata>[] = [];
 let nextValue = 1;
 
-/** As many pictures a second as the camera can take. */
-function hurry(): void {
-  const { stdout, stderr } = spawnSync('/programs/camera', [CAMERA], { encoding: 'utf8' });
-  assert.match(stdout, /^\d+\n$/, stderr);
+function setRate(perSecond: number): void {
+  const words = [CAMERA, String(perSecond)];
+  const { stdout, stderr } = spawnSync('/programs/camera', words, { encoding: 'utf8' });
+  assert.equal(stdout, `${perSecond}\n`, stderr);
 }
 
 function inodeOf(fd: number): number {

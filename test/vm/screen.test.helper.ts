@@ -1,5 +1,5 @@
 // Looks at pictures of another process's camera, as they come over the bus.
-import { fstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import {
   type BufferFrame,
@@ -12,6 +12,7 @@ import {
 } from 'sealane';
 import { duplicate } from 'sealane/internal';
 import { until } from '../services/nodes.test.helper.js';
+import { openDescriptors } from './devices.test.helper.js';
 import { cast } from './orders.test.helper.js';
 
 export type Picture = BufferFrame<FrameMetadata>;
@@ -19,20 +20,6 @@ export type Picture = BufferFrame<FrameMetadata>;
 /** Which object of the kernel a descriptor is: the same in all processes. */
 export function inodeOf(fd: number): number {
   return fstatSync(fd).ino;
-}
-
-/** How many descriptors of memory and of buffers this process has. */
-export function memoryOpen(): number {
-  return readdirSync('/proc/self/fd').filter((fd) => /^\/(dmabuf|memfd):/.test(targetOf(fd))).length;
-}
-
-function targetOf(fd: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    // The descriptor with which the folder was read.
-    return '';
-  }
 }
 
 /** The buffer that a picture is in; closed by the caller, and not with the picture. */
@@ -83,15 +70,16 @@ export interface Show {
   readonly buffers?: number;
   readonly width?: number;
   readonly height?: number;
+  readonly perSecond?: number;
 }
 
 /** A camera of another process that streams, and who receives its pictures here. Afterwards nothing of it is left. */
 export async function watch(t: TestContext, show: Show) {
-  const { service, settings = {}, buffers = 4, width = 320, height = 180 } = show;
+  const { service, settings = {}, buffers = 4, width = 320, height = 180, perSecond = 25 } = show;
   const { stage, sender } = cast();
   const receiving = await stage.service(settings, service);
-  const before = memoryOpen();
-  const camera = await sender.camera({ service, settings, buffers, width, height });
+  const before = openDescriptors();
+  const camera = await sender.camera({ service, settings, buffers, width, height, perSecond });
   const subscriber = await receiving.bufferSubscriber<FrameMetadata>({
     metadata: frameMetadata,
     allow: 'dma-buf',
@@ -101,7 +89,7 @@ export async function watch(t: TestContext, show: Show) {
     if (sender.isAlive) await sender.close();
     subscriber.close();
     screen[Symbol.dispose]();
-    await until(() => memoryOpen() === before);
+    await until(() => openDescriptors() === before);
   });
   return { stage, sender, camera, subscriber, screen };
 }

@@ -14,11 +14,11 @@ import {
 import { duplicate } from 'sealane/internal';
 import { until } from '../services/nodes.test.helper.js';
 import { CAMERA } from './camera.test.helper.js';
-import { PAGE } from './devices.test.helper.js';
+import { openDescriptors, PAGE } from './devices.test.helper.js';
 import { graphics, inMachine } from './graphics.test.helper.js';
 import { cast, type Plane, type Said, type Told } from './orders.test.helper.js';
 import { requirePattern, rowsOf, timeOf } from './pattern.test.helper.js';
-import { bufferOf, inodeOf, memoryOpen, type Picture, Screen, watch } from './screen.test.helper.js';
+import { bufferOf, inodeOf, type Picture, Screen, watch } from './screen.test.helper.js';
 
 const [WIDTH, HEIGHT] = [320, 180];
 const XR24 = fourcc('XR24');
@@ -49,7 +49,7 @@ test(
   'hundreds of pictures of another process’s camera arrive in its own buffers, and are what is said of them',
   inMachine,
   async (t) => {
-    const { sender, camera, subscriber, screen } = await watch(t, { service: 'many' });
+    const { sender, camera, subscriber, screen } = await watch(t, { service: 'many', perSecond: 50 });
     const received = new Map<number, Told>();
     let last: Uint8Array = new Uint8Array(0);
     let next: number | undefined;
@@ -194,7 +194,7 @@ test(
   async () => {
     const { stage, sender } = cast();
     const service = await stage.service({}, 'planes');
-    const before = memoryOpen();
+    const before = openDescriptors();
     const buffers = await service.bufferSubscriber<Said>({ allow: 'dma-buf' });
     const memory = await service.bufferSubscriber<Said>({ allow: 'sealed-memfd' });
     const either = await service.bufferSubscriber<Said>();
@@ -206,7 +206,7 @@ test(
       await requireNext(either, token, mix.planes, undefined);
     }
     for (const subscriber of [buffers, memory, either]) subscriber.close();
-    await until(() => memoryOpen() === before);
+    await until(() => openDescriptors() === before);
   },
 );
 

@@ -1,9 +1,9 @@
 // A camera of the kernel's own, vivid: its formats, its pictures, and what becomes of an exported buffer when the camera is closed.
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { closeDescriptor, Mapping, VideoDevice } from 'sealane/internal';
 import { CAMERA, nextFrame } from './camera.test.helper.js';
+import { openDescriptors } from './devices.test.helper.js';
 
 const skip = process.env.SEALANE_VM === '1' ? false : 'not in the virtual machine: npm run test:vm';
 
@@ -12,8 +12,6 @@ const BGR24 = 0x33524742;
 const WIDTH = 640;
 const HEIGHT = 360;
 const BUFFERS = 4;
-
-const openDescriptors = () => readdirSync('/proc/self/fd').length;
 
 test('a camera says what it is, and takes a format that it offers', { skip }, () => {
   using camera = VideoDevice.open(CAMERA);

@@ -1,13 +1,9 @@
 // A camera streams into a pool: pictures come in the pool's own buffers, without a copy, and whatever ends it, nothing is left behind.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   DmaBuf,
   type FrameBuffer,
-  type FrameMetadata,
   type FramePool,
   fourcc,
   type Mapping,
@@ -17,9 +13,9 @@ import {
 } from 'sealane';
 import { duplicate, VideoDevice } from 'sealane/internal';
 import { CAMERA } from './camera.test.helper.js';
+import { openDescriptors } from './devices.test.helper.js';
 import { graphics, inMachine } from './graphics.test.helper.js';
 
-const openDescriptors = () => readdirSync('/proc/self/fd').length;
 const wanted = { width: 640, height: 360, formats: [fourcc('MJPG'), fourcc('XR24')], buffers: 4 };
 const ROW = 640 * 4;
 
@@ -168,31 +164,6 @@ test('a graphics driver takes a picture as its metadata says', inMachine, async 
   using buffer = DmaBuf.take(descriptor);
   using mapping = buffer.map('read');
   requirePicture(mapping.bytes);
-});
-
-test('another process sees the picture, also when the camera is closed', inMachine, async () => {
-  const source = V4l2Source.open(CAMERA, wanted);
-  let metadata: FrameMetadata | undefined;
-  let fd = -1;
-  for await (const sent of source.stream(new TestPool(source))) {
-    metadata = sent.metadata;
-    fd = duplicate(source.descriptors[sent.index] ?? -1);
-    break;
-  }
-  source.close();
-  using buffer = DmaBuf.take(fd);
-  using mapping = buffer.map('read');
-  requirePicture(mapping.bytes);
-  const program = `
-    import { createHash } from 'node:crypto';
-    import { DmaBuf } from 'sealane';
-    const picture = DmaBuf.take(3).map('read').bytes;
-    console.log(createHash('sha256').update(picture).digest('hex'));`;
-  const stdio = ['ignore', 'pipe', 'inherit', buffer.fd] as const;
-  const words = ['--input-type=module', '--eval', program];
-  const { stdout } = spawnSync(process.execPath, words, { stdio: [...stdio], encoding: 'utf8' });
-  assert.equal(stdout.trim(), createHash('sha256').update(mapping.bytes).digest('hex'));
-  assert.equal(metadata?.width, 640);
 });
 
 test(
