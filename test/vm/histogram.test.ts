@@ -42,7 +42,7 @@ test(
     if (!existsSync(GUEST)) return t.skip('clang or lld is missing on the machine that boots this one');
     const { Histogram } = (await import(EXAMPLE)) as Example;
     const size = { width: WIDTH, height: HEIGHT };
-    const { subscriber, screen } = await watch(t, { service: 'counted', ...size });
+    const { subscriber, screen } = await watch(t, { service: 'counted', ...size, access: 'read-write' });
     using picture = await subscriber.next();
     screen.look(picture, requirePattern);
     using buffer = bufferOf(picture);

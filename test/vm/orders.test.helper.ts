@@ -20,6 +20,8 @@ export interface CameraOrder extends OfService {
   readonly buffers: number;
   /** Pictures: a divisor of the kernel's 250 ticks a second. Else vivid may give two of them one number. */
   readonly perSecond: number;
+  /** What its buffers may be mapped for. */
+  readonly access: 'read' | 'read-write';
 }
 
 /** What the camera set, and the inodes of its buffers by their index. */

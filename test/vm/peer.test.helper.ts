@@ -60,12 +60,8 @@ class Recording {
   }
 
   static async start(service: PubSubService, order: CameraOrder): Promise<Recording> {
-    const { width, height, buffers } = order;
-    const source = V4l2Source.open(CAMERA, {
-      ...{ width, height, buffers },
-      formats: [XR24],
-      access: 'read-write',
-    });
+    const { width, height, buffers, access } = order;
+    const source = V4l2Source.open(CAMERA, { width, height, buffers, access, formats: [XR24] });
     setRate(order.perSecond);
     return new Recording(source, await service.bufferPool<FrameMetadata>(source.descriptors, { metadata }));
   }

@@ -71,15 +71,24 @@ export interface Show {
   readonly width?: number;
   readonly height?: number;
   readonly perSecond?: number;
+  readonly access?: 'read' | 'read-write';
 }
 
 /** A camera of another process that streams, and who receives its pictures here. Afterwards nothing of it is left. */
 export async function watch(t: TestContext, show: Show) {
-  const { service, settings = {}, buffers = 4, width = 320, height = 180, perSecond = 25 } = show;
+  const {
+    service,
+    settings = {},
+    buffers = 4,
+    width = 320,
+    height = 180,
+    perSecond = 25,
+    access = 'read',
+  } = show;
   const { stage, sender } = cast();
   const receiving = await stage.service(settings, service);
   const before = openDescriptors();
-  const camera = await sender.camera({ service, settings, buffers, width, height, perSecond });
+  const camera = await sender.camera({ service, settings, buffers, width, height, perSecond, access });
   const subscriber = await receiving.bufferSubscriber<FrameMetadata>({
     metadata: frameMetadata,
     allow: 'dma-buf',

@@ -117,7 +117,10 @@ test(
     {
       using buffer = bufferOf(picture);
       using window = Window.reserve(buffer.size + 2 * PAGE);
-      window.map(PAGE, buffer);
+      const refused = { code: 'ERR_SEALANE_SYSTEM', errnoName: 'EACCES' };
+      assert.throws(() => window.map(PAGE, buffer), refused, 'the camera’s are for reading');
+      assert.throws(() => buffer.map('read-write'), refused);
+      window.map(PAGE, buffer, { access: 'read' });
       picture.release();
       const { bytes } = window;
       assert.deepEqual([bytes[PAGE - 1], bytes.at(-1)], [0, 0]);
