@@ -62,10 +62,16 @@ export interface PictureOrder extends OfService {
   readonly sequence: number;
 }
 
-/** Receives so many frames and keeps them. Answers which buffers of the pool they are in. */
+/** Receives so many frames and keeps them. */
 export interface HoldOrder extends OfService {
   readonly do: 'hold';
   readonly count: number;
+}
+
+/** A frame that a process keeps. */
+export interface Held {
+  readonly token: number;
+  readonly buffer: number;
 }
 
 export type Order = CameraOrder | SendOrder | PictureOrder | HoldOrder | { readonly do: 'close' };
@@ -96,8 +102,8 @@ export class Actor {
     return (await this.#obey({ do: 'picture', ...order })) as number;
   }
 
-  async hold(order: Omit<HoldOrder, 'do'>): Promise<readonly number[]> {
-    return (await this.#obey({ do: 'hold', ...order })) as readonly number[];
+  async hold(order: Omit<HoldOrder, 'do'>): Promise<readonly Held[]> {
+    return (await this.#obey({ do: 'hold', ...order })) as readonly Held[];
   }
 
   /** As kill -9. What it streams ends with it. */

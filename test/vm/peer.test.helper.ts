@@ -161,7 +161,7 @@ async function hold(order: HoldOrder): Promise<unknown> {
     allow: 'dma-buf',
   });
   while (held.length < order.count) held.push(await subscriber.next());
-  return held.map(({ buffer }) => buffer);
+  return held.map(({ token, buffer }) => ({ token, buffer }));
 }
 
 async function obey(order: Order): Promise<unknown> {
