@@ -7,6 +7,8 @@ import {
   type BufferPublisher,
   type BufferSubscriber,
   bytesMetadata,
+  fourcc,
+  frameMetadata,
   latest,
   type ServiceOptions,
 } from 'sealane';
@@ -364,3 +366,19 @@ function closeTaken(frame: BufferFrame<Mark>): void {
   for (const fd of frame.take()) closeSync(fd);
   frame.release();
 }
+
+test('a publisher says of a picture what it knows, and a subscriber has all of it; each needs its half of a codec', async (t) => {
+  const service = await new Stage(t).service();
+  const { encode, decode } = frameMetadata;
+  const publisher = await service.bufferPublisher({ metadata: { encode } });
+  const subscriber = await service.bufferSubscriber({ metadata: { decode } });
+  await publisher.connected();
+  const planes = [{ descriptor: 0, offset: 0, stride: 4, bytes: 8 }];
+  const memfd = plane(1, 1, 0);
+  publisher.send({ width: 1, height: 2, fourcc: fourcc('XR24'), planes }, memfd.fd);
+  memfd.close();
+  using received = await subscriber.next();
+  const { width, height, modifier, sequence, color } = received.meta;
+  assert.deepEqual([width, height, modifier, sequence, color.range], [1, 2, 0n, 0, 'unknown']);
+  assert.deepEqual(received.meta.planes, planes);
+});

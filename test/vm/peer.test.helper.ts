@@ -47,11 +47,11 @@ const XR24 = fourcc('XR24');
 class Recording {
   readonly answer: CameraAnswer;
   readonly #source: V4l2Source;
-  readonly #pool: BufferPool<FrameMetadata>;
+  readonly #pool: BufferPool<FrameMetadataInput>;
   readonly #stop = new AbortController();
   readonly #end: Promise<Told[]>;
 
-  private constructor(source: V4l2Source, pool: BufferPool<FrameMetadata>) {
+  private constructor(source: V4l2Source, pool: BufferPool<FrameMetadataInput>) {
     this.#source = source;
     this.#pool = pool;
     const { width, height, bytesPerLine: stride } = source.format;
@@ -63,7 +63,7 @@ class Recording {
     const { width, height, buffers, access } = order;
     const source = V4l2Source.open(CAMERA, { width, height, buffers, access, formats: [XR24] });
     setRate(order.perSecond);
-    return new Recording(source, await service.bufferPool<FrameMetadata>(source.descriptors, { metadata }));
+    return new Recording(source, await service.bufferPool(source.descriptors, { metadata }));
   }
 
   /** Closes the device first, then its pool; what was told of all pictures. */
@@ -156,7 +156,7 @@ async function picture(order: PictureOrder): Promise<number> {
 }
 
 async function hold(order: HoldOrder): Promise<unknown> {
-  const subscriber = await (await open(order)).bufferSubscriber<FrameMetadata>({
+  const subscriber = await (await open(order)).bufferSubscriber({
     metadata,
     allow: 'dma-buf',
   });

@@ -89,7 +89,7 @@ export async function watch(t: TestContext, show: Show) {
   const receiving = await stage.service(settings, service);
   const before = openDescriptors();
   const camera = await sender.camera({ service, settings, buffers, width, height, perSecond, access });
-  const subscriber = await receiving.bufferSubscriber<FrameMetadata>({
+  const subscriber = await receiving.bufferSubscriber({
     metadata: frameMetadata,
     allow: 'dma-buf',
   });

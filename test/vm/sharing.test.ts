@@ -2,15 +2,7 @@
 // what was said of it, and stays while it is held, whoever closes or dies.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type BufferSubscriber,
-  DmaBuf,
-  type FrameMetadata,
-  fourcc,
-  frameMetadata,
-  V4l2Source,
-  Window,
-} from 'sealane';
+import { type BufferSubscriber, DmaBuf, fourcc, frameMetadata, V4l2Source, Window } from 'sealane';
 import { duplicate } from 'sealane/internal';
 import { until } from '../services/nodes.test.helper.js';
 import { CAMERA } from './camera.test.helper.js';
@@ -219,7 +211,7 @@ for (const from of ['heap', 'udmabuf'] as const)
     async () => {
       const { stage, sender } = cast();
       const receiving = await stage.service({}, from);
-      using subscriber = await receiving.bufferSubscriber<FrameMetadata>({ metadata: frameMetadata });
+      using subscriber = await receiving.bufferSubscriber({ metadata: frameMetadata });
       const order = { service: from, from, width: 64, height: 48, sequence: 7 };
       const inode = await sender.picture(order);
       using screen = new Screen();

@@ -13,7 +13,7 @@ import type { PublisherPort } from '../services/publisher-port.js';
 import type { PubSubService } from '../services/pubsub-service.js';
 import type { Returns } from '../services/returns.js';
 import type { SlotPool } from '../shm/slot-pool.js';
-import { jsonMetadata, type MetadataCodec } from './codec.js';
+import { jsonMetadata, type MetadataEncoder } from './codec.js';
 import { checkDescriptors, duplicateAll } from './descriptor-store.js';
 import { PoolSender } from './senders.js';
 
@@ -27,7 +27,7 @@ const META_BYTES = 4_096;
 export interface BufferPoolOptions<Meta>
   extends Omit<PublisherOptions, 'initialBytes' | 'strategy' | 'maxSegments' | 'maxLoaned'> {
   /** How metadata becomes bytes. Default: JSON. */
-  readonly metadata?: MetadataCodec<Meta> | undefined;
+  readonly metadata?: MetadataEncoder<Meta> | undefined;
 }
 
 const OPTIONS = [
@@ -44,7 +44,7 @@ const OPTIONS = [
 
 /** How metadata becomes bytes, and how many those may be. */
 interface MetadataRules<Meta> {
-  readonly codec: MetadataCodec<Meta>;
+  readonly codec: MetadataEncoder<Meta>;
   readonly minBytes: number;
   readonly maxBytes: number;
 }

@@ -7,7 +7,7 @@ import type { Loan } from '../services/loan.js';
 import type { Publisher, PublisherFigures, PublisherOptions } from '../services/publisher.js';
 import type { PublisherPort } from '../services/publisher-port.js';
 import type { PubSubService } from '../services/pubsub-service.js';
-import { jsonMetadata, type MetadataCodec } from './codec.js';
+import { jsonMetadata, type MetadataEncoder } from './codec.js';
 import { checkDescriptors, DescriptorStore } from './descriptor-store.js';
 import { MAX_IN_FLIGHT } from './flight.js';
 import { DescriptorSender } from './senders.js';
@@ -15,7 +15,7 @@ import { DescriptorSender } from './senders.js';
 /** What a publisher of buffers chooses for itself. */
 export interface BufferPublisherOptions<Meta> extends PublisherOptions {
   /** How metadata becomes bytes, of which there may be as many as the service's `maxBytes`. Default: JSON. */
-  readonly metadata?: MetadataCodec<Meta> | undefined;
+  readonly metadata?: MetadataEncoder<Meta> | undefined;
 }
 
 /** Hands descriptors over with metadata, to all buffer subscribers of a service. Made by {@link PubSubService.bufferPublisher}. */
@@ -23,7 +23,7 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
   readonly #publisher: Publisher;
   readonly #port: PublisherPort;
   readonly #store: DescriptorStore;
-  readonly #codec: MetadataCodec<Meta>;
+  readonly #codec: MetadataEncoder<Meta>;
 
   /** @internal */
   constructor(service: PubSubService, options: BufferPublisherOptions<Meta>) {

@@ -12,7 +12,7 @@ import type { HotSample } from '../services/received.js';
 import type { Subscriber, SubscriberOptions, SubscriberPortFigures } from '../services/subscriber.js';
 import type { SubscriberPort } from '../services/subscriber-port.js';
 import type { Waitable } from '../services/waitable.js';
-import { jsonMetadata, type MetadataCodec } from './codec.js';
+import { jsonMetadata, type MetadataDecoder } from './codec.js';
 import { type BufferFrame, OwnFrame, PoolFrame, unusable } from './frame.js';
 import { type AllowedKinds, type DescriptorKind, toAllowedKinds } from './kinds.js';
 import { type Arrival, DescriptorReceiver, PoolReceiver } from './receivers.js';
@@ -21,7 +21,7 @@ import { WaitableFrames } from './waitable-frames.js';
 /** What a subscriber of buffers chooses for itself. */
 export interface BufferSubscriberOptions<Meta> extends SubscriberOptions {
   /** How bytes become metadata: as the publishers' codec. Default: JSON. */
-  readonly metadata?: MetadataCodec<Meta> | undefined;
+  readonly metadata?: MetadataDecoder<Meta> | undefined;
   /**
    * Which descriptors may come; a frame with another is dropped with an error, and its connection stays. Default: 'dma-buf' and
    * 'sealed-memfd', which are safe to map.
@@ -53,7 +53,7 @@ const SLICE_MS = 100;
 export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>, AsyncDisposable, Disposable {
   readonly #subscriber: Subscriber;
   readonly #port: SubscriberPort;
-  readonly #codec: MetadataCodec<Meta>;
+  readonly #codec: MetadataDecoder<Meta>;
   readonly #allowed: AllowedKinds;
   readonly #failsAlone: boolean;
   /** What publishers did that they may not, in order, until it is told. */

@@ -1,8 +1,8 @@
 /** How metadata becomes bytes and back. Owns nothing. */
 import { invalidArgument } from '../base/errors.js';
 
-/** Turns metadata of one type into bytes, and back. */
-export interface MetadataCodec<Meta> {
+/** Turns metadata into bytes: what a publisher needs of a codec. */
+export interface MetadataEncoder<Meta> {
   /** The bytes, which are copied at once: it may return the same array each time. */
   encode(meta: Meta): Uint8Array;
   /**
@@ -10,6 +10,10 @@ export interface MetadataCodec<Meta> {
    * `maxBytes`, and returns how many they are. So a frame can be sent without any allocation. What it throws leaves the buffer unsent.
    */
   encodeInto?(meta: Meta, into: Uint8Array): number;
+}
+
+/** Turns bytes into metadata: what a subscriber needs of a codec. */
+export interface MetadataDecoder<Meta> {
   /**
    * The metadata. The bytes are a peer's, to be checked, and in its memory, which serves another frame later: they are copied from, not
    * kept. Whatever this throws reaches the receiver as the cause of ERR_SEALANE_PROTOCOL. `used`, only for {@link BufferSubscriber.receiveHot}: what this
@@ -17,6 +21,9 @@ export interface MetadataCodec<Meta> {
    */
   decode(bytes: Uint8Array, used?: Meta): Meta;
 }
+
+/** Turns metadata into bytes, and back. `Input`: what may be encoded, where more is decoded of it. */
+export interface MetadataCodec<Meta, Input = Meta> extends MetadataEncoder<Input>, MetadataDecoder<Meta> {}
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -6,7 +6,7 @@ import { closedError, SealaneError } from '../base/errors.js';
 import { disposeDescriptors, releaseDescriptor } from '../os/index.js';
 import type { PortAddress } from '../services/outlet.js';
 import type { Sample } from '../services/received.js';
-import type { MetadataCodec } from './codec.js';
+import type { MetadataDecoder } from './codec.js';
 import { duplicateAll } from './descriptor-store.js';
 import type { Arrival } from './receivers.js';
 
@@ -47,7 +47,7 @@ function lostBefore(token: number, missed: number): TokenRange | undefined {
 }
 
 /** What a codec says of bytes. Throws ERR_SEALANE_PROTOCOL. */
-function decoded<Meta>(codec: MetadataCodec<Meta>, bytes: Uint8Array, token: number, used?: Meta): Meta {
+function decoded<Meta>(codec: MetadataDecoder<Meta>, bytes: Uint8Array, token: number, used?: Meta): Meta {
   try {
     return codec.decode(bytes, used);
   } catch (cause) {
@@ -76,7 +76,7 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
   #descriptors: readonly number[] | undefined;
 
   /** Takes what arrived, also when this throws; the sample stays the caller's. */
-  constructor(sample: Sample, token: number, arrival: Arrival, codec: MetadataCodec<Meta>) {
+  constructor(sample: Sample, token: number, arrival: Arrival, codec: MetadataDecoder<Meta>) {
     const { node, publisher: port, pid, timestampNs } = sample.header;
     this.token = token;
     this.publisher = { node, port, pid };
@@ -129,12 +129,12 @@ export class PoolFrame<Meta> implements BufferFrame<Meta> {
   token = 0;
   readonly #sample: Sample;
   readonly #arrival: Arrival;
-  readonly #codec: MetadataCodec<Meta>;
+  readonly #codec: MetadataDecoder<Meta>;
   #meta: Meta | undefined;
   #decoded = false;
 
   /** Takes the sample; borrows what arrived. */
-  constructor(sample: Sample, buffer: number, arrival: Arrival, codec: MetadataCodec<Meta>) {
+  constructor(sample: Sample, buffer: number, arrival: Arrival, codec: MetadataDecoder<Meta>) {
     this.#sample = sample;
     this.buffer = buffer;
     this.#arrival = arrival;

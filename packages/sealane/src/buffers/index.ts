@@ -4,7 +4,13 @@ import './service.js';
 export { BufferPool, type BufferPoolOptions, type FreeBuffer } from './buffer-pool.js';
 export { BufferPublisher, type BufferPublisherOptions } from './buffer-publisher.js';
 export { BufferSubscriber, type BufferSubscriberOptions } from './buffer-subscriber.js';
-export { bytesMetadata, jsonMetadata, type MetadataCodec } from './codec.js';
+export {
+  bytesMetadata,
+  jsonMetadata,
+  type MetadataCodec,
+  type MetadataDecoder,
+  type MetadataEncoder,
+} from './codec.js';
 export * from './formats.js';
 export type { BufferFrame, TokenRange } from './frame.js';
 export { frameMetadata } from './frame-codec.js';
