@@ -1,6 +1,8 @@
 // Looks at pictures of another process's camera, as they come over the bus.
+import assert from 'node:assert/strict';
 import { fstatSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import { setTimeout as passed } from 'node:timers/promises';
 import {
   type BufferFrame,
   DmaBuf,
@@ -11,7 +13,6 @@ import {
   type ServiceOptions,
 } from 'sealane';
 import { duplicate } from 'sealane/internal';
-import { until } from '../services/nodes.test.helper.js';
 import { openDescriptors } from './devices.test.helper.js';
 import { cast } from './orders.test.helper.js';
 
@@ -63,6 +64,15 @@ export class Screen implements Disposable {
   }
 }
 
+/** How often it is looked for descriptors that another thread closes: long enough, and a test that failed is told of. */
+const MAX_LOOKS = 1_000;
+
+/** Fails unless this process has so many descriptors, soon. */
+export async function requireOpen(count: number): Promise<void> {
+  for (let looks = 0; looks < MAX_LOOKS && openDescriptors() !== count; looks++) await passed(10);
+  assert.equal(openDescriptors(), count);
+}
+
 /** What the camera is to do. */
 export interface Show {
   readonly service: string;
@@ -98,7 +108,7 @@ export async function watch(t: TestContext, show: Show) {
     if (sender.isAlive) await sender.close();
     subscriber.close();
     screen[Symbol.dispose]();
-    await until(() => openDescriptors() === before);
+    await requireOpen(before);
   });
   return { stage, sender, camera, subscriber, screen };
 }

@@ -10,7 +10,7 @@ import { openDescriptors, PAGE } from './devices.test.helper.js';
 import { graphics, inMachine } from './graphics.test.helper.js';
 import { cast, type Plane, type Said, type Told } from './orders.test.helper.js';
 import { requirePattern, rowsOf, timeOf } from './pattern.test.helper.js';
-import { bufferOf, inodeOf, type Picture, Screen, watch } from './screen.test.helper.js';
+import { bufferOf, inodeOf, type Picture, requireOpen, Screen, watch } from './screen.test.helper.js';
 
 const [WIDTH, HEIGHT] = [320, 180];
 const XR24 = fourcc('XR24');
@@ -200,7 +200,7 @@ test(
       await requireNext(either, token, mix.planes, undefined);
     }
     for (const subscriber of [buffers, memory, either]) subscriber.close();
-    await until(() => openDescriptors() === before);
+    await requireOpen(before);
   },
 );
 
