@@ -10,6 +10,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* TMPFS_MAGIC of statfs(2): an ordinary memfd, and no huge-page memory. */
+#define TMPFS 0x01021994
+
 /* Access modes as JavaScript numbers them. */
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_BOTH, ACCESS_PATH };
 
@@ -64,6 +67,36 @@ static napi_value inspect(napi_env env, napi_callback_info info) {
     int seals = fcntl(fd, F_GET_SEALS);
     describe(call.seam->scratch, &status, file_system(fd, seals, status.stx_mode), seals, flags);
     return NULL;
+}
+
+static napi_value is_open(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    return seam_boolean(env, fcntl(fd, F_GETFD) != -1);
+}
+
+/*
+ * The part of inspect that tells memory from the rest, for who receives many. The seals first: nothing else is asked of what has none, behind
+ * which a server might be. What supports seals is a regular file, and no O_PATH.
+ */
+static bool is_sealed_memory(int fd, int seals) {
+    struct statfs system;
+    int found = fcntl(fd, F_GET_SEALS);
+    if (found == -1 || (found & seals) != seals) return false;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags == -1 || (flags & O_ACCMODE) == O_WRONLY) return false;
+    return fstatfs(fd, &system) == 0 && ((uint64_t)system.f_type & UINT32_MAX) == TMPFS;
+}
+
+static napi_value is_sealed_memory_call(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    uint64_t seals;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd) || !seam_integer(&call, 1, "seals", INT32_MAX, &seals)) {
+        return NULL;
+    }
+    return seam_boolean(env, is_sealed_memory(fd, (int)seals));
 }
 
 /* `owned` puts it on record in the same step: a thread may be terminated between two calls. */
@@ -130,5 +163,6 @@ static napi_value disown(napi_env env, napi_callback_info info) {
 
 const struct seam_entry descriptor_entries[] = {
     {"inspect", inspect}, {"duplicate", duplicate}, {"reopen", reopen}, {"close", close_call},
-    {"own", own},         {"disown", disown},       {NULL, NULL},
+    {"own", own},         {"disown", disown},       {"isOpen", is_open}, {"isSealedMemory", is_sealed_memory_call},
+    {NULL, NULL},
 };

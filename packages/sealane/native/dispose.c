@@ -25,17 +25,23 @@
 #define PATIENCE_MS 20
 /* From this size on freeing memory takes longer than handing it over. */
 #define SMALL_BYTES 1048576
+/* A thread that closed memory looks again after so long: to be woken for each of thousands of frames a second would cost more than closing them. */
+#define LINGER_NS 1000000
+/* Memory that waits; beyond, its users free it themselves, so that they hold no more of it than they can free. */
+#define MAX_MEMORY 64
 
 struct waiting {
     int fd;
+    /* Nobody can keep its close waiting. */
+    bool is_memory;
     struct waiting *next;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
 static struct waiting *first, **end = &first;
-/* How many wait in the queue, threads there are, and threads that wait for work. */
-static unsigned queued, threads, idle;
+/* How many wait in the queue, of them memory, threads there are, threads that wait for work, and those that will look again by themselves. */
+static unsigned queued, memory, threads, idle, lingering;
 
 /*
  * A socket that lingers would have its last close wait for its peer. What is no socket refuses the option, and those that lie in the
@@ -50,16 +56,30 @@ static void close_unknown(int fd) {
     alarm_end(&alarm);
 }
 
-/* With the lock; another thread may have it meanwhile. */
-static void close_first(void) {
+/* With the lock; another thread may have it meanwhile. Whether it was memory. */
+static bool close_first(void) {
     struct waiting *taken = first;
+    bool is_memory = taken->is_memory;
     first = taken->next;
     if (first == NULL) end = &first;
     queued--;
+    memory -= is_memory;
     pthread_mutex_unlock(&lock);
-    close_unknown(taken->fd);
+    if (is_memory) close(taken->fd);
+    else close_unknown(taken->fd);
     free(taken);
     pthread_mutex_lock(&lock);
+    return is_memory;
+}
+
+/* With the lock. */
+static void linger(void) {
+    const struct timespec time = {.tv_nsec = LINGER_NS};
+    lingering++;
+    pthread_mutex_unlock(&lock);
+    nanosleep(&time, NULL);
+    pthread_mutex_lock(&lock);
+    lingering--;
 }
 
 /* With the lock: whether there is something before the time is up. */
@@ -77,7 +97,9 @@ static bool wait_for_more(void) {
 static void *run(void *unused) {
     (void)unused;
     pthread_mutex_lock(&lock);
-    while (first != NULL || wait_for_more()) close_first();
+    while (first != NULL || wait_for_more()) {
+        if (close_first() && first == NULL) linger();
+    }
     threads--;
     pthread_mutex_unlock(&lock);
     return NULL;
@@ -110,6 +132,15 @@ static void find_thread(void) {
     else if (threads == 0) close_first();
 }
 
+/* With the lock. */
+static void append(struct waiting *waiting) {
+    *end = waiting;
+    end = &waiting->next;
+    queued++;
+    memory += waiting->is_memory;
+    if (!waiting->is_memory || lingering == 0) find_thread();
+}
+
 void seam_dispose(int fd) {
     struct waiting *waiting = malloc(sizeof *waiting);
     if (waiting == NULL) {
@@ -118,11 +149,22 @@ void seam_dispose(int fd) {
     }
     *waiting = (struct waiting){.fd = fd};
     pthread_mutex_lock(&lock);
-    *end = waiting;
-    end = &waiting->next;
-    queued++;
-    find_thread();
+    append(waiting);
     pthread_mutex_unlock(&lock);
+}
+
+static void dispose_memory(int fd) {
+    struct waiting *waiting = malloc(sizeof *waiting);
+    pthread_mutex_lock(&lock);
+    bool waits = waiting != NULL && memory < MAX_MEMORY;
+    if (waits) {
+        *waiting = (struct waiting){.fd = fd, .is_memory = true};
+        append(waiting);
+    }
+    pthread_mutex_unlock(&lock);
+    if (waits) return;
+    free(waiting);
+    close(fd);
 }
 
 /* Memory that is soon freed: nobody can keep its close waiting. Only tmpfs and hugetlbfs know seals. */
@@ -142,4 +184,15 @@ static napi_value dispose(napi_env env, napi_callback_info info) {
     return NULL;
 }
 
-const struct seam_entry dispose_entries[] = {{"dispose", dispose}, {NULL, NULL}};
+static napi_value dispose_memory_call(napi_env env, napi_callback_info info) {
+    struct seam_call call;
+    int fd;
+    if (!seam_begin(env, info, &call) || !seam_fd(&call, 0, &fd)) return NULL;
+    seam_disown(call.seam, fd);
+    dispose_memory(fd);
+    return NULL;
+}
+
+const struct seam_entry dispose_entries[] = {
+    {"dispose", dispose}, {"disposeMemory", dispose_memory_call}, {NULL, NULL},
+};

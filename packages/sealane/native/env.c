@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "seam.h"
@@ -57,23 +58,49 @@ static void note_greatest(int fd) {
     }
 }
 
+/* Who had so many more left a moment ago has enough: asking takes three system calls, and some receive thousands of packets a second. */
+#define PLENTY 1024
+#define MOMENT_NS 1000000
+
+/* Until when that holds, by CLOCK_MONOTONIC; and how many went on a record since it was found out. */
+static _Atomic int64_t plenty_until;
+static atomic_int owned_since;
+
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static bool is_open(rlim_t fd) { return fd <= INT_MAX && fcntl((int)fd, F_GETFD) != -1; }
 
 /*
  * Those of others in this process are on no record. But who has nearly all descriptors has these two among them, unless both were closed
  * meanwhile.
  */
-bool seam_is_short_of(int count) {
+static bool has_fewer(rlim_t needed) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == -1) return true;
-    rlim_t needed = (rlim_t)count;
     if (limit.rlim_cur <= (rlim_t)atomic_load_explicit(&greatest, memory_order_relaxed) + needed) return true;
     return is_open(limit.rlim_cur - needed) || is_open(limit.rlim_cur - needed / 2);
+}
+
+bool seam_is_short_of(int count) {
+    int64_t now = now_ns();
+    if (now < atomic_load_explicit(&plenty_until, memory_order_relaxed) &&
+        atomic_load_explicit(&owned_since, memory_order_relaxed) < PLENTY) {
+        return false;
+    }
+    atomic_store_explicit(&owned_since, 0, memory_order_relaxed);
+    if (has_fewer((rlim_t)count + PLENTY)) return has_fewer((rlim_t)count);
+    atomic_store_explicit(&plenty_until, now + MOMENT_NS, memory_order_relaxed);
+    return false;
 }
 
 /* Without memory for the record the descriptor is not on it: it is closed by its object, only not by the end of a worker. */
 void seam_own(struct seam_env *seam, int fd) {
     note_greatest(fd);
+    atomic_fetch_add_explicit(&owned_since, 1, memory_order_relaxed);
     if (!seam->ended) (void)record_add(&seam->owned, fd);
 }
 

@@ -62,9 +62,13 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
    * ERR_SEALANE_INVALID_ARGUMENT (also metadata of more than `maxBytes`), ERR_SEALANE_SYSTEM (EBADF), ERR_SEALANE_EXHAUSTED, and as {@link Loan.send}.
    */
   send(meta: Meta, descriptors: number | readonly number[]): number {
-    const loan = this.#prepare(meta, descriptors);
+    const given = checkDescriptors('descriptors', descriptors);
+    const loan = this.#prepare(meta);
     try {
-      return loan.send();
+      this.#store.lend(this.#port.sent + 1, given);
+      const reached = loan.send();
+      if (reached === 0) this.#store.requireOpen(this.#port.sent);
+      return reached;
     } finally {
       this.#settle(loan);
     }
@@ -76,8 +80,10 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
     descriptors: number | readonly number[],
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<number> {
-    const loan = this.#prepare(meta, descriptors);
+    const given = checkDescriptors('descriptors', descriptors);
+    const loan = this.#prepare(meta);
     try {
+      this.#store.add(this.#port.sent + 1, given);
       return await loan.sendAsync(options);
     } finally {
       this.#settle(loan);
@@ -102,14 +108,12 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
     this.close();
   }
 
-  #prepare(meta: Meta, given: number | readonly number[]): Loan {
-    const descriptors = checkDescriptors('descriptors', given);
+  #prepare(meta: Meta): Loan {
     const bytes = this.#codec.encode(meta);
     const loan = this.#port.loanSlot(bytes.length);
     try {
       loan.bytes.set(bytes);
       this.#port.requireIdle();
-      this.#store.add(this.#port.sent + 1, descriptors);
       return loan;
     } catch (error) {
       loan.release();

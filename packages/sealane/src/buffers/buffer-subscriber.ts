@@ -61,6 +61,10 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
   /** How many of them were told, and how often that nobody is left. */
   #told = 0;
   readonly #forgotten = new ForgottenWatch();
+  /** Of publishers whose frames have descriptors of their own. */
+  #receivers: readonly DescriptorReceiver[] = [];
+  /** Whether the last look found nothing: who looks again then polls. */
+  #polls = false;
   /** A publisher was connected since the last time that somebody was told they are all gone. */
   #met = false;
 
@@ -116,6 +120,7 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
     this.#throwProblem();
     const sample = this.#port.receiveAllowed();
     if (sample !== undefined) return this.#show(sample);
+    this.#lookAhead();
     this.#forgotten.settle();
     this.#port.requireReleases();
     this.#throwProblem();
@@ -195,12 +200,23 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
       if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(error);
     };
     this.#met = true;
-    const Receiver = pair.delivery === 'pool' ? PoolReceiver : DescriptorReceiver;
-    return new Receiver(pair, this.#allowed, tell);
+    if (pair.delivery === 'pool') return new PoolReceiver(pair, this.#allowed, tell);
+    const receiver = new DescriptorReceiver(pair, this.#allowed, tell, (closed) => {
+      this.#receivers = this.#receivers.filter((one) => one !== closed);
+    });
+    this.#receivers = [...this.#receivers, receiver];
+    return receiver;
+  }
+
+  /** Takes what goes ahead of samples. A system call each, which who polls has time for, and who sleeps does not need. */
+  #lookAhead(): void {
+    if (this.#polls) for (const receiver of this.#receivers) receiver.look();
+    this.#polls = true;
   }
 
   /** Takes the sample. */
   #show(sample: HotSample): BufferFrame<Meta> {
+    this.#polls = false;
     const arrival = this.#arrivalOf(sample);
     if (arrival.pooled) {
       const checked = new CheckedSample(sample);
@@ -211,7 +227,7 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
     }
     sample.luggage = undefined;
     try {
-      return new OwnFrame(sample, sample.sequence, arrival, this.#codec);
+      return new OwnFrame(sample, arrival, this.#codec);
     } finally {
       sample.release();
     }

@@ -1,15 +1,23 @@
 /**
  * The descriptors of frames that are being sent, and of those in the history, by their tokens. Owns duplicates of them, and closes each as
- * soon as its frame is in neither.
+ * soon as its frame is in neither; those of a frame that is sent at once, and kept in no history, are borrowed from who sends it.
  */
 import { checkDescriptor } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
-import { disposeDescriptors, duplicate } from '../os/index.js';
+import { disposeDescriptors, duplicate, requireOpenDescriptors } from '../os/index.js';
 import { HANDSHAKE_MAX_DESCRIPTORS } from '../shm/layout.js';
+
+/** Numbers of descriptors that are known to be open. A source has fewer buffers. */
+const MAX_SEEN = 64;
 
 export class DescriptorStore implements Disposable {
   readonly #history: number;
   readonly #byToken = new Map<number, readonly number[]>();
+  /** Borrowed, with the token of their frame; 0: none are. */
+  #lent: readonly number[] = [];
+  #lentToken = 0;
+  /** Numbers of those that were open when they were lent: asking again each time costs, and the kernel refuses to send what is not open. */
+  readonly #seen = new Set<number>();
 
   constructor(history: number) {
     this.#history = history;
@@ -17,7 +25,31 @@ export class DescriptorStore implements Disposable {
 
   /** Those of a frame, borrowed. */
   of(token: number): readonly number[] | undefined {
-    return this.#byToken.get(token);
+    return token === this.#lentToken ? this.#lent : this.#byToken.get(token);
+  }
+
+  /**
+   * Lends the descriptors of the frame that is sent next until it is settled, or duplicates them if they are kept longer than that. Throws
+   * as add().
+   */
+  lend(token: number, descriptors: readonly number[]): void {
+    if (this.#history > 0) return this.add(token, descriptors);
+    for (const fd of descriptors) if (!this.#seen.has(fd)) this.#see(fd);
+    this.#lent = descriptors;
+    this.#lentToken = token;
+  }
+
+  #see(fd: number): void {
+    requireOpenDescriptors([fd]);
+    if (this.#seen.size === MAX_SEEN) this.#seen.clear();
+    this.#seen.add(fd);
+  }
+
+  /** They could not be sent: throws ERR_SEALANE_SYSTEM (EBADF) if they are lent and closed meanwhile, so that they never can be. */
+  requireOpen(token: number): void {
+    if (token !== this.#lentToken) return;
+    this.#seen.clear();
+    requireOpenDescriptors(this.#lent);
   }
 
   /** Duplicates the descriptors of the frame that is sent next. Throws ERR_SEALANE_EXHAUSTED, ERR_SEALANE_SYSTEM (EBADF). */
@@ -27,6 +59,8 @@ export class DescriptorStore implements Disposable {
 
   /** Frames up to `sent` were sent: of those, the history's are kept; others that were added were not sent. */
   settle(sent: number): void {
+    this.#lentToken = 0;
+    if (this.#byToken.size === 0) return;
     for (const [token, descriptors] of this.#byToken) {
       if (token <= sent && token > sent - this.#history) continue;
       this.#byToken.delete(token);

@@ -3,9 +3,10 @@
  * one in a buffer of a pool borrows the buffer.
  */
 import { closedError, SealaneError } from '../base/errors.js';
-import { disposeDescriptors, releaseDescriptor } from '../os/index.js';
+import { releaseDescriptor } from '../os/index.js';
 import type { PortAddress } from '../services/outlet.js';
-import type { Sample } from '../services/received.js';
+import type { HotSample, Sample, SampleHeader } from '../services/received.js';
+import { bigIntOf, TIMESTAMP } from '../services/slots.js';
 import type { MetadataDecoder } from './codec.js';
 import { duplicateAll } from './descriptor-store.js';
 import type { Arrival } from './receivers.js';
@@ -46,6 +47,10 @@ function lostBefore(token: number, missed: number): TokenRange | undefined {
   return missed === 0 ? undefined : { first: token - missed, last: token - 1 };
 }
 
+function addressIn({ node, publisher: port, pid }: SampleHeader): PortAddress {
+  return { node, port, pid };
+}
+
 /** What a codec says of bytes. Throws ERR_SEALANE_PROTOCOL. */
 function decoded<Meta>(codec: MetadataDecoder<Meta>, bytes: Uint8Array, token: number, used?: Meta): Meta {
   try {
@@ -68,27 +73,46 @@ export function unusable(problem: SealaneError, token: number): SealaneError {
 /** A frame with descriptors of its own; its sample is released already. */
 export class OwnFrame<Meta> implements BufferFrame<Meta> {
   readonly token: number;
-  readonly publisher: PortAddress;
-  readonly timestampNs: bigint;
   readonly buffer = undefined;
-  readonly lost: TokenRange | undefined;
+  /** Of its slot: what it says of the publisher stays. */
+  readonly #header: SampleHeader;
+  readonly #missed: number;
+  /** The two words of its time: a BigInt is made for who asks. */
+  readonly #timeLow: number;
+  readonly #timeHigh: number;
   readonly #meta: Meta;
+  readonly #arrival: Arrival;
   #descriptors: readonly number[] | undefined;
 
   /** Takes what arrived, also when this throws; the sample stays the caller's. */
-  constructor(sample: Sample, token: number, arrival: Arrival, codec: MetadataDecoder<Meta>) {
-    const { node, publisher: port, pid, timestampNs } = sample.header;
-    this.token = token;
-    this.publisher = { node, port, pid };
-    this.timestampNs = timestampNs;
-    this.lost = lostBefore(token, sample.missed);
+  constructor(sample: HotSample, arrival: Arrival, codec: MetadataDecoder<Meta>) {
+    const { words } = sample.memory;
+    const at = sample.firstWord + TIMESTAMP;
+    this.token = sample.sequence;
+    this.#header = sample.header;
+    this.#missed = sample.missed;
+    this.#timeLow = words[at] as number;
+    this.#timeHigh = words[at + 1] as number;
+    this.#arrival = arrival;
     this.#descriptors = arrival.descriptors;
     try {
-      this.#meta = decoded(codec, sample.bytes, token);
+      this.#meta = decoded(codec, sample.bytes, this.token);
     } catch (error) {
       arrival.close();
       throw error;
     }
+  }
+
+  get publisher(): PortAddress {
+    return addressIn(this.#header);
+  }
+
+  get timestampNs(): bigint {
+    return bigIntOf(this.#timeLow, this.#timeHigh);
+  }
+
+  get lost(): TokenRange | undefined {
+    return lostBefore(this.token, this.#missed);
   }
 
   get meta(): Meta {
@@ -110,7 +134,7 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
   release(): void {
     const descriptors = this.#descriptors ?? [];
     this.#descriptors = undefined;
-    disposeDescriptors(descriptors);
+    this.#arrival.dispose(descriptors);
   }
 
   [Symbol.dispose](): void {
@@ -148,8 +172,7 @@ export class PoolFrame<Meta> implements BufferFrame<Meta> {
   }
 
   get publisher(): PortAddress {
-    const { node, publisher: port, pid } = this.#sample.header;
-    return { node, port, pid };
+    return addressIn(this.#sample.header);
   }
 
   get timestampNs(): bigint {

@@ -1,6 +1,13 @@
 /** Which descriptors a subscriber allows, and the check of those that come. Trusts nothing that a publisher says of them. */
 import { describe, invalidArgument, isSealaneError, reworded, type SealaneError } from '../base/errors.js';
-import { CONTROL_SEALS, dmaBufSize, inspect, isDmaBufInfo, requireMemory } from '../os/index.js';
+import {
+  CONTROL_SEALS,
+  dmaBufSize,
+  inspect,
+  isDmaBufInfo,
+  isSealedMemory,
+  requireMemory,
+} from '../os/index.js';
 
 /**
  * `dma-buf`: memory of a device. `sealed-memfd`: memory that its owner can't cut off (seals SHRINK, GROW, SEAL), and that is safe
@@ -24,6 +31,16 @@ export function toAllowedKinds(allow: unknown): AllowedKinds {
       kinds[0],
     );
   return new Set(known);
+}
+
+/**
+ * Whether descriptors that came are sealed memory, and that is allowed: the usual case, in fewer system calls. Of others {@link problemOf}
+ * says what is wrong with them, if anything is. Borrows them.
+ */
+export function areAllowedMemory(descriptors: readonly number[], allowed: AllowedKinds): boolean {
+  if (!allowed.has('sealed-memfd')) return false;
+  for (const fd of descriptors) if (!isSealedMemory(fd, CONTROL_SEALS)) return false;
+  return true;
 }
 
 /**

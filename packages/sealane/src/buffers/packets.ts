@@ -8,7 +8,9 @@ import {
   HANDSHAKE_BUFFER_BYTES,
   HANDSHAKE_DESCRIPTORS,
   HANDSHAKE_DESCRIPTORS_BYTES,
+  HANDSHAKE_MAGIC,
   HANDSHAKE_MAX_DESCRIPTORS,
+  HANDSHAKE_VERSION,
 } from '../shm/layout.js';
 
 /** The descriptors of one frame come with it. */
@@ -26,6 +28,12 @@ export interface BufferPacket {
 }
 
 const TYPE_AT = 6;
+const TOKEN_AT = 8;
+const COUNT_AT = 16;
+const TWO_TO_32 = 0x1_0000_0000;
+
+/** What follows the magic number in a packet of a frame. */
+const DESCRIPTORS_WORD = HANDSHAKE_VERSION + HANDSHAKE_DESCRIPTORS * 0x1_0000;
 
 /** What a packet says it is; 0: nothing. */
 export function typeOf(packet: Uint8Array): number {
@@ -34,26 +42,59 @@ export function typeOf(packet: Uint8Array): number {
     : 0;
 }
 
+/** Writes such packets into the same memory, each over the one before. */
+export class DescriptorsWriter {
+  readonly #bytes = begin(HANDSHAKE_DESCRIPTORS_BYTES, HANDSHAKE_DESCRIPTORS);
+
+  /** The packet, as long as no other is written. */
+  write(token: number, count: number): Uint8Array {
+    writeU64(this.#bytes, TOKEN_AT, token);
+    this.#bytes[COUNT_AT] = count;
+    return this.#bytes;
+  }
+}
+
 /** The packet that brings the descriptors of a frame. */
 export function encodeDescriptors({ token, count }: DescriptorsPacket): Uint8Array {
-  const bytes = begin(HANDSHAKE_DESCRIPTORS_BYTES, HANDSHAKE_DESCRIPTORS);
-  writeU64(bytes, 8, token);
-  bytes.writeUInt32LE(count, 16);
-  return bytes;
+  return new DescriptorsWriter().write(token, count);
 }
 
 /** The packet that brings the descriptors of a pool's buffer. */
 export function encodeBuffer({ index, count }: BufferPacket): Uint8Array {
   const bytes = begin(HANDSHAKE_BUFFER_BYTES, HANDSHAKE_BUFFER);
   bytes.writeUInt32LE(index, 8);
-  bytes.writeUInt32LE(count, 16);
+  bytes.writeUInt32LE(count, COUNT_AT);
   return bytes;
 }
 
 /** Reads a packet of a frame. Throws ERR_SEALANE_PROTOCOL, ERR_SEALANE_VERSION_MISMATCH. */
 export function decodeDescriptors(packet: Uint8Array): DescriptorsPacket {
+  const token = word(packet, TOKEN_AT + 4) * TWO_TO_32 + word(packet, TOKEN_AT);
+  const count = word(packet, COUNT_AT);
+  const fits =
+    token >= 1 && token <= Number.MAX_SAFE_INTEGER && count >= 1 && count <= HANDSHAKE_MAX_DESCRIPTORS;
+  return fits && isDescriptors(packet) ? { token, count } : decodeChecked(packet);
+}
+
+/** Whether its head is in order. */
+function isDescriptors(packet: Uint8Array): boolean {
+  return (
+    packet.length === HANDSHAKE_DESCRIPTORS_BYTES &&
+    word(packet, 0) === HANDSHAKE_MAGIC &&
+    word(packet, 4) === DESCRIPTORS_WORD
+  );
+}
+
+/** The u32 there; what is behind the end counts as zero. */
+function word(packet: Uint8Array, at: number): number {
+  const low = (packet[at] as number) | ((packet[at + 1] as number) << 8) | ((packet[at + 2] as number) << 16);
+  return (low | ((packet[at + 3] as number) << 24)) >>> 0;
+}
+
+/** The same, and says what is wrong. */
+function decodeChecked(packet: Uint8Array): DescriptorsPacket {
   const bytes = check(packet, HANDSHAKE_DESCRIPTORS_BYTES, HANDSHAKE_DESCRIPTORS);
-  return { token: u64(bytes, 8, 'token', 1, Number.MAX_SAFE_INTEGER), count: countIn(bytes) };
+  return { token: u64(bytes, TOKEN_AT, 'token', 1, Number.MAX_SAFE_INTEGER), count: countIn(bytes) };
 }
 
 /** Reads a packet of a buffer in a pool of `buffers`. Throws ERR_SEALANE_PROTOCOL, ERR_SEALANE_VERSION_MISMATCH. */
@@ -63,5 +104,5 @@ export function decodeBuffer(packet: Uint8Array, buffers: number): BufferPacket 
 }
 
 function countIn(bytes: Buffer): number {
-  return u32(bytes, 16, 'count', 1, HANDSHAKE_MAX_DESCRIPTORS);
+  return u32(bytes, COUNT_AT, 'count', 1, HANDSHAKE_MAX_DESCRIPTORS);
 }

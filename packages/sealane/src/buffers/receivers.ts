@@ -3,19 +3,21 @@
  * Trust nothing: tokens, indices, counts and kinds are checked, and a publisher that lies loses its connection.
  */
 import { SealaneError } from '../base/errors.js';
-import { disposeDescriptors, type Packet } from '../os/index.js';
+import { disposeDescriptors, disposeMemory, type Packet } from '../os/index.js';
 import type { InboundCompanion, InboundPair } from '../services/companion.js';
 import type { HotSample } from '../services/received.js';
 import { HANDSHAKE_BUFFER, HANDSHAKE_DESCRIPTORS } from '../shm/layout.js';
 import { protocolError } from '../wire/index.js';
 import { MAX_IN_FLIGHT } from './flight.js';
-import { type AllowedKinds, problemOf } from './kinds.js';
+import { type AllowedKinds, areAllowedMemory, problemOf } from './kinds.js';
 import { decodeBuffer, decodeDescriptors, typeOf } from './packets.js';
 
 /** Descriptors that came, or why they can't be used; they are closed then. */
 export class Arrival {
   readonly descriptors: readonly number[];
   readonly problem: SealaneError | undefined;
+  /** They are sealed memory, without doubt. */
+  readonly #areMemory: boolean;
   /** They are a buffer's of a pool, for all its frames. */
   pooled = false;
   /** The object by which its frames are shown that are used again. */
@@ -23,7 +25,8 @@ export class Arrival {
 
   /** Takes the descriptors; a problem that is known already comes first. */
   constructor(descriptors: readonly number[], allowed: AllowedKinds, problem?: SealaneError) {
-    this.problem = problem ?? problemOf(descriptors, allowed);
+    this.#areMemory = problem === undefined && areAllowedMemory(descriptors, allowed);
+    this.problem = this.#areMemory ? undefined : (problem ?? problemOf(descriptors, allowed));
     if (this.problem !== undefined) disposeDescriptors(descriptors);
     this.descriptors = this.problem === undefined ? descriptors : [];
   }
@@ -35,12 +38,18 @@ export class Arrival {
       disposeDescriptors(descriptors);
       throw protocolError(`${descriptors.length} descriptors come where ${count} are stated`);
     }
-    disposeDescriptors(descriptors.slice(count));
-    return new Arrival(descriptors.slice(0, count), allowed);
+    if (descriptors.length > count) disposeDescriptors(descriptors.splice(count));
+    return new Arrival(descriptors, allowed);
+  }
+
+  /** Closes those that are left of them. */
+  dispose(descriptors: readonly number[]): void {
+    if (this.#areMemory) disposeMemory(descriptors);
+    else disposeDescriptors(descriptors);
   }
 
   close(): void {
-    disposeDescriptors(this.descriptors);
+    this.dispose(this.descriptors);
   }
 }
 
@@ -59,14 +68,23 @@ interface Waiting {
 export class DescriptorReceiver implements InboundCompanion {
   readonly #allowed: AllowedKinds;
   readonly #tellLie: TellLie;
+  readonly #onClose: (receiver: DescriptorReceiver) => void;
   /** Most that can still belong to a sample: those before them gave way. */
   readonly #mostWaiting: number;
   /** Those that came and were not claimed, the oldest first. */
   #waiting: Waiting[] = [];
   #lastToken: number;
   #lastClaimed: number;
+  /** Takes the next packet of the socket, once it is known. */
+  #serve: () => boolean = () => false;
 
-  constructor({ bufferSize, sequenceBefore }: InboundPair, allowed: AllowedKinds, tellLie: TellLie) {
+  constructor(
+    { bufferSize, sequenceBefore }: InboundPair,
+    allowed: AllowedKinds,
+    tellLie: TellLie,
+    onClose: (receiver: DescriptorReceiver) => void,
+  ) {
+    this.#onClose = onClose;
     this.#allowed = allowed;
     this.#tellLie = tellLie;
     // A packet is sent once there is room in the ring for its sample, so that at most the other samples are in it then.
@@ -85,7 +103,16 @@ export class DescriptorReceiver implements InboundCompanion {
     return true;
   }
 
+  /**
+   * Takes the next packet ahead of its sample, if it is there: for who looks again and again, so that its descriptors are checked while the
+   * sample is still being published.
+   */
+  look(): void {
+    this.#serve();
+  }
+
   claim(sample: HotSample, serve: () => boolean): void {
+    this.#serve = serve;
     try {
       sample.luggage = this.#find(sample.sequence, serve);
     } catch (error) {
@@ -95,8 +122,10 @@ export class DescriptorReceiver implements InboundCompanion {
   }
 
   close(): void {
+    this.#serve = () => false;
     for (const { arrival } of this.#waiting) arrival.close();
     this.#waiting = [];
+    this.#onClose(this);
   }
 
   /** The packet of the sample is there already, behind those of samples that gave way. */

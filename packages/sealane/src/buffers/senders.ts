@@ -6,7 +6,7 @@ import type { OutboundCompanion } from '../services/companion.js';
 import type { PairSocket } from '../services/pair-socket.js';
 import type { DescriptorStore } from './descriptor-store.js';
 import { Flight } from './flight.js';
-import { encodeBuffer, encodeDescriptors } from './packets.js';
+import { DescriptorsWriter, encodeBuffer } from './packets.js';
 import type { SideChannelSender } from './side-channel.js';
 
 /** The side channel on the socket of a pair: the token of a frame is the sequence number of its sample. */
@@ -14,6 +14,7 @@ export class DescriptorSender implements OutboundCompanion, SideChannelSender {
   readonly done = false;
   readonly #store: DescriptorStore;
   readonly #flight: Flight;
+  readonly #writer = new DescriptorsWriter();
 
   constructor(socket: PairSocket, store: DescriptorStore) {
     this.#store = store;
@@ -26,11 +27,14 @@ export class DescriptorSender implements OutboundCompanion, SideChannelSender {
 
   send(sequence: number): boolean {
     const descriptors = this.#store.of(sequence);
-    return descriptors !== undefined && this.sendDescriptors(sequence, descriptors);
+    if (descriptors === undefined) return false;
+    if (this.sendDescriptors(sequence, descriptors)) return true;
+    this.#store.requireOpen(sequence);
+    return false;
   }
 
   sendDescriptors(token: number, descriptors: readonly number[]): boolean {
-    return this.#flight.send(encodeDescriptors({ token, count: descriptors.length }), descriptors);
+    return this.#flight.send(this.#writer.write(token, descriptors.length), descriptors);
   }
 }
 

@@ -26,6 +26,9 @@ export interface Addon {
 
   /** scratch: size, file system, seals or -1, access mode, regular, device high, low, inode high, low, allocated. */
   inspect(fd: number): void;
+  isOpen(fd: number): boolean;
+  /** Whether it is readable, on tmpfs, and has these seals. False also where that can't be found out. */
+  isSealedMemory(fd: number, seals: number): boolean;
   /** A close-on-exec duplicate; on record if `owned`. */
   duplicate(fd: number, owned: boolean): number;
   /** Opens its file anew, on record, without waiting for a lease (EAGAIN): for reading and writing if `writes`, else for reading. */
@@ -34,6 +37,8 @@ export interface Addon {
   close(fd: number): number;
   /** Takes the descriptor, and closes it: on another thread unless that is known to be quick. */
   dispose(fd: number): void;
+  /** The same for what is known to be memory, of whatever size. */
+  disposeMemory(fd: number): void;
   /** Records that an object of this thread owns the descriptor: it is closed when the thread's environment ends. */
   own(fd: number): void;
   /** Takes the descriptor off the record. */
@@ -306,7 +311,8 @@ function load(): Addon {
   const path = addonPath();
   if (!existsSync(path)) throw missing(path);
   try {
-    return createRequire(join(packageFolder, 'package.json'))(path) as Addon;
+    // A copy: Node-API's object is a hash table, of which each call would look its function up.
+    return { ...(createRequire(join(packageFolder, 'package.json'))(path) as Addon) };
   } catch (error) {
     throw unsupported(`Sealane's native addon at ${path} can't be loaded: ${String(error)}`, error);
   }

@@ -107,6 +107,19 @@ export function inspect(fd: number, name = `descriptor ${fd}`): DescriptorInfo {
   return info;
 }
 
+/** Throws ERR_SEALANE_SYSTEM (EBADF) unless all are open. */
+export function requireOpenDescriptors(fds: readonly number[]): void {
+  for (const fd of fds) if (!addon().isOpen(fd)) inspect(fd);
+}
+
+/**
+ * Whether it is, without doubt, memory that is safe to map: a readable memfd on tmpfs with at least these seals, which imply that no
+ * file system's server is behind it. What it is otherwise {@link inspect} says.
+ */
+export function isSealedMemory(fd: number, seals: number): boolean {
+  return addon().isSealedMemory(fd, seals);
+}
+
 /** How many descriptors this process may have, the soft RLIMIT_NOFILE; Infinity: any number. Node.js has raised it to the hard one at its start. */
 export function descriptorLimit(): number {
   const native = addon();
@@ -153,6 +166,14 @@ export function disposeDescriptor(fd: number): void {
   } catch (error) {
     throw systemError(error, `closing descriptor ${fd}`);
   }
+}
+
+/**
+ * Closes, perhaps a moment later and on another thread, descriptors that {@link isSealedMemory} said yes of: somebody else made them, and
+ * freeing what they hold may take long. Takes them.
+ */
+export function disposeMemory(fds: readonly number[]): void {
+  for (const fd of fds) addon().disposeMemory(fd);
 }
 
 /** {@link disposeDescriptor} for each. */

@@ -23,6 +23,9 @@ export type TakePacket = (bytes: Uint8Array, packet: Packet) => void;
 /** Room for the longest packet of a pair and one byte. */
 const buffer = new Uint8Array(HANDSHAKE_SEGMENT_BYTES + 1);
 
+/** The begin of it that the last packet filled: most have the same length. */
+let filled = buffer;
+
 /** Wake-ups to take in one turn: usually there is one, and looking for a second is a system call. */
 const WAKES_PER_TURN = 1;
 
@@ -171,7 +174,7 @@ export class PairSocket {
     if (packet === 'end') this.#events.onEnd(undefined);
     else if (packet.bytes === 1 && packet.descriptors.length === 0 && !packet.descriptorsLost)
       this.#onWakes(1);
-    else take(buffer.subarray(0, packet.bytes), packet);
+    else take(filledBy(packet), packet);
     return !this.#closed;
   }
 
@@ -190,4 +193,9 @@ export class PairSocket {
     this.#awaitsReturn = this.#awaitsReturn && Atomics.load(this.#words, RETURN_AWAITED) !== 0;
     this.#events.onWake();
   }
+}
+
+function filledBy({ bytes }: Packet): Uint8Array {
+  if (filled.length !== bytes) filled = buffer.subarray(0, bytes);
+  return filled;
 }

@@ -94,7 +94,12 @@ export function writeNumber(words: Int32Array, at: number, value: number): void 
 
 /** The u64 in two words. Makes a BigInt: not for every sample. */
 export function readBigInt(words: Int32Array, at: number): bigint {
-  return (BigInt((words[at + 1] as number) >>> 0) << 32n) | BigInt((words[at] as number) >>> 0);
+  return bigIntOf(words[at] as number, words[at + 1] as number);
+}
+
+/** The u64 of two words. */
+export function bigIntOf(low: number, high: number): bigint {
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
 
 /** Writes a u64 into two words. */
