@@ -33,7 +33,10 @@ export class DescriptorStore implements Disposable {
    * as add().
    */
   lend(token: number, descriptors: readonly number[]): void {
-    if (this.#history > 0) return this.add(token, descriptors);
+    if (this.#history > 0) {
+      this.add(token, descriptors);
+      return;
+    }
     for (const fd of descriptors) if (!this.#seen.has(fd)) this.#see(fd);
     this.#lent = descriptors;
     this.#lentToken = token;
