@@ -117,15 +117,9 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
    * (see `whenAlone`); and as {@link Subscriber.receive}. The next call goes on with the next frame.
    */
   receive(): BufferFrame<Meta> | undefined {
-    this.#throwProblem();
+    if (this.#problems.length > 0) this.#throwProblem();
     const sample = this.#port.receiveAllowed();
-    if (sample !== undefined) return this.#show(sample);
-    this.#lookAhead();
-    this.#forgotten.settle();
-    this.#port.requireReleases();
-    this.#throwProblem();
-    this.#requireCompany();
-    return undefined;
+    return sample === undefined ? this.#nothing() : this.#show(sample);
   }
 
   /**
@@ -133,9 +127,9 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
    * released. Frames with descriptors of their own are as always.
    */
   receiveHot(): BufferFrame<Meta> | undefined {
-    this.#throwProblem();
+    if (this.#problems.length > 0) this.#throwProblem();
     const sample = this.#port.receiveAllowed();
-    if (sample === undefined) return this.receive();
+    if (sample === undefined) return this.#nothing();
     const frame = (sample.luggage as Arrival).hot as PoolFrame<Meta> | undefined;
     if (frame === undefined) return this.#showHot(sample);
     frame.begin(sample.sequence);
@@ -206,6 +200,15 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
     });
     this.#receivers = [...this.#receivers, receiver];
     return receiver;
+  }
+
+  /** Nothing came. Throws why, if there is a reason that the user does not know. */
+  #nothing(): undefined {
+    if (this.#receivers.length > 0) this.#lookAhead();
+    this.#forgotten.settle();
+    this.#port.requireReleases();
+    if (this.#problems.length > 0) this.#throwProblem();
+    if (this.#failsAlone) this.#requireCompany();
   }
 
   /** Takes what goes ahead of samples. A system call each, which who polls has time for, and who sleeps does not need. */
