@@ -12,7 +12,8 @@ import { requests } from './requests.js';
 const suite: Suite = {
   title: 'Sealane blobs: benchmarks',
   command: 'npm run bench:blobs',
-  seeAlso: 'Those of the services: [benchmarks-services.md](benchmarks-services.md).',
+  seeAlso:
+    'Those of the services: [benchmarks-services.md](benchmarks-services.md), of buffers and windows: [benchmarks-buffers.md](benchmarks-buffers.md).',
   measurements: [get, put, draft, deliver, requests, audit, memfdbus, memory],
 };
 

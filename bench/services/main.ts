@@ -11,7 +11,8 @@ import { wake } from './wake.js';
 const suite: Suite = {
   title: 'Sealane services: benchmarks',
   command: 'npm run bench:services',
-  seeAlso: 'Those of the blobs: [benchmarks.md](benchmarks.md).',
+  seeAlso:
+    'Those of the blobs: [benchmarks.md](benchmarks.md), of buffers and windows: [benchmarks-buffers.md](benchmarks-buffers.md).',
   measurements: [pingPong, flat, grow, observed, throughput, fanout, wake, event, vs, ...own],
 };
 

@@ -184,6 +184,42 @@ test('a publisher that fails when a buffer is full keeps tokens and descriptors 
   await marksLeft(0);
 });
 
+test('a descriptor that is closed before it is sent is an error, also where it was sent before, and the next frame arrives', async (t) => {
+  const { publisher, subscriber, send } = await pair(new Stage(t));
+  const memfd = plane(1, 1, 0);
+  const { fd } = memfd;
+  const mark = { sender: 1, frame: 1, planes: 1 };
+  assert.equal(publisher.send(mark, fd), 1);
+  assert.deepEqual(drain(subscriber), { received: [1], lost: [] });
+  memfd.close();
+  assert.throws(() => publisher.send(mark, fd), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'EBADF' });
+  assert.throws(() => publisher.send(mark, fd), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'EBADF' });
+  assert.equal(publisher.figures.loaned, 0);
+  // Frames that were lost while the socket rests for a moment.
+  await until(() => send(3) === 1);
+  assert.equal(drain(subscriber).received.length, 1);
+});
+
+test('a descriptor that is closed while its frame waits for room is an error', async (t) => {
+  const service = await new Stage(t).service({ overflow: false, bufferSize: 1 });
+  const memfd = plane(1, 1, 0);
+  let subscriber: BufferSubscriber<Mark> | undefined;
+  const publisher = await service.bufferPublisher<Mark>({
+    whenFull: () => {
+      memfd.close();
+      if (subscriber !== undefined) drain(subscriber);
+      return 'retry';
+    },
+  });
+  subscriber = await service.bufferSubscriber<Mark>();
+  await connected(publisher, subscriber);
+  const mark = { sender: 1, frame: 1, planes: 1 };
+  assert.equal(publisher.send(mark, memfd.fd), 1);
+  const { fd } = memfd;
+  assert.throws(() => publisher.send(mark, fd), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'EBADF' });
+  assert.equal(publisher.figures.loaned, 0);
+});
+
 test('memory that grows and descriptors share a connection', async (t) => {
   const stage = new Stage(t);
   const service = await stage.service({ payload: 'growing', maxBytes: 1 << 20 });

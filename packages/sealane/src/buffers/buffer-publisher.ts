@@ -3,6 +3,7 @@
  * are being sent or kept for late subscribers.
  */
 import { SealaneError } from '../base/errors.js';
+import { requireOpenDescriptors } from '../os/index.js';
 import type { Loan } from '../services/loan.js';
 import type { Publisher, PublisherFigures, PublisherOptions } from '../services/publisher.js';
 import type { PublisherPort } from '../services/publisher-port.js';
@@ -67,7 +68,8 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
     try {
       this.#store.lend(this.#port.sent + 1, given);
       const reached = loan.send();
-      if (reached === 0) this.#store.requireOpen(this.#port.sent);
+      // Where somebody got them, the kernel has seen that they are open.
+      if (reached === 0) requireOpenDescriptors(given);
       return reached;
     } finally {
       this.#settle(loan);

@@ -4,7 +4,7 @@
  */
 import { checkDescriptor } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
-import { disposeDescriptors, duplicate, requireOpenDescriptors } from '../os/index.js';
+import { areOpen, disposeDescriptors, duplicate, requireOpenDescriptors } from '../os/index.js';
 import { HANDSHAKE_MAX_DESCRIPTORS } from '../shm/layout.js';
 
 /** Numbers of descriptors that are known to be open. A source has fewer buffers. */
@@ -16,6 +16,8 @@ export class DescriptorStore implements Disposable {
   /** Borrowed, with the token of their frame; 0: none are. */
   #lent: readonly number[] = [];
   #lentToken = 0;
+  /** Those that are lent were found closed. */
+  #broken = false;
   /** Numbers of those that were open when they were lent: asking again each time costs, and the kernel refuses to send what is not open. */
   readonly #seen = new Set<number>();
 
@@ -48,11 +50,14 @@ export class DescriptorStore implements Disposable {
     this.#seen.add(fd);
   }
 
-  /** They could not be sent: throws ERR_SEALANE_SYSTEM (EBADF) if they are lent and closed meanwhile, so that they never can be. */
-  requireOpen(token: number): void {
-    if (token !== this.#lentToken) return;
-    this.#seen.clear();
-    requireOpenDescriptors(this.#lent);
+  /** They could not be sent, and will be tried again: notes whether who lent them closed them meanwhile, so that they never can be. */
+  failed(token: number): void {
+    if (token === this.#lentToken && !areOpen(this.#lent)) this.#broken = true;
+  }
+
+  /** Before they are tried again: throws ERR_SEALANE_SYSTEM (EBADF) if that is in vain. */
+  requireHope(): void {
+    if (this.#broken) requireOpenDescriptors(this.#lent);
   }
 
   /** Duplicates the descriptors of the frame that is sent next. Throws ERR_SEALANE_EXHAUSTED, ERR_SEALANE_SYSTEM (EBADF). */
@@ -63,6 +68,8 @@ export class DescriptorStore implements Disposable {
   /** Frames up to `sent` were sent: of those, the history's are kept; others that were added were not sent. */
   settle(sent: number): void {
     this.#lentToken = 0;
+    if (this.#broken) this.#seen.clear();
+    this.#broken = false;
     if (this.#byToken.size === 0) return;
     for (const [token, descriptors] of this.#byToken) {
       if (token <= sent && token > sent - this.#history) continue;

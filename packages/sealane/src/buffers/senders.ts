@@ -22,6 +22,7 @@ export class DescriptorSender implements OutboundCompanion, SideChannelSender {
   }
 
   hasRoom(): boolean {
+    this.#store.requireHope();
     return this.#flight.hasRoom();
   }
 
@@ -29,7 +30,7 @@ export class DescriptorSender implements OutboundCompanion, SideChannelSender {
     const descriptors = this.#store.of(sequence);
     if (descriptors === undefined) return false;
     if (this.sendDescriptors(sequence, descriptors)) return true;
-    this.#store.requireOpen(sequence);
+    this.#store.failed(sequence);
     return false;
   }
 

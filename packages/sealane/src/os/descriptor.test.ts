@@ -22,11 +22,14 @@ import {
   closeDescriptor,
   disposeDescriptor,
   disposeDescriptors,
+  disposeMemory,
   duplicate,
   inspect,
+  isSealedMemory,
   OwnedDescriptor,
   requireBlobDescriptor,
   SEAL_EXEC,
+  SEAL_FUTURE_WRITE,
   SEAL_GROW,
   SEAL_SHRINK,
   SEAL_WRITE,
@@ -265,6 +268,42 @@ test('a thousand descriptors are disposed of at once', async () => {
   const before = readdirSync('/proc/self/fd').length;
   disposeDescriptors(Array.from({ length: 1_000 }, () => openSync('/dev/null', 'r')));
   while (readdirSync('/proc/self/fd').length > before) await nextTurn();
+});
+
+test('sealed memory is told from all else', async (t) => {
+  const seals = SEAL_SHRINK | SEAL_GROW;
+  using sealed = Memfd.sealed('sealed', Buffer.alloc(5));
+  using open = Memfd.create('open', 5);
+  assert.equal(isSealedMemory(sealed.fd, seals), true);
+  assert.equal(isSealedMemory(sealed.fd, seals | SEAL_FUTURE_WRITE), false);
+  assert.equal(isSealedMemory(open.fd, seals), false);
+  const [readOnly, writeOnly, path, file] = [
+    reopen(sealed.fd, constants.O_RDONLY),
+    reopen(open.fd, constants.O_WRONLY),
+    reopen(sealed.fd, O_PATH),
+    openSync('/dev/null', 'r'),
+  ] as const;
+  open.seal(BLOB_SEALS);
+  assert.equal(isSealedMemory(readOnly, seals), true);
+  for (const other of [writeOnly, path, file, 1_000_000]) assert.equal(isSealedMemory(other, seals), false);
+  for (const fd of [readOnly, writeOnly, path, file]) closeSync(fd);
+  const code = `fd = os.memfd_create('huge', os.MFD_HUGETLB | os.MFD_ALLOW_SEALING)\nfcntl.fcntl(fd, 1033, ${BLOB_SEALS})`;
+  const huge = await fromPython(code);
+  if (typeof huge === 'string') return t.diagnostic(`without huge pages: ${huge}`);
+  assert.equal(isSealedMemory(huge, seals), false);
+  closeSync(huge);
+});
+
+test('memory that is disposed of, of whatever size and however much at once, is closed', async () => {
+  const before = readdirSync('/proc/self/fd').length;
+  using large = Memfd.create('large', 0);
+  large.write(Buffer.alloc(2_097_152), 0);
+  for (let round = 0; round < 3; round++) {
+    disposeMemory(Array.from({ length: 200 }, () => duplicate(large.fd)));
+    disposeMemory([Memfd.sealed('small', Buffer.alloc(1)).release()]);
+    disposeDescriptors([openSync('/dev/null', 'r')]);
+  }
+  while (readdirSync('/proc/self/fd').length > before + 1) await nextTurn();
 });
 
 test('what is not open can not be disposed of', () => {

@@ -112,6 +112,11 @@ export function requireOpenDescriptors(fds: readonly number[]): void {
   for (const fd of fds) if (!addon().isOpen(fd)) inspect(fd);
 }
 
+/** Whether all are. */
+export function areOpen(fds: readonly number[]): boolean {
+  return fds.every((fd) => addon().isOpen(fd));
+}
+
 /**
  * Whether it is, without doubt, memory that is safe to map: a readable memfd on tmpfs with at least these seals, which imply that no
  * file system's server is behind it. What it is otherwise {@link inspect} says.

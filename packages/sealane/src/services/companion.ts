@@ -8,13 +8,19 @@ import type { PortAddress } from './outlet.js';
 import type { PairSocket } from './pair-socket.js';
 import type { HotSample } from './received.js';
 
-/** What goes ahead of one publisher's samples to one subscriber. Nothing may throw. */
+/** What goes ahead of one publisher's samples to one subscriber. Nothing may throw, unless it says so. */
 export interface OutboundCompanion {
   /** Nothing goes ahead of samples any more, from now on: it is not asked again. */
   readonly done: boolean;
-  /** Whether what goes ahead of another sample could be sent now; without, the subscriber counts as full. */
+  /**
+   * Whether what goes ahead of another sample could be sent now; without, the subscriber counts as full. After send() was false: throws what
+   * its sender is told if what was to go ahead of the sample is there no more; nobody else gets it then.
+   */
   hasRoom(): boolean;
-  /** Sends what goes ahead of the sample in that slot. False: there is no room after all; the sample is not published then. */
+  /**
+   * Sends what goes ahead of the sample in that slot. False: there is no room after all, or it is there no more; the sample is not published
+   * then.
+   */
   send(sequence: number, slot: number): boolean;
 }
 
