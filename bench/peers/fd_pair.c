@@ -1,23 +1,28 @@
 // Two processes that hand each other a descriptor in turns, with nothing but the system calls this takes: the floor of handing frames over
 // through the library. Each message is 64 bytes of metadata and the descriptor of a 1080p frame, which its receiver closes.
-// Arguments: a core for each (-1: any), and how they wait: "poll" for ever trying to receive, "sleep" for sleeping in recvmsg.
+// Arguments: a core for each (-1: any); how they wait: "poll" for ever trying to receive, "sleep" for sleeping in recvmsg; and whether the
+// receiver asks the kernel if it is sealed memory that can be read, as the library does, before it uses it: "checked" or "unchecked".
 // Lines on standard input: "COUNT"; answer: the nanoseconds of COUNT round trips.
 #include "peer.h"
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define FRAME_BYTES (1920 * 1080 * 4)
 #define METADATA_BYTES 64
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)
 // Whoever got nothing for so many tries sleeps until something comes: between two batches the other sides have the machine.
 #define TRIES 20000
 
 struct side {
     int socket;
     int frame;
-    bool polls;
+    bool polls, checks;
     uint64_t sent;
 };
 
@@ -35,6 +40,8 @@ static int make_frame(void)
     if (bytes == MAP_FAILED)
         fail("mmap");
     memset(bytes, 1, FRAME_BYTES);
+    if (fcntl(frame, F_ADD_SEALS, SEALS) != 0)
+        fail("F_ADD_SEALS");
     return frame;
 }
 
@@ -62,6 +69,14 @@ static ssize_t receive_when_there(const struct side *side, struct msghdr *messag
     }
 }
 
+static bool is_sealed_memory(int frame)
+{
+    struct statfs system;
+    int seals = fcntl(frame, F_GET_SEALS), flags = fcntl(frame, F_GETFL);
+    return seals != -1 && (seals & SEALS) == SEALS && flags != -1 && (flags & O_ACCMODE) != O_WRONLY &&
+           fstatfs(frame, &system) == 0 && system.f_type == TMPFS_MAGIC;
+}
+
 // Takes a frame, looks at its number, and closes it. False at the end of the connection.
 static bool receive_frame(const struct side *side, uint64_t *number)
 {
@@ -77,6 +92,8 @@ static bool receive_frame(const struct side *side, uint64_t *number)
     int frame;
     memcpy(&frame, CMSG_DATA(header), sizeof frame);
     memcpy(number, metadata, sizeof *number);
+    if (side->checks && !is_sealed_memory(frame))
+        fail("a frame is no sealed memory");
     return close(frame) == 0;
 }
 
@@ -98,21 +115,21 @@ static void echo(const struct side *side)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: fd_pair CORE CORE poll|sleep\n");
+    if (argc != 5) {
+        fprintf(stderr, "usage: fd_pair CORE CORE poll|sleep checked|unchecked\n");
         return 2;
     }
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         fail("socketpair");
-    bool polls = strcmp(argv[3], "poll") == 0;
+    bool polls = strcmp(argv[3], "poll") == 0, checks = strcmp(argv[4], "checked") == 0;
     pid_t child = fork();
     if (child < 0)
         fail("fork");
     bool answers = child == 0;
     close(ends[answers ? 0 : 1]);
     pin(argv[answers ? 2 : 1]);
-    struct side side = {.socket = ends[answers ? 1 : 0], .frame = make_frame(), .polls = polls};
+    struct side side = {.socket = ends[answers ? 1 : 0], .frame = make_frame(), .polls = polls, .checks = checks};
     if (answers) {
         echo(&side);
         return 0;
