@@ -195,7 +195,7 @@ export class PoolReceiver implements InboundCompanion {
   }
 
   claim(sample: HotSample, serve: () => boolean): void {
-    while (this.#buffers[sample.slot] === undefined && serve());
+    for (let looks = 0; this.#buffers[sample.slot] === undefined && looks < MAX_LOOKS && serve(); looks++);
     const buffer = this.#buffers[sample.slot];
     if (buffer === undefined) {
       const message = `frame ${sample.sequence} is in buffer ${sample.slot}, whose descriptors did not come`;

@@ -5,6 +5,7 @@
 import {
   CONTROL_SEALS,
   closeDescriptor,
+  disposeDescriptors,
   Mapping,
   requireSealedMemory,
   SharedMemory,
@@ -77,11 +78,13 @@ export function acceptEvents(acceptance: EventAcceptance): EventInlet {
     const bytes = eventSetBytes(eventIds);
     requireSealedMemory(fd, CONTROL_SEALS, bytes, 'the event set of a pair');
     memory = Mapping.shared(fd, 0, bytes);
-    return new EventInlet({ peer, socket, memory, eventIds, loop, events });
+    const inlet = new EventInlet({ peer, socket, memory, eventIds, loop, events });
+    closeDescriptor(fd);
+    return inlet;
   } catch (error) {
     memory?.close();
+    // Whatever they are, their sender could keep this thread at their close.
+    disposeDescriptors(descriptors);
     throw error;
-  } finally {
-    for (const fd of descriptors) closeDescriptor(fd);
   }
 }

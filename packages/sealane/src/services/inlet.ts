@@ -35,6 +35,9 @@ const PASSING: ReadonlySet<string> = new Set(['ERR_SEALANE_EXHAUSTED', 'ERR_SEAL
 /** Packets to take in one turn where they bring something for each sample: far more than ever wait. */
 const PACKETS_PER_TURN = 64;
 
+/** Packets in front of that of a segment: far more than an honest publisher has under way. */
+const MAX_LOOKS = 128;
+
 /** What the handshake brought. */
 export interface InletOptions {
   readonly peer: PortAddress;
@@ -239,7 +242,8 @@ export class Inlet implements Borrower, Inbound {
 
   /** Turns to a segment: it is handed out before the first of its samples, so that it waits in the socket if it is not known yet. */
   #find(id: number): boolean {
-    while (this.#segments.get(id) === undefined && this.#socket.serve());
+    for (let looks = 0; this.#segments.get(id) === undefined && looks < MAX_LOOKS; looks++)
+      if (!this.#socket.serve()) break;
     const segment = this.#segments.get(id);
     if (segment === undefined) {
       if (!this.broken) this.#lied(`a sample of segment ${id}, which it did not hand out`);

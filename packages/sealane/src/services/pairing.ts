@@ -5,6 +5,7 @@
 import {
   CONTROL_SEALS,
   closeDescriptor,
+  disposeDescriptors,
   Mapping,
   requireSealedMemory,
   SharedMemory,
@@ -111,7 +112,7 @@ export function acceptPair(acceptance: Acceptance): Inlet {
     const control = Mapping.shared(controlFd, 0, controlBytes);
     mapped.push(control);
     const { peer, socket, loop, events } = acceptance;
-    return new Inlet({
+    const inlet = new Inlet({
       peer,
       socket,
       loop,
@@ -127,11 +128,13 @@ export function acceptPair(acceptance: Acceptance): Inlet {
       maxBorrowed: acceptance.maxBorrowed,
       companion,
     });
+    for (const fd of descriptors) closeDescriptor(fd);
+    return inlet;
   } catch (error) {
     for (const mapping of mapped) mapping.close();
+    // Whatever they are, their sender could keep this thread at their close.
+    disposeDescriptors(descriptors);
     throw error;
-  } finally {
-    for (const fd of descriptors) closeDescriptor(fd);
   }
 }
 
