@@ -1,6 +1,6 @@
 // A process of the tests of buffers: what it does is its role. It says what happens in lines.
 import { writeSync } from 'node:fs';
-import { type BufferFrame, Node } from 'sealane';
+import { type BufferFrame, type DescriptorKind, isSealaneError, Node } from 'sealane';
 import { UnixSocket } from 'sealane/internal';
 import type { PeerOptions } from '../services/nodes.test.helper.js';
 import { checkMarked, drain, type Mark, marksOpen, plane, sendMarked } from './marks.test.helper.js';
@@ -55,6 +55,23 @@ async function hold(): Promise<void> {
   }
 }
 
+/** Receives frames, says of each its token, or its error, and lets it go. */
+async function tell(): Promise<void> {
+  const allow = options.allow as DescriptorKind | undefined;
+  const subscriber = await (await open()).bufferSubscriber<unknown>({ allow });
+  await subscriber.connected();
+  say('connected');
+  for (;;) {
+    try {
+      using frame = await subscriber.next();
+      say(frame.token);
+    } catch (error) {
+      if (!isSealaneError(error)) throw error;
+      say(`${error.code} ${error.sequence}`);
+    }
+  }
+}
+
 /** Sends packets with descriptors that nobody receives, until the kernel allows this user no more. What ends that. */
 function crowd(): () => void {
   const sockets: UnixSocket[] = [];
@@ -99,4 +116,5 @@ async function sendInCrowd(): Promise<void> {
   process.exit();
 }
 
-await { send, pool, hold, crowd: sendInCrowd }[options.role as 'send' | 'pool' | 'hold' | 'crowd']();
+const roles = { send, pool, hold, tell, crowd: sendInCrowd };
+await roles[options.role as keyof typeof roles]();
