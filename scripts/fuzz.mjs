@@ -1,10 +1,11 @@
-// Fuzzes the C that reads what others wrote: every target of fuzz/, with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer. The corpus is text:
+// Fuzzes what reads what others wrote: the C, every target of fuzz/, with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer; and the TypeScript,
+// `packets`, with inputs made here of those that were taken for something. The corpus is text:
 // fuzz/corpus/TARGET.json, hexadecimal. What crashes is written there, so that it is tried for ever after.
 //
 //   npm run fuzz -- [--seconds N] [--only TARGET] [--keep]    N for each target (default 10); --keep adds what reached new code to the corpus
 //   npm run fuzz -- --replay                                  only what the corpus has, with any compiler
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -17,7 +18,7 @@ import {
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -36,6 +37,9 @@ const TARGETS = {
 
 /** What else a target is linked with, of fuzz/. */
 const HELPERS = { seam: ['napi.c'] };
+
+/** Those of JavaScript: fuzz/TARGET.mjs reads inputs, and changes them. */
+const SCRIPTS = ['packets'];
 
 /** Inputs longer than this find nothing more. */
 const MAX_BYTES = 4096;
@@ -201,13 +205,58 @@ function attempt(target, clang) {
   }
 }
 
+/** Numbers below a bound, without end, from a seed: a run can be told of. */
+function randomFrom(seed) {
+  let state = seed;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+/** Whether the input is read as it should be; one that is not is kept for ever. */
+function isRead(target, readInput, input, onTaken) {
+  try {
+    if (readInput(input)) onTaken(input);
+    return true;
+  } catch (error) {
+    addToCorpus(target, 'crash', [Buffer.from(input)]);
+    process.stdout.write(`${error.stack}\n${target}: FAILED; the input is in ${corpusFile(target)}\n`);
+    return false;
+  }
+}
+
+/** Tries the corpus, and, unless that is all, inputs made of it for the time given. */
+async function attemptScript(target) {
+  const { readInput, Mutator } = await import(pathToFileURL(join(folder, `${target}.mjs`)).href);
+  const inputs = readCorpus(target).map(({ hex }) => Buffer.from(hex, 'hex'));
+  const seed = randomInt(1, 2 ** 31);
+  const mutator = new Mutator(randomFrom(seed));
+  const keep = (input) => mutator.add(input);
+  if (!inputs.every((input) => isRead(target, readInput, input, keep))) return false;
+  let runs = inputs.length;
+  const untilMs = performance.now() + (options.replay ? 0 : seconds * 1_000);
+  while (performance.now() < untilMs) {
+    runs += 1;
+    if (!isRead(target, readInput, mutator.next(), keep)) return false;
+  }
+  process.stdout.write(
+    options.replay ? `${target}: ${runs} inputs\n` : `${target}: ${runs} runs, seed ${seed}\n`,
+  );
+  return true;
+}
+
+const isWanted = (target) => target.includes(options.only);
 const clang = options.replay ? undefined : findClang();
+const failed = [];
+for (const target of SCRIPTS.filter(isWanted)) if (!(await attemptScript(target))) failed.push(target);
 if (!options.replay && clang === undefined) {
   process.stdout.write(
     `${basename(import.meta.url)}: skipped: no clang with libFuzzer here (Debian: apt install clang libclang-rt-14-dev; or name it in $CLANG)\n`,
   );
 } else {
-  const targets = Object.keys(TARGETS).filter((target) => target.includes(options.only));
-  const failed = targets.filter((target) => !attempt(target, clang));
-  process.exitCode = failed.length === 0 ? 0 : 1;
+  failed.push(...Object.keys(TARGETS).filter((target) => isWanted(target) && !attempt(target, clang)));
 }
+process.exitCode = failed.length === 0 ? 0 : 1;

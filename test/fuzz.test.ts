@@ -23,6 +23,14 @@ function missingSanitizers(): string | undefined {
   }
 }
 
+test('what peers sent that was wrong once is refused, and what was right is read', () => {
+  const script = join(root, 'scripts', 'fuzz.mjs');
+  const words = [script, '--replay', '--only', 'packets'];
+  const run = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  assert.equal(run.status, 0, run.stdout + run.stderr);
+  assert.match(run.stdout, /^packets: [1-9]\d+ inputs$/m);
+});
+
 test('what is in the corpora of the fuzz targets breaks nothing', (t) => {
   const reason = missingSanitizers();
   if (reason !== undefined) return t.skip(reason);

@@ -38,8 +38,21 @@ const subscribes = fc.record(
     bufferSize: samples,
     maxBorrowed: samples,
     history: fc.integer({ min: 0, max: 65_536 }),
+    buffers: fc.constant(true as const),
   },
-  { noNullPrototype: true },
+  {
+    noNullPrototype: true,
+    requiredKeys: [
+      'messaging',
+      'service',
+      'sender',
+      'node',
+      'receiver',
+      'bufferSize',
+      'maxBorrowed',
+      'history',
+    ],
+  },
 );
 
 const requests: fc.Arbitrary<ConnectRequest> = fc.oneof(subscribes, listens);
@@ -58,8 +71,10 @@ const accepted: fc.Arbitrary<ConnectAccepted> = fc
     completionCells: cells(2 * MAX_SLOTS),
     segment: fc.integer({ min: 0, max: 1_023 }),
     sequenceBefore: fc.maxSafeNat(),
+    delivery: fc.constantFrom(undefined, 'descriptors' as const, 'pool' as const),
   })
-  .map(({ slots, userHeaderBytes, padding, maxBytes, ...others }) => {
+  .map(({ slots, userHeaderBytes, padding, maxBytes, delivery, ...some }) => {
+    const others = delivery === undefined ? some : { ...some, delivery };
     const payloadOffset = 64 + userHeaderBytes + padding;
     const strideBytes = Math.ceil((payloadOffset + maxBytes) / 8) * 8;
     const shape = { slots, userHeaderBytes, payloadOffset, maxBytes, strideBytes };
@@ -169,7 +184,8 @@ test('whatever is decoded keeps its bounds', () => {
 
 function checkRequest(request: ConnectRequest): void {
   if (request.messaging === 'event') return;
-  const { bufferSize, maxBorrowed, history } = request;
+  const { bufferSize, maxBorrowed, history, buffers } = request;
+  assert.ok(buffers === undefined || buffers);
   assert.ok(bufferSize >= 1 && bufferSize <= 65_536);
   assert.ok(maxBorrowed >= 1 && maxBorrowed <= 65_536);
   assert.ok(history >= 0 && history <= 65_536);
@@ -177,10 +193,49 @@ function checkRequest(request: ConnectRequest): void {
 
 function checkAnswer(answer: ReturnType<typeof decodeEither>): void {
   if (answer.type === 'refused') return;
+  assert.ok([undefined, 'descriptors', 'pool'].includes(answer.delivery));
   const { slots, payloadOffset, maxBytes, strideBytes, userHeaderBytes } = answer.shape;
   assert.ok(slots >= 1 && slots <= MAX_SLOTS);
   assert.ok(64 + userHeaderBytes <= payloadOffset && payloadOffset + maxBytes <= strideBytes);
   assert.ok(Number.isSafeInteger(slots * strideBytes));
+}
+
+test('what goes beside samples is asked for and answered in one field each, and other values are refused', () => {
+  const parties = { service: '5a'.repeat(10), sender: 1, node: 'f'.repeat(16), receiver: 2 };
+  const wishes = { bufferSize: 1, maxBorrowed: 1, history: 0 };
+  const request = { messaging: 'publish-subscribe' as const, ...parties, ...wishes };
+  const asked = [request, { ...request, buffers: true as const }].map(encodeConnect);
+  assert.deepEqual(
+    asked.map((packet) => packet[19]),
+    [0, 1],
+  );
+  assert.deepEqual(asked.map(decodeConnect), [request, { ...request, buffers: true }]);
+  for (let value = 2; value < 256; value++)
+    assert.throws(() => decodeConnect(with32(asked[0], 19, value, 1)), { code: 'ERR_SEALANE_PROTOCOL' });
+  const shape = { slots: 1, userHeaderBytes: 0, payloadOffset: 64, maxBytes: 64, strideBytes: 128 };
+  const some = { shape, submissionCells: 1, completionCells: 2, segment: 0, sequenceBefore: 0 };
+  const answers = [
+    some,
+    { ...some, delivery: 'descriptors' as const },
+    { ...some, delivery: 'pool' as const },
+  ];
+  for (const [value, answer] of answers.entries()) {
+    const packet = encodeAccepted(answer);
+    assert.equal(new DataView(packet.buffer, packet.byteOffset).getUint32(56, true), value);
+    assert.deepEqual(decodeEither(packet), { type: 'accepted', ...answer });
+  }
+  for (const value of [3, 4, 255, 256, 65_537, 0x0100_0001, 2 ** 32 - 1])
+    assert.throws(() => decodeEither(with32(encodeAccepted(some), 56, value)), {
+      code: 'ERR_SEALANE_PROTOCOL',
+      message: new RegExp(`delivery is ${value}`),
+    });
+});
+
+/** The packet with another number there, of four bytes or one. */
+function with32(packet: Uint8Array | undefined, at: number, value: number, bytes = 4): Uint8Array {
+  const copy = Buffer.from(packet ?? []);
+  copy.writeUIntLE(value, at, bytes);
+  return copy;
 }
 
 test('a packet of another version is refused as that', () => {
