@@ -112,7 +112,7 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
   /**
    * The next frame, or undefined when there is none now. Throws ERR_SEALANE_WRONG_DESCRIPTOR or ERR_SEALANE_NOT_SEALED (a frame with
    * descriptors that are not allowed, which was dropped) and ERR_SEALANE_EXHAUSTED (this process had no descriptor left for those of a frame,
-   * which was dropped), each with the frame's token as `sequence`; ERR_SEALANE_MISSING_DESCRIPTOR and ERR_SEALANE_TOKEN_MISMATCH (a publisher
+   * which was dropped, or for a buffer of a pool, which is connected to anew), each with the frame's token, if it is known, as `sequence`; ERR_SEALANE_MISSING_DESCRIPTOR and ERR_SEALANE_TOKEN_MISMATCH (a publisher
    * lied, whose connection has ended); ERR_SEALANE_PROTOCOL (metadata that the codec can't read); ERR_SEALANE_CONNECTION_LOST
    * (see `whenAlone`); and as {@link Subscriber.receive}. The next call goes on with the next frame.
    */

@@ -176,6 +176,8 @@ export class PoolReceiver implements InboundCompanion {
   readonly #allowed: AllowedKinds;
   readonly #tellLie: TellLie;
   readonly #buffers: (Arrival | undefined)[];
+  /** This process had no descriptor for those of a buffer. */
+  #exhausted = false;
 
   constructor({ slots }: InboundPair, allowed: AllowedKinds, tellLie: TellLie) {
     this.#allowed = allowed;
@@ -188,7 +190,7 @@ export class PoolReceiver implements InboundCompanion {
     const { index, count } = this.#decode(bytes, packet);
     const arrival = Arrival.of(packet, count, this.#allowed);
     // Without them no frame of this buffer can ever be received: another connection brings them anew.
-    if (arrival.problem?.code === 'ERR_SEALANE_EXHAUSTED') throw arrival.problem;
+    if (arrival.problem?.code === 'ERR_SEALANE_EXHAUSTED') throw this.#giveUp(arrival.problem);
     arrival.pooled = true;
     this.#buffers[index] = arrival;
     return true;
@@ -202,10 +204,17 @@ export class PoolReceiver implements InboundCompanion {
       const error = new SealaneError('ERR_SEALANE_MISSING_DESCRIPTOR', message, {
         sequence: sample.sequence,
       });
-      this.#tellLie(error);
+      if (!this.#exhausted) this.#tellLie(error);
       throw error;
     }
     sample.luggage = buffer;
+  }
+
+  /** Nobody lied: what is told is why this side can't go on. */
+  #giveUp(problem: SealaneError): SealaneError {
+    this.#exhausted = true;
+    this.#tellLie(problem);
+    return problem;
   }
 
   close(): void {
