@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
+  type BufferPublisher,
+  type BufferSubscriber,
   createSharedDomain,
   isSealaneError,
   type Listener,
@@ -33,6 +35,7 @@ import {
   serviceFolderName,
   UnixSocket,
 } from 'sealane/internal';
+import { checkMarked, type Mark, marksOpen, sendMarked } from '../buffers/marks.test.helper.js';
 import { holdings } from './kernel.test.helper.js';
 
 const SCRIPT = fileURLToPath(import.meta.url);
@@ -94,6 +97,7 @@ interface Given {
   readonly port?: number;
   readonly path?: string;
   readonly withDescriptor?: boolean;
+  readonly buffers?: true;
   readonly directory?: string;
   readonly service?: string;
   readonly how?: 'create' | 'open' | 'openOrCreate';
@@ -163,6 +167,8 @@ const own: {
   service?: PubSubService;
   publisher?: Publisher;
   subscriber?: Subscriber;
+  framePublisher?: BufferPublisher<Mark>;
+  frameSubscriber?: BufferSubscriber<Mark>;
   notifier?: Notifier;
   listener?: Listener;
 } = {};
@@ -216,6 +222,31 @@ const ACTIONS = {
     const { pid } = sample.header;
     sample.release();
     return { text, pid };
+  },
+  async framePublisher(_given: Given) {
+    own.framePublisher = await there(own.service).bufferPublisher<Mark>();
+  },
+  async frameSubscriber(_given: Given) {
+    own.frameSubscriber = await there(own.service).bufferSubscriber<Mark>();
+  },
+  async framesConnected({ count = 1 }: Given) {
+    await own.framePublisher?.connected(count);
+    await own.frameSubscriber?.connected(count);
+  },
+  /** How many got it. */
+  async sendFrame({ count = 1 }: Given) {
+    return sendMarked(there(own.framePublisher), { sender: process.pid, frame: count, planes: 2 });
+  },
+  async nextFrame(_given: Given) {
+    using frame = await there(own.frameSubscriber).next();
+    checkMarked(frame);
+    return { sender: frame.meta.sender, frame: frame.meta.frame, pid: frame.publisher.pid };
+  },
+  /** The other ends of its frames, and descriptors of frames that it has. */
+  async framePeers(_given: Given) {
+    const publishers = own.frameSubscriber?.figures.publishers ?? [];
+    const subscribers = own.framePublisher?.figures.subscribers ?? [];
+    return { publishers: publishers.length, subscribers: subscribers.length, open: marksOpen() };
   },
   /** The first refusal of a peer, or by one. */
   async degraded(_given: Given) {
@@ -280,11 +311,11 @@ const ACTIONS = {
     return silent.length;
   },
   /** Asks the port of a node for a connection, without a look at whether it may; says whatever node it is told. */
-  async dial({ directory, node = '', service = 'x', port = 1, text = '', withDescriptor }: Given) {
+  async dial({ directory, node = '', service = 'x', port = 1, text = '', withDescriptor, buffers }: Given) {
     const domain = Domain.open({ sharedDirectory: directory });
     using socket = there(UnixSocket.connect(domain.nodeSocket(node)));
     const parties = { service: serviceFolderName(service), sender: port, node: text, receiver: 1 };
-    const wishes = { bufferSize: 1, maxBorrowed: 1, history: 0 };
+    const wishes = { bufferSize: 1, maxBorrowed: 1, history: 0, ...(buffers ? { buffers } : {}) };
     socket.send(
       encodeConnect({ messaging: 'publish-subscribe', ...parties, ...wishes }),
       withDescriptor ? [socket.fd] : [],
