@@ -66,6 +66,9 @@ async function isServed(service: PubSubService, peer: Peer): Promise<void> {
 
 type Hands = Awaited<ReturnType<typeof deceive>> & { readonly fd: number };
 
+/** Wakes the subscriber, if it sleeps. */
+const wake = (socket: UnixSocket) => socket.send(Uint8Array.of(1));
+
 /** How a file comes whose close waits for its maker, and what the subscriber says of it. */
 const WAYS: readonly {
   readonly what: string;
@@ -89,6 +92,7 @@ const WAYS: readonly {
       socket.send(bait.answer, bait.descriptors);
       socket.send(encodeDescriptors({ token: 1, count: 1 }), [fd]);
       bait.send(0, 1, 0);
+      wake(socket);
     },
   },
   {
@@ -100,6 +104,7 @@ const WAYS: readonly {
       socket.send(encodeDescriptors({ token: 1, count: 1 }), [fd]);
       new Uint8Array(bait.slots.buffer).set(Buffer.from('{}'), 64);
       bait.send(0, 1, 2);
+      wake(socket);
     },
   },
   {
@@ -140,6 +145,7 @@ const WAYS: readonly {
       socket.send(bait.answer, bait.descriptors);
       socket.send(encodeBuffer({ index: 0, count: 1 }), [fd]);
       bait.send(0, 1, 0);
+      wake(socket);
     },
   },
 ];
