@@ -4,8 +4,8 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Peer, Stage, until } from '../services/nodes.test.helper.js';
-import { type Mark, marksOpen, plane, sendMarked } from './marks.test.helper.js';
+import { Peer, Stage } from '../services/nodes.test.helper.js';
+import { type Mark, marksOpen, sendMarked } from './marks.test.helper.js';
 
 const script = '../buffers/crowd-peer.test.helper.js';
 const few = ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh'];
@@ -88,25 +88,4 @@ test('a subscriber without descriptors loses those frames with their tokens, and
   assert.deepEqual(await next(), { token: 3, descriptors: 4 });
   assert.equal(publisher.figures.subscribers.length, 1);
   assert.equal(marksOpen(), 0);
-});
-
-test('a subscriber without descriptors for the buffers of a pool is connected anew, and gets its frames then', async (t) => {
-  const stage = new Stage(t);
-  const service = await stage.service();
-  const memfds = [0, 1, 2, 3].map((index) => plane(1, 0, index));
-  const pool = await service.bufferPool<Mark>([memfds.map(({ fd }) => fd)]);
-  const peer = stage.peer('poorSubscriber', { script, rounds: 1 }, { wrapper: few });
-  assert.equal(await peer.line(), '"connected"');
-  const send = () => pool.acquire()?.send({ sender: 1, frame: 1, planes: 4 });
-  const next = async () => JSON.parse(await peer.line());
-  assert.equal(send(), 1);
-  assert.deepEqual(await next(), { code: 'ERR_SEALANE_EXHAUSTED' });
-  assert.equal(await next(), 'rich');
-  await until(() => send() === 1);
-  const { token, descriptors } = await next();
-  assert.ok(token > 1);
-  assert.equal(descriptors, 4);
-  pool.close();
-  for (const memfd of memfds) memfd.close();
-  await until(() => marksOpen() === 0);
 });
