@@ -82,7 +82,7 @@ export class DescriptorReceiver implements InboundCompanion {
     { bufferSize, sequenceBefore }: InboundPair,
     allowed: AllowedKinds,
     tellLie: TellLie,
-    onClose: (receiver: DescriptorReceiver) => void,
+    onClose: (receiver: DescriptorReceiver) => void = () => undefined,
   ) {
     this.#onClose = onClose;
     this.#allowed = allowed;
