@@ -49,6 +49,11 @@ export class ForgottenWatch {
     this.#newest = newest;
   }
 
+  /** The same, where the one before was settled. */
+  keep(newest: Watchable): void {
+    this.#newest = newest;
+  }
+
   /** Nothing new may come for a while. */
   settle(): void {
     if (this.#newest?.live === true) this.#newest.watch();

@@ -81,7 +81,7 @@ export class HotLoan implements Loan {
     const at = this.firstWord;
     words[at + SOURCE_TIMESTAMP] = 0;
     words[at + SOURCE_TIMESTAMP + 1] = 0;
-    this.resize(bytes);
+    if (bytes !== this.#size) this.resize(bytes);
   }
 
   /** Sets the length of the payload, which fits. */

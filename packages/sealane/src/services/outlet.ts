@@ -124,7 +124,8 @@ export class Outlet {
 
   /** Whether a sample of the segment can be published now, without anything giving way. */
   hasRoom(segment: Segment): boolean {
-    if (this.#held >= this.#maxHeld || this.#ring.checkRoom() !== NONE) return false;
+    if (this.#held >= this.#maxHeld && !this.#regain()) return false;
+    if (this.#ring.checkRoom() !== NONE) return false;
     return this.#plainSegment === segment || this.#canTell(segment);
   }
 
@@ -224,6 +225,11 @@ export class Outlet {
     for (const handed of this.#handed) if (handed !== undefined) this.#takeAll(handed);
     this.#socket.close();
     this.#control.close();
+  }
+
+  /** Takes what came back, for a subscriber that would have too much otherwise. */
+  #regain(): boolean {
+    return this.reclaim() && this.#held < this.#maxHeld;
   }
 
   #writeFigures(cells: Float64Array): void {

@@ -286,8 +286,8 @@ export class PublisherPort implements Lender {
     if (this.#sequenceLow === 0) this.#sequenceHigh += 1;
     words[at + SEQUENCE] = this.#sequenceLow;
     words[at + SEQUENCE + 1] = this.#sequenceHigh;
+    // Without, the words are 0 as the memory was made.
     if (this.#timestamps) stampMonotonic(words, at + TIMESTAMP);
-    else words[at + TIMESTAMP] = words[at + TIMESTAMP + 1] = 0;
   }
 
   /** Goes on with a sample that `reached` outlets have got, of which the next has no room. Returns how many get it. */

@@ -214,7 +214,7 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
     // Also when this fails: who forgot all that it may loan gets it back.
     this.#forgotten.settle();
     const loan = new CheckedLoan(this.#port.loanSlot(bytes));
-    this.#forgotten.add(loan);
+    this.#forgotten.keep(loan);
     return loan;
   }
 
