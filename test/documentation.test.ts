@@ -46,6 +46,7 @@ test('the programs of the documentation type-check', () => {
       'docs/broker.md',
       'docs/policy.md',
       'docs/audit.md',
+      'docs/buffers.md',
       'docs/frames.md',
       'docs/services.md',
       'docs/diagnostics.md',

@@ -4,8 +4,8 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { Peer, Stage } from '../services/nodes.test.helper.js';
-import { type Mark, marksOpen, sendMarked } from './marks.test.helper.js';
+import { Peer, Stage, until } from '../services/nodes.test.helper.js';
+import { type Mark, marksOpen, plane, sendMarked } from './marks.test.helper.js';
 
 const script = '../buffers/crowd-peer.test.helper.js';
 const few = ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh'];
@@ -59,8 +59,9 @@ test('where no descriptor may be under way, a frame waits on the event loop unti
   });
 });
 
-test('a publisher without descriptors sends nothing, says so, and goes on once it has some', async (t) => {
-  const peer = new Stage(t).peer('poorPublisher', { script }, { wrapper: few });
+test('a publisher without descriptors for its history sends nothing, says so, and goes on once it has some', async (t) => {
+  const settings = { history: 1 };
+  const peer = new Stage(t).peer('poorPublisher', { script, settings }, { wrapper: few });
   assert.deepEqual(JSON.parse(await peer.line()), {
     during: 'ERR_SEALANE_EXHAUSTED',
     pool: 'ERR_SEALANE_EXHAUSTED',
@@ -88,4 +89,32 @@ test('a subscriber without descriptors loses those frames with their tokens, and
   assert.deepEqual(await next(), { token: 3, descriptors: 4 });
   assert.equal(publisher.figures.subscribers.length, 1);
   assert.equal(marksOpen(), 0);
+});
+
+test('a subscriber without descriptors for the buffers of a pool is connected anew, and gets its frames then', async (t) => {
+  const stage = new Stage(t);
+  const service = await stage.service();
+  const memfds = [0, 1, 2, 3].map((index) => plane(1, 0, index));
+  const pool = await service.bufferPool<Mark>([memfds.map(({ fd }) => fd)]);
+  const peer = stage.peer('poorSubscriber', { script, rounds: 1 }, { wrapper: few });
+  assert.equal(await peer.line(), '"connected"');
+  const send = () => pool.acquire()?.send({ sender: 1, frame: 1, planes: 4 });
+  const next = async () => JSON.parse(await peer.line());
+  assert.equal(send(), 1);
+  assert.deepEqual(await next(), { code: 'ERR_SEALANE_EXHAUSTED' });
+  assert.equal(await next(), 'rich');
+  let arrived: { token: number; descriptors: number } | undefined;
+  void next().then((frame) => {
+    arrived = frame;
+  });
+  // The one that goes to a connection which the other side has just given up arrives nowhere.
+  await until(() => {
+    if (arrived === undefined) send();
+    return arrived !== undefined;
+  });
+  assert.ok((arrived?.token ?? 0) > 1);
+  assert.equal(arrived?.descriptors, 4);
+  pool.close();
+  for (const memfd of memfds) memfd.close();
+  await until(() => marksOpen() === 0);
 });

@@ -136,6 +136,19 @@ test('late subscribers get the frames of the history, each with its own descript
   await marksLeft(0);
 });
 
+test('late subscribers get the newest frames of a history that is too long to be handed over at once', async (t) => {
+  const { service, publisher, send } = await pair(new Stage(t), { history: 16, bufferSize: 16 });
+  for (let frame = 1; frame <= 16; frame++) send(frame, 4);
+  const late = await service.bufferSubscriber<Mark>();
+  await late.connected();
+  assert.deepEqual(drain(late), { received: range(9, 16), lost: range(1, 8) });
+  for (let frame = 17; frame <= 32; frame++) send(frame, frame % 2 === 0 ? 1 : 3);
+  const later = await service.bufferSubscriber<Mark>();
+  await later.connected();
+  assert.deepEqual(drain(later), { received: range(18, 32), lost: [17] });
+  publisher.close();
+});
+
 test('the latest frame only', async (t) => {
   const { subscriber, send } = await pair(new Stage(t), latest);
   for (let frame = 1; frame <= 5; frame++) send(frame);
@@ -206,8 +219,9 @@ test('a descriptor that is closed while its frame waits for room is an error', a
   let subscriber: BufferSubscriber<Mark> | undefined;
   const publisher = await service.bufferPublisher<Mark>({
     whenFull: () => {
-      memfd.close();
+      // In this order: what is received would get the number that was closed.
       if (subscriber !== undefined) drain(subscriber);
+      memfd.close();
       return 'retry';
     },
   });

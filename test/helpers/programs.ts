@@ -17,7 +17,7 @@ declare global {
   const guest: { memory: WasmMemory & { grow(pages: number): number }; histogram(address: number, pixels: number): void };
   const camera: { readInto(bytes: Uint8Array): void };
   function render(bytes: Uint8Array): void;
-  function show(bytes: Uint8Array): void;
+  function show(bytes: Uint8Array, width?: number, height?: number): void;
 }
 `;
 

@@ -14,6 +14,19 @@ const MIN_PACKET_BYTES = 512;
 /** After a send that the kernel had no room for, in milliseconds: others of the user have too many descriptors under way. */
 const REST_MS = 10;
 
+/** How many of the last frames, with so many descriptors each, the oldest first, can be sent before any is read: 1 at least. */
+export function fitting(counts: readonly number[]): number {
+  let frames = 1;
+  // Room for the most that a packet can have is there before each is sent.
+  let left = MAX_IN_FLIGHT - HANDSHAKE_MAX_DESCRIPTORS;
+  for (let index = counts.length - 2; index >= 0; index--) {
+    left -= counts[index] as number;
+    if (left < 0) break;
+    frames += 1;
+  }
+  return frames;
+}
+
 export class Flight {
   readonly #socket: PairSocket;
   /** Descriptors in each of the last packets, the newest at `#sent` - 1. */

@@ -9,6 +9,7 @@ import type { HotSample, Sample, SampleHeader } from '../services/received.js';
 import { bigIntOf, TIMESTAMP } from '../services/slots.js';
 import type { MetadataDecoder } from './codec.js';
 import { duplicateAll } from './descriptor-store.js';
+import { DescriptorViews, type FrameBytes } from './frame-bytes.js';
 import type { Arrival } from './receivers.js';
 
 /** Tokens of frames that did not arrive: from `first` to `last`, both included. */
@@ -33,6 +34,13 @@ export interface BufferFrame<Meta> extends Disposable {
   readonly buffer: number | undefined;
   /** Frames of the same publisher right before this one that did not arrive; undefined: none. */
   readonly lost: TokenRange | undefined;
+  /**
+   * A look at the bytes of one of its descriptors, by its index (0 unless told otherwise): mapped when it is first looked at, for a frame of
+   * a pool once for all frames in its buffer. Ends with its own end, or that of the frame. Throws ERR_SEALANE_CLOSED (released),
+   * ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_WRONG_DESCRIPTOR (neither a memfd nor a DMA-BUF), ERR_SEALANE_NOT_SEALED (memory that can shrink),
+   * ERR_SEALANE_SYSTEM (the processor can't map what a device has, or may not read it), ERR_SEALANE_EXHAUSTED.
+   */
+  read(index?: number): FrameBytes;
   /**
    * The descriptors, which are the caller's to close from now on: the frame's own, or duplicates of its pool's. Throws as `descriptors`,
    * and ERR_SEALANE_EXHAUSTED.
@@ -83,6 +91,8 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
   readonly #meta: Meta;
   readonly #arrival: Arrival;
   #descriptors: readonly number[] | undefined;
+  /** Made for who looks. */
+  #views: DescriptorViews | undefined;
 
   /** Takes what arrived, also when this throws; the sample stays the caller's. */
   constructor(sample: HotSample, arrival: Arrival, codec: MetadataDecoder<Meta>) {
@@ -124,6 +134,12 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
     return this.#check();
   }
 
+  read(index = 0): FrameBytes {
+    const descriptors = this.#check();
+    this.#views ??= new DescriptorViews(false);
+    return this.#views.look(descriptors, index);
+  }
+
   take(): number[] {
     const descriptors = [...this.#check()];
     this.#descriptors = [];
@@ -134,6 +150,7 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
   release(): void {
     const descriptors = this.#descriptors ?? [];
     this.#descriptors = undefined;
+    this.#views?.close();
     this.#arrival.dispose(descriptors);
   }
 
@@ -156,6 +173,8 @@ export class PoolFrame<Meta> implements BufferFrame<Meta> {
   readonly #codec: MetadataDecoder<Meta>;
   #meta: Meta | undefined;
   #decoded = false;
+  /** Somebody looked at its bytes. */
+  #looked = false;
 
   /** Takes the sample; borrows what arrived. */
   constructor(sample: Sample, buffer: number, arrival: Arrival, codec: MetadataDecoder<Meta>) {
@@ -198,15 +217,28 @@ export class PoolFrame<Meta> implements BufferFrame<Meta> {
     return this.#arrival.descriptors;
   }
 
+  read(index = 0): FrameBytes {
+    const { descriptors } = this;
+    this.#arrival.views ??= new DescriptorViews(true);
+    this.#looked = true;
+    return this.#arrival.views.look(descriptors, index);
+  }
+
   take(): number[] {
     return duplicateAll(this.descriptors);
   }
 
   release(): void {
+    if (this.#looked) this.#endLooks();
     this.#sample.release();
   }
 
   [Symbol.dispose](): void {
     this.release();
+  }
+
+  #endLooks(): void {
+    this.#looked = false;
+    this.#arrival.views?.endLooks();
   }
 }

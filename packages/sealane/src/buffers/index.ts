@@ -1,6 +1,7 @@
 /** Buffers: descriptors with metadata, between processes. The public names of this part. */
 import './service.js';
 
+export { BufferMemory, type BufferMemoryOptions } from './buffer-memory.js';
 export { BufferPool, type BufferPoolOptions, type FreeBuffer } from './buffer-pool.js';
 export { BufferPublisher, type BufferPublisherOptions } from './buffer-publisher.js';
 export { BufferSubscriber, type BufferSubscriberOptions } from './buffer-subscriber.js';
@@ -13,6 +14,7 @@ export {
 } from './codec.js';
 export * from './formats.js';
 export type { BufferFrame, TokenRange } from './frame.js';
+export type { FrameBytes } from './frame-bytes.js';
 export { frameMetadata } from './frame-codec.js';
 export {
   type ColorRange,

@@ -9,6 +9,7 @@ import type { HotSample } from '../services/received.js';
 import { HANDSHAKE_BUFFER, HANDSHAKE_DESCRIPTORS } from '../shm/layout.js';
 import { protocolError } from '../wire/index.js';
 import { MAX_IN_FLIGHT } from './flight.js';
+import type { DescriptorViews } from './frame-bytes.js';
 import { type AllowedKinds, areAllowedMemory, problemOf } from './kinds.js';
 import { decodeBuffer, decodeDescriptors, typeOf } from './packets.js';
 
@@ -22,6 +23,8 @@ export class Arrival {
   pooled = false;
   /** The object by which its frames are shown that are used again. */
   hot: object | undefined;
+  /** A buffer's, for all its frames: made for who looks. */
+  views: DescriptorViews | undefined;
 
   /** Takes the descriptors; a problem that is known already comes first. */
   constructor(descriptors: readonly number[], allowed: AllowedKinds, problem?: SealaneError) {
@@ -49,6 +52,7 @@ export class Arrival {
   }
 
   close(): void {
+    this.views?.close();
     this.dispose(this.descriptors);
   }
 }

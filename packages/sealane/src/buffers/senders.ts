@@ -5,7 +5,7 @@
 import type { OutboundCompanion } from '../services/companion.js';
 import type { PairSocket } from '../services/pair-socket.js';
 import type { DescriptorStore } from './descriptor-store.js';
-import { Flight } from './flight.js';
+import { Flight, fitting } from './flight.js';
 import { DescriptorsWriter, encodeBuffer } from './packets.js';
 import type { SideChannelSender } from './side-channel.js';
 
@@ -24,6 +24,11 @@ export class DescriptorSender implements OutboundCompanion, SideChannelSender {
   hasRoom(): boolean {
     this.#store.requireHope();
     return this.#flight.hasRoom();
+  }
+
+  latest(slots: readonly number[], last: number): number {
+    const first = last - slots.length + 1;
+    return fitting(slots.map((_, index) => this.#store.of(first + index)?.length ?? 0));
   }
 
   send(sequence: number): boolean {
@@ -60,6 +65,10 @@ export class PoolSender implements OutboundCompanion {
 
   hasRoom(): boolean {
     return this.#left === 0 || this.#flight.hasRoom();
+  }
+
+  latest(slots: readonly number[]): number {
+    return fitting(slots.map((slot) => this.#buffers[slot]?.length ?? 0));
   }
 
   send(_sequence: number, slot: number): boolean {

@@ -18,6 +18,11 @@ export interface OutboundCompanion {
    */
   hasRoom(): boolean;
   /**
+   * How many of the last samples a subscriber that comes now can have at once, before it has read any: their slots, the oldest first, and
+   * the number of the last.
+   */
+  latest(slots: readonly number[], last: number): number;
+  /**
    * Sends what goes ahead of the sample in that slot. False: there is no room after all, or it is there no more; the sample is not published
    * then.
    */

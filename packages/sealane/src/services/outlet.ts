@@ -161,6 +161,13 @@ export class Outlet {
     return this.#giveUp(cell);
   }
 
+  /** Of the last samples of the publisher, those that can go now, all at once: see {@link OutboundCompanion.latest}. */
+  latest(cells: readonly number[], last: number): readonly number[] {
+    if (this.#companion === undefined || cells.length === 0) return cells;
+    const slots = cells.map((cell) => cell & SLOT_MASK);
+    return cells.slice(-this.#companion.latest(slots, last));
+  }
+
   /**
    * Publishes a slot of the segment for which there was room just now. Wakes the subscriber if it sleeps. False: what goes ahead of it had
    * no room after all.

@@ -193,7 +193,7 @@ export class PublisherPort implements Lender {
 
   /** Adds a subscriber, and gives it as many of the last samples as it wants and its buffer holds. */
   add(outlet: Outlet, history: number): void {
-    for (const cell of this.#history.last(history)) {
+    for (const cell of outlet.latest(this.#history.last(history), this.sent)) {
       const room = outlet.hasRoom(this.segments.of(cell));
       if (!(room && outlet.publish(cell & SLOT_MASK))) this.#room.lose(outlet);
     }
