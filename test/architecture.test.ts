@@ -24,6 +24,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   broker: ['base', 'os', 'wire', 'link'],
 };
 
+/** The same for the folders of services, each of which may import all before it; what stands beside them may import all. Tests may look up. */
+const SERVICES_ORDER = ['domain', 'pairs', 'events', 'samples', 'observe', ''];
+
 const ADDON_LOADER = 'native/addon.ts';
 
 interface Import {
@@ -51,6 +54,14 @@ function folderOf(path: string): string {
   return parts.length === 1 ? '' : (parts[0] ?? '');
 }
 
+/** Where its folder stands within services. Fails for one that is not in the order. */
+function rankOf(path: string): number {
+  const [, folder = ''] = relative(source, dirname(path)).split('/');
+  const rank = SERVICES_ORDER.indexOf(folder);
+  assert.notEqual(rank, -1, `src/services/${folder} has no place in the order`);
+  return rank;
+}
+
 const libraryImports = sourceFiles(source).flatMap(importsOf);
 
 test('every folder of the library has its place in the order', () => {
@@ -64,6 +75,15 @@ test('the library imports downward only', () => {
   const wrong = libraryImports
     .filter(({ specifier }) => specifier.startsWith('.'))
     .filter(({ file, specifier }) => !isAllowed(folderOf(file), folderOf(join(dirname(file), specifier))));
+  assert.deepEqual(wrong.map(describe), []);
+});
+
+test('the folders of services import downward only', () => {
+  const wrong = libraryImports
+    .filter(({ file, specifier }) => specifier.startsWith('.') && !file.includes('.test.'))
+    .map(({ file, specifier }) => ({ file, specifier, target: join(dirname(file), specifier) }))
+    .filter(({ file, target }) => folderOf(file) === 'services' && folderOf(target) === 'services')
+    .filter(({ file, target }) => rankOf(target) > rankOf(file));
   assert.deepEqual(wrong.map(describe), []);
 });
 

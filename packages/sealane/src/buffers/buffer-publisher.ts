@@ -4,10 +4,10 @@
  */
 import { SealaneError } from '../base/errors.js';
 import { requireOpenDescriptors } from '../os/index.js';
-import type { Loan } from '../services/loan.js';
-import type { Publisher, PublisherFigures, PublisherOptions } from '../services/publisher.js';
-import type { PublisherPort } from '../services/publisher-port.js';
 import type { PubSubService } from '../services/pubsub-service.js';
+import type { Loan } from '../services/samples/loan.js';
+import type { Publisher, PublisherFigures, PublisherOptions } from '../services/samples/publisher.js';
+import type { PublisherPort } from '../services/samples/publisher-port.js';
 import { jsonMetadata, type MetadataEncoder } from './codec.js';
 import { checkDescriptors, DescriptorStore } from './descriptor-store.js';
 import { MAX_IN_FLIGHT } from './flight.js';

@@ -4,14 +4,14 @@
  */
 import { checkOptions, checkSignal } from '../base/check.js';
 import { invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
-import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from '../services/blocking.js';
-import { CheckedSample, ForgottenWatch } from '../services/checked.js';
-import type { InboundPair } from '../services/companion.js';
+import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from '../services/pairs/blocking.js';
+import type { Waitable } from '../services/pairs/waitable.js';
 import type { PubSubService } from '../services/pubsub-service.js';
-import type { HotSample } from '../services/received.js';
-import type { Subscriber, SubscriberOptions, SubscriberPortFigures } from '../services/subscriber.js';
-import type { SubscriberPort } from '../services/subscriber-port.js';
-import type { Waitable } from '../services/waitable.js';
+import { CheckedSample, ForgottenWatch } from '../services/samples/checked.js';
+import type { InboundPair } from '../services/samples/companion.js';
+import type { HotSample } from '../services/samples/received.js';
+import type { Subscriber, SubscriberOptions, SubscriberPortFigures } from '../services/samples/subscriber.js';
+import type { SubscriberPort } from '../services/samples/subscriber-port.js';
 import { jsonMetadata, type MetadataDecoder } from './codec.js';
 import { type BufferFrame, OwnFrame, PoolFrame, unusable } from './frame.js';
 import { type AllowedKinds, type DescriptorKind, toAllowedKinds } from './kinds.js';

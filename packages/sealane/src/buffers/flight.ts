@@ -2,7 +2,7 @@
  * How many descriptors are under way to one subscriber: they count against the whole user until they are received. Owns the record of what was
  * sent; the kernel tells how much of it was not read, so that a subscriber can't claim to have read.
  */
-import type { PairSocket } from '../services/pair-socket.js';
+import type { PairSocket } from '../services/pairs/pair-socket.js';
 import { HANDSHAKE_MAX_DESCRIPTORS } from '../shm/layout.js';
 
 /** Descriptors that may be under way to one subscriber. */

@@ -4,9 +4,9 @@
  */
 import { closedError, SealaneError } from '../base/errors.js';
 import { releaseDescriptor } from '../os/index.js';
-import type { PortAddress } from '../services/outlet.js';
-import type { HotSample, Sample, SampleHeader } from '../services/received.js';
-import { bigIntOf, TIMESTAMP } from '../services/slots.js';
+import type { PortAddress } from '../services/pairs/address.js';
+import { bigIntOf, TIMESTAMP } from '../services/pairs/slots.js';
+import type { HotSample, Sample, SampleHeader } from '../services/samples/received.js';
 import type { MetadataDecoder } from './codec.js';
 import { duplicateAll } from './descriptor-store.js';
 import { DescriptorViews, type FrameBytes } from './frame-bytes.js';

@@ -2,7 +2,7 @@
  * The packets that bring descriptors ahead of samples, on the connection of a pair. Pure: bytes in, values out. spec/buffers.md draws them.
  * Trusts nothing: what is read comes from a peer.
  */
-import { begin, check, u32, u64, writeU64 } from '../services/handshake.js';
+import { begin, check, u32, u64, writeU64 } from '../services/pairs/handshake.js';
 import {
   HANDSHAKE_BUFFER,
   HANDSHAKE_BUFFER_BYTES,

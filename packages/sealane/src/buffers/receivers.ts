@@ -4,8 +4,8 @@
  */
 import { SealaneError } from '../base/errors.js';
 import { disposeDescriptors, disposeMemory, type Packet } from '../os/index.js';
-import type { InboundCompanion, InboundPair } from '../services/companion.js';
-import type { HotSample } from '../services/received.js';
+import type { InboundCompanion, InboundPair } from '../services/samples/companion.js';
+import type { HotSample } from '../services/samples/received.js';
 import { HANDSHAKE_BUFFER, HANDSHAKE_DESCRIPTORS } from '../shm/layout.js';
 import { protocolError } from '../wire/index.js';
 import { MAX_IN_FLIGHT } from './flight.js';

@@ -2,8 +2,9 @@
  * What a publisher of buffers sends ahead of its samples to one subscriber: the descriptors of each frame, or those of the buffers of its
  * pool, each once. Own nothing: the descriptors are the publisher's. Never block.
  */
-import type { OutboundCompanion } from '../services/companion.js';
-import type { PairSocket } from '../services/pair-socket.js';
+
+import type { PairSocket } from '../services/pairs/pair-socket.js';
+import type { OutboundCompanion } from '../services/samples/companion.js';
 import type { DescriptorStore } from './descriptor-store.js';
 import { Flight, fitting } from './flight.js';
 import { DescriptorsWriter, encodeBuffer } from './packets.js';

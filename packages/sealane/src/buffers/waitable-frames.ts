@@ -1,7 +1,7 @@
 /** A subscriber of buffers, as a WaitSet sees it: ready also for an error that receiving would throw. Borrows its port. */
-import type { ControlLoop } from '../services/control.js';
-import type { SubscriberPort } from '../services/subscriber-port.js';
-import type { Waitable } from '../services/waitable.js';
+import type { ControlLoop } from '../services/pairs/control.js';
+import type { Waitable } from '../services/pairs/waitable.js';
+import type { SubscriberPort } from '../services/samples/subscriber-port.js';
 
 /** What a subscriber has to tell beside frames. */
 export interface Troubles {

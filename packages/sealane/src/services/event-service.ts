@@ -2,17 +2,17 @@
 import { checkOptions } from '../base/check.js';
 import type { UnixSocket } from '../os/index.js';
 import { FIGURES_KIND_LISTENER, FIGURES_KIND_NOTIFIER } from '../shm/layout.js';
-import type { Refusal } from './acceptor.js';
-import type { AnyConnector } from './connector.js';
-import { Doorbell } from './doorbell.js';
-import type { EventInlet } from './event-inlet.js';
-import type { EventOutlet } from './event-outlet.js';
-import { acceptEvents, EVENT_DESCRIPTORS, offerEvents } from './event-pairing.js';
-import { decodeListenAccepted, encodeConnect, type ListenRequest } from './handshake.js';
-import { Listener } from './listener.js';
-import { ListenerPort } from './listener-port.js';
-import { Notifier, type NotifierOptions, toNotifierId } from './notifier.js';
-import { NotifierPort } from './notifier-port.js';
+import type { EventInlet } from './events/event-inlet.js';
+import type { EventOutlet } from './events/event-outlet.js';
+import { acceptEvents, EVENT_DESCRIPTORS, offerEvents } from './events/event-pairing.js';
+import { Listener } from './events/listener.js';
+import { ListenerPort } from './events/listener-port.js';
+import { Notifier, type NotifierOptions, toNotifierId } from './events/notifier.js';
+import { NotifierPort } from './events/notifier-port.js';
+import type { Refusal } from './pairs/acceptor.js';
+import type { AnyConnector } from './pairs/connector.js';
+import { Doorbell } from './pairs/doorbell.js';
+import { decodeListenAccepted, encodeConnect, type ListenRequest } from './pairs/handshake.js';
 import { Service } from './service.js';
 
 /** Events among all nodes that have the service open: ids that are counted, and carry nothing else. Made by {@link Node.service}. */

@@ -5,21 +5,21 @@
 import { checkOptions, checkSignal } from '../base/check.js';
 import { closedError, describe } from '../base/errors.js';
 import type { UnixSocket } from '../os/index.js';
-import { Acceptor, type Refusal } from './acceptor.js';
-import type { Attributes } from './attributes.js';
-import { ControlLoop } from './control.js';
-import { type DomainChange, DomainWatch, type ServiceWatch } from './discovery.js';
-import { Domain } from './domain.js';
-import { EventSource, type EventsMissed } from './events.js';
-import type { ConnectRequest } from './handshake.js';
-import type { MessagingName } from './messaging.js';
-import { checkName } from './names.js';
-import { type PublishedNode, publishNode } from './node-files.js';
-import { Observatory } from './observatory.js';
+import type { Attributes } from './domain/attributes.js';
+import { type DomainChange, DomainWatch, type ServiceWatch } from './domain/discovery.js';
+import { Domain } from './domain/domain.js';
+import type { MessagingName } from './domain/messaging.js';
+import { checkName } from './domain/names.js';
+import { type PublishedNode, publishNode } from './domain/node-files.js';
+import { NodeServices, type OpenService } from './domain/service-files.js';
+import { sweepLeftBehind } from './domain/sweep.js';
+import { EventSource, type EventsMissed } from './event-source.js';
+import { Observatory } from './observe/observatory.js';
+import { Acceptor, type Refusal } from './pairs/acceptor.js';
+import { ControlLoop } from './pairs/control.js';
+import type { ConnectRequest } from './pairs/handshake.js';
 import { ServiceBuilder } from './service-builder.js';
 import { type HostedService, ServiceCore, type ServiceHost } from './service-core.js';
-import { NodeServices, type OpenService } from './service-files.js';
-import { sweepLeftBehind } from './sweep.js';
 
 /** How a node is made. */
 export interface NodeOptions {

@@ -1,32 +1,32 @@
 /** A publish-subscribe service as one node has it open: makes its ports, and pairs of them. Owns nothing that its core and ports don't. */
 import type { UnixSocket } from '../os/index.js';
 import { FIGURES_KIND_PUBLISHER, FIGURES_KIND_SUBSCRIBER } from '../shm/layout.js';
-import type { Refusal } from './acceptor.js';
-import type { InboundLuggage, OutboundLuggage } from './companion.js';
-import type { AnyConnector } from './connector.js';
-import { Doorbell } from './doorbell.js';
-import { decodeAccepted, encodeConnect, type SubscribeRequest } from './handshake.js';
-import type { Inlet } from './inlet.js';
-import type { Outlet } from './outlet.js';
-import { acceptPair, offerPair, PAIR_DESCRIPTORS } from './pairing.js';
+import { payloadOffset, type ServiceSettings, slotCount, slotStride } from './domain/settings.js';
+import type { Refusal } from './pairs/acceptor.js';
+import type { AnyConnector } from './pairs/connector.js';
+import { Doorbell } from './pairs/doorbell.js';
+import { decodeAccepted, encodeConnect, type SubscribeRequest } from './pairs/handshake.js';
+import type { SlotShape } from './pairs/slots.js';
+import type { InboundLuggage, OutboundLuggage } from './samples/companion.js';
+import type { Inlet } from './samples/inlet.js';
+import type { Outlet } from './samples/outlet.js';
+import { acceptPair, offerPair, PAIR_DESCRIPTORS } from './samples/pairing.js';
 import {
   Publisher,
   type PublisherOptions,
   type PublisherSettings,
   toPublisherSettings,
-} from './publisher.js';
-import { PublisherPort } from './publisher-port.js';
-import { Segments } from './segments.js';
-import { Service } from './service.js';
-import { payloadOffset, type ServiceSettings, slotCount, slotStride } from './settings.js';
-import type { SlotShape } from './slots.js';
+} from './samples/publisher.js';
+import { PublisherPort } from './samples/publisher-port.js';
+import { Segments } from './samples/segments.js';
 import {
   Subscriber,
   type SubscriberOptions,
   type SubscriberSettings,
   toSubscriberSettings,
-} from './subscriber.js';
-import { SubscriberPort } from './subscriber-port.js';
+} from './samples/subscriber.js';
+import { SubscriberPort } from './samples/subscriber-port.js';
+import { Service } from './service.js';
 
 /** What is behind a publisher. */
 interface OwnPublisher {

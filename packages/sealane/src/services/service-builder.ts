@@ -1,14 +1,14 @@
 /** How a node opens services: by name, then by kind. Owns nothing. */
 import { checkRecord } from '../base/check.js';
-import type { AccessOptions } from './access.js';
-import type { Attributes, RequiredAttributes } from './attributes.js';
+import type { AccessOptions } from './domain/access.js';
+import type { Attributes, RequiredAttributes } from './domain/attributes.js';
+import type { EventSettings } from './domain/event-settings.js';
+import { EVENT, type MessagingName, PUBLISH_SUBSCRIBE } from './domain/messaging.js';
+import type { NodeServices, OpenService } from './domain/service-files.js';
+import type { ServiceSettings } from './domain/settings.js';
 import { EventService } from './event-service.js';
-import type { EventSettings } from './event-settings.js';
-import { EVENT, type MessagingName, PUBLISH_SUBSCRIBE } from './messaging.js';
 import { PubSubService } from './pubsub-service.js';
 import type { ServiceCore } from './service-core.js';
-import type { NodeServices, OpenService } from './service-files.js';
-import type { ServiceSettings } from './settings.js';
 
 /** What the creator of a service defines; whoever opens one that exists requires it. */
 export interface ServiceOptions extends Partial<ServiceSettings> {

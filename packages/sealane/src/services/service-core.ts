@@ -7,20 +7,26 @@ import { diagnostics, type PortMessage } from '../base/diagnostics.js';
 import { closedError, describe, SealaneError } from '../base/errors.js';
 import type { UnixSocket } from '../os/index.js';
 import type { PortFigures } from '../shm/figures.js';
-import type { Refusal } from './acceptor.js';
-import { type AnyConnector, Connector, type ConnectorProtocol } from './connector.js';
-import type { ControlLoop } from './control.js';
-import { type Change, ServiceWatch } from './discovery.js';
-import { EventSource, type EventsMissed } from './events.js';
-import type { ConnectRequest } from './handshake.js';
-import { type Loss, Losses } from './losses.js';
-import { MESSAGINGS, type MessagingName } from './messaging.js';
-import { type PortKey, type PortKind, parsePortFileName, portFileName, serviceFolderName } from './names.js';
-import type { Observatory } from './observatory.js';
-import type { PortAddress } from './outlet.js';
-import type { PortAnnouncement, PortOptions } from './port-files.js';
-import type { OpenService } from './service-files.js';
-import { Sweeper } from './sweeper.js';
+import { type Change, ServiceWatch } from './domain/discovery.js';
+import { MESSAGINGS, type MessagingName } from './domain/messaging.js';
+import {
+  type PortKey,
+  type PortKind,
+  parsePortFileName,
+  portFileName,
+  serviceFolderName,
+} from './domain/names.js';
+import type { PortAnnouncement, PortOptions } from './domain/port-files.js';
+import type { OpenService } from './domain/service-files.js';
+import { Sweeper } from './domain/sweeper.js';
+import { EventSource, type EventsMissed } from './event-source.js';
+import type { Observatory } from './observe/observatory.js';
+import type { Refusal } from './pairs/acceptor.js';
+import type { PortAddress } from './pairs/address.js';
+import { type AnyConnector, Connector, type ConnectorProtocol } from './pairs/connector.js';
+import type { ControlLoop } from './pairs/control.js';
+import type { ConnectRequest } from './pairs/handshake.js';
+import { type Loss, Losses } from './pairs/losses.js';
 
 /** Something that happened in a service. */
 export type ServiceEvent =

@@ -1,9 +1,9 @@
 /** The face that all kinds of services share. Owns nothing: what is behind it is its core's. */
 import { inspect } from 'node:util';
 import { checkOptions, checkSignal } from '../base/check.js';
-import type { Attributes } from './attributes.js';
-import type { MessagingName, SettingsOf } from './messaging.js';
-import type { PortInfo } from './port-files.js';
+import type { Attributes } from './domain/attributes.js';
+import type { MessagingName, SettingsOf } from './domain/messaging.js';
+import type { PortInfo } from './domain/port-files.js';
 import type { ServiceCore, ServiceEvent } from './service-core.js';
 
 /** A service that is open: who is in it, and what happens in it. Close it, or declare it with `await using`. */

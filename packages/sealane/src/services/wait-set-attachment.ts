@@ -4,7 +4,7 @@
  */
 import { isSealaneError } from '../base/errors.js';
 import type { Readiness } from '../os/index.js';
-import type { Waitable } from './waitable.js';
+import type { Waitable } from './pairs/waitable.js';
 
 /** Something that is attached to a {@link WaitSet}. Detached by detach(), with `using`, or when the set is closed. */
 export interface Attachment extends Disposable {

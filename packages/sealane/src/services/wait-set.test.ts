@@ -8,10 +8,10 @@ import { type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { isSealaneError } from '../base/errors.js';
 import { MAX_POLL_MS, UnixSocket } from '../os/index.js';
-import { freshDirectory } from './domain.test.helper.js';
+import { freshDirectory } from './domain/domain.test.helper.js';
 import { Node } from './node.js';
-import type { Publisher } from './publisher.js';
-import type { Subscriber } from './subscriber.js';
+import type { Publisher } from './samples/publisher.js';
+import type { Subscriber } from './samples/subscriber.js';
 import { WaitSet } from './wait-set.js';
 import type { Ready } from './wait-set-attachment.js';
 

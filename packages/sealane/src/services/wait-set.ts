@@ -6,9 +6,10 @@ import { types } from 'node:util';
 import { checkBoolean, checkDescriptor, checkOptions, checkSignal, checkText } from '../base/check.js';
 import { abortedError, closedError, invalidArgument, isSealaneError, SealaneError } from '../base/errors.js';
 import { MAX_POLL_KEYS, MAX_POLL_MS, Readiness } from '../os/index.js';
-import type { ControlLoop } from './control.js';
-import type { Listener } from './listener.js';
-import type { Subscriber } from './subscriber.js';
+import type { Listener } from './events/listener.js';
+import type { ControlLoop } from './pairs/control.js';
+import { type Waitable, waitableOf } from './pairs/waitable.js';
+import type { Subscriber } from './samples/subscriber.js';
 import {
   type Attached,
   AttachedDescriptor,
@@ -18,7 +19,6 @@ import {
   type DescriptorInterest,
   type Ready,
 } from './wait-set-attachment.js';
-import { type Waitable, waitableOf } from './waitable.js';
 
 /** Ports that something is received at, by what they are: {@link WaitSet.attach} takes them. Parts that stand on this one add theirs. */
 export interface WaitablePorts {

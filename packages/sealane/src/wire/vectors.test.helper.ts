@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 /** The root of the repository, seen from the compiled tests. */
-export const ROOT = new URL('../../../../', import.meta.url);
+export const ROOT = new URL('../../../..', import.meta.url);
 
 /** A message and its bytes: `hex` is a line for the header and one for each field. */
 export interface Vector<T> {
