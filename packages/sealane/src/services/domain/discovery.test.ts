@@ -292,7 +292,7 @@ test('a worker watches with an instance of its own, and can be terminated', asyn
 
 /** A program that has no descriptor left when it begins to watch, then some; prints what it is told of a file that it makes. */
 function programWithoutInotify(folder: string): string {
-  const [discovery, inotify] = ['./discovery.js', '../os/inotify.js'].map((name) =>
+  const [discovery, inotify] = ['./discovery.js', '../../os/inotify.js'].map((name) =>
     JSON.stringify(new URL(name, import.meta.url).href),
   );
   return `
