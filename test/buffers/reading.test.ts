@@ -118,5 +118,6 @@ test('a thousand frames that were looked at leave no descriptor behind', async (
     using frame = subscriber.receive();
     assert.equal(frame?.read().bytes.length, BYTES);
   }
-  await until(() => descriptorsOpen() === before);
+  // What earlier tests had may be closed meanwhile.
+  await until(() => descriptorsOpen() <= before);
 });
