@@ -3,6 +3,7 @@
  * socket and the mappings.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { PubSubService } from 'sealane';
 import {
   CHANNEL_HEAD_AT,
   CHANNEL_SUBSCRIBER_WAITING_AT,
@@ -13,6 +14,7 @@ import {
   channelBytes,
   closeDescriptor,
   completionTailAt,
+  type Domain,
   decodeAccepted,
   decodeAnswer,
   disposeDescriptors,
@@ -21,13 +23,20 @@ import {
   serviceFolderName,
   UnixSocket,
 } from 'sealane/internal';
-import type { Stage } from './stage.test.helper.js';
+
+/** Whom it lies to: a publisher of the service `stage`. */
+export interface Target {
+  readonly domain: Domain;
+  readonly publisherNode: { readonly id: string };
+  readonly publisherService: PubSubService;
+  readonly publisher: { readonly port: number };
+}
 
 /** A node that does not exist. */
 export const LIAR = 'badbadbadbadbad0';
 
 /** Connects to the socket of a node; waits while its backlog is full. */
-export async function dial(stage: Stage, node: string): Promise<UnixSocket> {
+export async function dial(stage: Target, node: string): Promise<UnixSocket> {
   for (;;) {
     const socket = UnixSocket.connect(stage.domain.nodeSocket(node));
     if (socket !== undefined) return socket;
@@ -49,7 +58,7 @@ export async function nextPacket(
 }
 
 /** What an honest subscriber of the stage's service asks for, with changes. */
-export function requestFor(stage: Stage, changes: Partial<ConnectRequest> = {}): ConnectRequest {
+export function requestFor(stage: Target, changes: Partial<ConnectRequest> = {}): ConnectRequest {
   const { bufferSize, maxBorrowed } = stage.publisherService.settings;
   const service = serviceFolderName('stage');
   const parties = { service, sender: stage.publisher.port, node: LIAR, receiver: 1 };
@@ -58,7 +67,7 @@ export function requestFor(stage: Stage, changes: Partial<ConnectRequest> = {}):
 
 /** Sends a packet to the honest publisher's node, and returns the answer, if one comes. The connection ends with it. */
 export async function answerTo(
-  stage: Stage,
+  stage: Target,
   packet: Uint8Array,
 ): Promise<ConnectAccepted | ConnectRefused | undefined> {
   using socket = await dial(stage, stage.publisherNode.id);
@@ -87,7 +96,7 @@ export class Liar implements Disposable {
     this.completionTail = completionTailAt(answer) / 4;
   }
 
-  static async connect(stage: Stage, changes: Partial<ConnectRequest> = {}): Promise<Liar> {
+  static async connect(stage: Target, changes: Partial<ConnectRequest> = {}): Promise<Liar> {
     const socket = await dial(stage, stage.publisherNode.id);
     socket.send(encodeConnect(requestFor(stage, changes)));
     const packet = await nextPacket(socket, new Uint8Array(1_024));

@@ -2,10 +2,11 @@
  * Sends frames: metadata, and with each frame descriptors of its own. Owns its publisher, and duplicates of the descriptors of frames that
  * are being sent or kept for late subscribers.
  */
+import { checkOptions, checkSignal } from '../base/check.js';
 import { SealaneError } from '../base/errors.js';
 import { requireOpenDescriptors } from '../os/index.js';
 import type { PubSubService } from '../services/pubsub-service.js';
-import type { Loan } from '../services/samples/loan.js';
+import type { HotLoan } from '../services/samples/loan.js';
 import type { Publisher, PublisherFigures, PublisherOptions } from '../services/samples/publisher.js';
 import type { PublisherPort } from '../services/samples/publisher-port.js';
 import { jsonMetadata, type MetadataEncoder } from './codec.js';
@@ -82,11 +83,15 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
     descriptors: number | readonly number[],
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<number> {
+    checkOptions('options', options, ['signal']);
+    const { signal } = options;
+    checkSignal('options.signal', signal);
     const given = checkDescriptors('descriptors', descriptors);
     const loan = this.#prepare(meta);
     try {
+      // From here on nothing of the caller's runs until the frame has its token.
       this.#store.add(this.#port.sent + 1, given);
-      return await loan.sendAsync(options);
+      return await this.#port.sendAsync(loan, signal);
     } finally {
       this.#settle(loan);
     }
@@ -110,7 +115,7 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
     this.close();
   }
 
-  #prepare(meta: Meta): Loan {
+  #prepare(meta: Meta): HotLoan {
     const bytes = this.#codec.encode(meta);
     const loan = this.#port.loanSlot(bytes.length);
     try {
@@ -123,7 +128,7 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
     }
   }
 
-  #settle(loan: Loan): void {
+  #settle(loan: HotLoan): void {
     loan.release();
     if (this.#publisher.closed) this.#store.close();
     else this.#store.settle(this.#port.sent);

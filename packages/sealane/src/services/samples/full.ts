@@ -75,6 +75,6 @@ export function waitsForItself(): SealaneError {
 /** The error for a sample that would overtake another. */
 export function stillWaits(): SealaneError {
   const message =
-    'an earlier sample still waits for room: await its sendAsync first, and send nothing in whenFull';
+    'an earlier sample still waits for room: await its sendAsync first, and send nothing in whenFull, nor where you are told of what a send did';
   return new SealaneError('ERR_SEALANE_BUSY', message);
 }

@@ -129,9 +129,10 @@ export class HotLoan implements Loan {
 
   async sendAsync(options: { readonly signal?: AbortSignal } = {}): Promise<number> {
     checkOptions('options', options, ['signal']);
-    checkSignal('options.signal', options.signal);
+    const { signal } = options;
+    checkSignal('options.signal', signal);
     this.#check();
-    return this.#lender.sendAsync(this, options.signal);
+    return this.#lender.sendAsync(this, signal);
   }
 
   release(): void {

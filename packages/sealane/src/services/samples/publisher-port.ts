@@ -11,7 +11,7 @@ import { Doorbell } from '../pairs/doorbell.js';
 import { SEQUENCE, SLOT_MASK, TIMESTAMP } from '../pairs/slots.js';
 import { fullError, stillWaits, waitsForItself } from './full.js';
 import { History } from './history.js';
-import { checkPayload, type HotLoan, type Lender, type Loan, tooManyLoans } from './loan.js';
+import { checkPayload, type HotLoan, type Lender, type Loan, notOnLoan, tooManyLoans } from './loan.js';
 import type { Outlet } from './outlet.js';
 import { PublisherTold } from './publisher-figures.js';
 import { Retirement } from './retirement.js';
@@ -73,7 +73,7 @@ export class PublisherPort implements Lender {
   #untilServe: number;
   readonly #serveAt: number;
   readonly #told: PublisherTold;
-  /** A sample waits for room: those sent meanwhile would overtake it. */
+  /** A sample waits for room, or is on its way to some: those sent meanwhile would overtake it. */
   #sending = false;
   #closed = false;
   /** Neither of both. */
@@ -142,7 +142,7 @@ export class PublisherPort implements Lender {
 
   send(loan: HotLoan): number {
     if (!this.#idle) this.requireIdle();
-    if (this.#mayRefuse) this.#requireRoom(loan.segment, true);
+    if (this.#mayRefuse) this.#requireRoom(loan, true);
     this.#begin(loan);
     const { segment, slot } = loan;
     const outlets = this.#outlets;
@@ -157,7 +157,7 @@ export class PublisherPort implements Lender {
 
   async sendAsync(loan: HotLoan, signal: AbortSignal | undefined): Promise<number> {
     this.requireIdle();
-    if (this.#mayRefuse) this.#requireRoom(loan.segment, false);
+    if (this.#mayRefuse) this.#requireRoom(loan, false);
     if (signal?.aborted === true) throw abortedError('sending', signal);
     this.#begin(loan);
     this.#setSending(true);
@@ -294,11 +294,13 @@ export class PublisherPort implements Lender {
   #sendOn(loan: HotLoan, outlets: readonly Outlet[], reached: number): number {
     let index = reached;
     let all = reached;
+    this.#setSending(true);
     try {
       for (; index < outlets.length; index++)
         if (this.#publishTo(outlets[index] as Outlet, loan.segment, loan.slot)) all += 1;
     } finally {
       for (; index < outlets.length; index++) this.#room.lose(outlets[index] as Outlet);
+      this.#setSending(false);
       this.#finish(loan);
     }
     return all;
@@ -328,19 +330,9 @@ export class PublisherPort implements Lender {
   /** Room in one outlet, whatever it takes. False: the sample does not go there. May block. */
   #makeRoom(outlet: Outlet, segment: Segment): boolean {
     const { overflow } = this.#options;
-    const room = this.#room.look(outlet, segment) || (!overflow && this.#waitForRoom(outlet, segment));
+    const room = this.#room.look(outlet, segment) || (!overflow && this.#room.wait(outlet, segment));
     if (outlet.lie !== undefined) this.remove(outlet);
     return room && !outlet.closed;
-  }
-
-  /** While this asks a handler, nothing else may be sent: it would overtake. */
-  #waitForRoom(outlet: Outlet, segment: Segment): boolean {
-    this.#setSending(true);
-    try {
-      return this.#room.wait(outlet, segment);
-    } finally {
-      this.#setSending(false);
-    }
   }
 
   /** Publishes to all that have room; returns how many that were. Adds the others to `full`, unless theirs is lost. */
@@ -348,7 +340,7 @@ export class PublisherPort implements Lender {
     const { overflow } = this.#options;
     let reached = 0;
     for (const outlet of this.#outlets) {
-      const room = outlet.hasRoom(segment) || this.#room.look(outlet, segment);
+      const room = !outlet.closed && (outlet.hasRoom(segment) || this.#room.look(outlet, segment));
       if (room && outlet.publish(slot)) reached += 1;
       else if (outlet.lie !== undefined) this.remove(outlet);
       else if (!overflow) full.push(outlet);
@@ -362,21 +354,31 @@ export class PublisherPort implements Lender {
     { segment, slot }: HotLoan,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    while (await this.#room.waitAsync(outlet, segment, signal)) if (outlet.publish(slot)) return true;
+    // Between the look that found room and this, others had their turn, and may have closed it.
+    while ((await this.#room.waitAsync(outlet, segment, signal)) && !outlet.closed)
+      if (outlet.publish(slot)) return true;
     if (outlet.lie !== undefined) this.remove(outlet);
     return false;
   }
 
   /** Throws before anybody gets a sample that not all can get. Only this side fills the rings: where there is room now, there will be. */
-  #requireRoom(segment: Segment, blocking: boolean): void {
+  #requireRoom(loan: HotLoan, blocking: boolean): void {
     for (const outlet of this.#outlets) {
-      const room = outlet.hasRoom(segment) || outlet.look(segment);
-      if (outlet.lie !== undefined) this.remove(outlet);
+      const room = outlet.closed || outlet.hasRoom(loan.segment) || outlet.look(loan.segment);
+      if (outlet.lie !== undefined) this.#expel(outlet);
       else if (room) continue;
       else if (this.#options.whenFull === 'fail') throw fullError(outlet.peer);
       else if (blocking && this.#options.isLocal(outlet.peer.node)) throw waitsForItself();
     }
     this.#requireOpen();
+    if (!loan.onLoan) throw notOnLoan();
+  }
+
+  /** Whoever is told of it may do anything but send, which would overtake. */
+  #expel(liar: Outlet): void {
+    this.#setSending(true);
+    this.remove(liar);
+    this.#setSending(false);
   }
 
   #setSending(sending: boolean): void {
