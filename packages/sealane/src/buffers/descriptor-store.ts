@@ -50,9 +50,10 @@ export class DescriptorStore implements Disposable {
     this.#seen.add(fd);
   }
 
-  /** They could not be sent, and will be tried again: notes whether who lent them closed them meanwhile, so that they never can be. */
-  failed(token: number): void {
+  /** They could not be sent, and will be tried again: notes, and says, whether who lent them closed them meanwhile, so that they never can be. */
+  failed(token: number): boolean {
     if (token === this.#lentToken && !areOpen(this.#lent)) this.#broken = true;
+    return this.#broken;
   }
 
   /** Before they are tried again: throws ERR_SEALANE_SYSTEM (EBADF) if that is in vain. */
@@ -89,9 +90,9 @@ export class DescriptorStore implements Disposable {
   }
 }
 
-/** The descriptors as an array. Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_TOO_MANY_DESCRIPTORS. */
+/** The descriptors as an array of this side's own: a codec may change the caller's meanwhile. Throws ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_TOO_MANY_DESCRIPTORS. */
 export function checkDescriptors(name: string, given: unknown): readonly number[] {
-  const descriptors: readonly unknown[] = Array.isArray(given) ? given : [given];
+  const descriptors: readonly unknown[] = Array.isArray(given) ? [...given] : [given];
   if (descriptors.length === 0) throw invalidArgument(name, 'be 1 to 4 descriptors', given);
   if (descriptors.length > HANDSHAKE_MAX_DESCRIPTORS) throw tooMany(name, descriptors.length);
   for (const fd of descriptors) checkDescriptor(name, fd);

@@ -62,6 +62,11 @@ export class Flight {
     return true;
   }
 
+  /** What could not be sent just now was not for want of room: the next may go at once. */
+  resume(): void {
+    this.#restsUntilMs = 0;
+  }
+
   /** Those that are not read are the last ones that were sent: at most as many as the unread bytes allow. */
   #look(): void {
     const packets = Math.min(

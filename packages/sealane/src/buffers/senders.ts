@@ -36,7 +36,7 @@ export class DescriptorSender implements OutboundCompanion, SideChannelSender {
     const descriptors = this.#store.of(sequence);
     if (descriptors === undefined) return false;
     if (this.sendDescriptors(sequence, descriptors)) return true;
-    this.#store.failed(sequence);
+    if (this.#store.failed(sequence)) this.#flight.resume();
     return false;
   }
 
