@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { type BufferPool, type BufferSubscriber, bytesMetadata, type ServiceOptions } from 'sealane';
-import { Memfd } from 'sealane/internal';
+import { Domain, Memfd } from 'sealane/internal';
+import { Liar } from '../services/liar.test.helper.js';
 import { Stage, until } from '../services/nodes.test.helper.js';
 import { marksOpen, plane, planeIn } from './marks.test.helper.js';
 
@@ -132,6 +133,20 @@ test('a slow subscriber does not keep the producer from its buffers: what waits 
   assert.equal(late.token, 47);
   assert.deepEqual(late.lost, { first: 1, last: 46 });
   late.release();
+});
+
+test('a subscriber that lies about what it took keeps no buffer', async (t) => {
+  const stage = new Stage(t);
+  const node = await stage.node();
+  const service = await node.service('stage').publishSubscribe({ bufferSize: 4, maxBorrowed: 2 });
+  const pool = await service.bufferPool<Meta>(planes(t, 4));
+  const domain = Domain.open({ directory: stage.directory });
+  const target = { domain, publisherNode: node, publisherService: service, publisher: pool };
+  using liar = await Liar.connect(target, { buffers: true });
+  for (let frame = 0; frame < 4; frame++) send(pool, frame);
+  Atomics.store(liar.words, liar.head, -1);
+  send(pool, 4);
+  assert.deepEqual(pool.figures.subscribers, []);
 });
 
 test('what a subscriber holds is never filled again', async (t) => {

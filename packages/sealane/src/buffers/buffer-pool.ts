@@ -265,21 +265,22 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
   /** Takes waiting frames back until a buffer is free, one at a time, from whom most wait for. */
   #pushOut(): boolean {
     for (let slow = this.#slowest(); slow !== undefined; slow = this.#slowest()) {
+      if (this.#slots.used < this.size) return true;
       // Whoever took it meanwhile has fewer waiting: this ends.
       slow.giveWay();
-      if (this.#slots.used < this.size) return true;
     }
-    return false;
+    return this.#slots.used < this.size;
   }
 
-  /** The subscriber for whom most frames wait; undefined: none waits for anybody who can be believed. */
+  /** The subscriber for whom most frames wait; undefined: none waits for anybody. Who lies loses what it has. */
   #slowest(): Outlet | undefined {
     const { segments, outlets } = this.#port;
     let slowest: Outlet | undefined;
     let most = 0;
     for (const outlet of outlets) {
-      outlet.look(segments.newest);
-      if (outlet.lie !== undefined || outlet.waiting <= most) continue;
+      if (!outlet.closed) outlet.look(segments.newest);
+      if (outlet.lie !== undefined) this.#port.remove(outlet);
+      if (outlet.closed || outlet.waiting <= most) continue;
       slowest = outlet;
       most = outlet.waiting;
     }
