@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   type BufferFrame,
   type BufferPublisher,
@@ -45,6 +47,9 @@ async function pair(stage: Stage, settings: ServiceOptions = {}) {
 /** What is closed on another thread is gone some time later. */
 const marksLeft = (count: number) => until(() => marksOpen() === count);
 
+setFlagsFromString('--expose-gc');
+const collect: () => void = runInNewContext('gc');
+
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 test('frames of one to four planes arrive with their own descriptors, in order', async (t) => {
@@ -76,6 +81,32 @@ test('the receiver owns the descriptors: taken ones stay open, the others go wit
   ]);
   assert.throws(() => frame.descriptors, { code: 'ERR_SEALANE_CLOSED' });
   assert.throws(() => frame.meta, { code: 'ERR_SEALANE_CLOSED' });
+  for (const fd of taken) closeSync(fd);
+  await marksLeft(0);
+});
+
+test('frames that are forgotten are closed when they are collected, and what was taken of others stays open', async (t) => {
+  const { subscriber, send } = await pair(new Stage(t));
+  const next = () => {
+    const frame = subscriber.receive();
+    assert.ok(frame !== undefined);
+    return frame;
+  };
+  for (let frame = 1; frame <= 100; frame++) {
+    send(frame, 2);
+    next().read(1);
+  }
+  send(101, 2);
+  const held = next();
+  send(102, 1);
+  const taken = next().take();
+  assert.equal(subscriber.receive(), undefined);
+  await until(() => {
+    collect();
+    return marksOpen() === 3;
+  });
+  assert.equal(held.descriptors.length, 2);
+  held.release();
   for (const fd of taken) closeSync(fd);
   await marksLeft(0);
 });

@@ -230,7 +230,9 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
     }
     sample.luggage = undefined;
     try {
-      return new OwnFrame(sample, arrival, this.#codec);
+      const frame = new OwnFrame(sample, arrival, this.#codec);
+      this.#forgotten.add(frame);
+      return frame;
     } finally {
       sample.release();
     }

@@ -6,6 +6,7 @@ import { closedError, SealaneError } from '../base/errors.js';
 import { releaseDescriptor } from '../os/index.js';
 import type { PortAddress } from '../services/pairs/address.js';
 import { bigIntOf, TIMESTAMP } from '../services/pairs/slots.js';
+import { noteForgotten } from '../services/samples/checked.js';
 import type { HotSample, Sample, SampleHeader } from '../services/samples/received.js';
 import type { MetadataDecoder } from './codec.js';
 import { duplicateAll } from './descriptor-store.js';
@@ -78,6 +79,18 @@ export function unusable(problem: SealaneError, token: number): SealaneError {
   });
 }
 
+/** What a frame leaves behind if it is forgotten. */
+interface Left {
+  readonly arrival: Arrival;
+  descriptors: readonly number[];
+}
+
+const frames = new FinalizationRegistry<Left>(({ arrival, descriptors }) => {
+  if (descriptors.length === 0) return;
+  arrival.dispose(descriptors);
+  noteForgotten('release()');
+});
+
 /** A frame with descriptors of its own; its sample is released already. */
 export class OwnFrame<Meta> implements BufferFrame<Meta> {
   readonly token: number;
@@ -93,6 +106,8 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
   #descriptors: readonly number[] | undefined;
   /** Made for who looks. */
   #views: DescriptorViews | undefined;
+  /** Made once the garbage collector watches it. */
+  #left: Left | undefined;
 
   /** Takes what arrived, also when this throws; the sample stays the caller's. */
   constructor(sample: HotSample, arrival: Arrival, codec: MetadataDecoder<Meta>) {
@@ -140,22 +155,38 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
     return this.#views.look(descriptors, index);
   }
 
+  /** Whether it has descriptors to close. */
+  get live(): boolean {
+    return this.#descriptors !== undefined && this.#descriptors.length > 0;
+  }
+
+  /** Has the garbage collector close them if it is forgotten. */
+  watch(): void {
+    this.#left = { arrival: this.#arrival, descriptors: this.#descriptors ?? [] };
+    frames.register(this, this.#left);
+  }
+
   take(): number[] {
     const descriptors = [...this.#check()];
-    this.#descriptors = [];
+    this.#leave([]);
     for (const fd of descriptors) releaseDescriptor(fd);
     return descriptors;
   }
 
   release(): void {
     const descriptors = this.#descriptors ?? [];
-    this.#descriptors = undefined;
+    this.#leave(undefined);
     this.#views?.close();
     this.#arrival.dispose(descriptors);
   }
 
   [Symbol.dispose](): void {
     this.release();
+  }
+
+  #leave(descriptors: readonly number[] | undefined): void {
+    this.#descriptors = descriptors;
+    if (this.#left !== undefined) this.#left.descriptors = [];
   }
 
   #check(): readonly number[] {

@@ -24,10 +24,14 @@ const forgotten = { count: 0 };
 const loans = new FinalizationRegistry<Held<HotLoan>>((held) => reclaim(held, 'send() or release()'));
 const samples = new FinalizationRegistry<Held<HotSample>>((held) => reclaim(held, 'release()'));
 
-/** A warning for the first one: whoever forgets samples forgets many. */
 function reclaim({ object, generation }: Held<HotLoan | HotSample>, method: string): void {
   if (object.generation !== generation) return;
   object.forget();
+  noteForgotten(method);
+}
+
+/** One has come back through the garbage collector. A warning for the first one: whoever forgets samples forgets many. */
+export function noteForgotten(method: string): void {
   forgotten.count += 1;
   if (forgotten.count > 1) return;
   process.emitWarning(
