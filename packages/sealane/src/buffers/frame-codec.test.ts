@@ -36,6 +36,7 @@ const wrong: readonly object[] = [
   { width: 64.5 },
   { width: 64 + 2 ** 32 },
   { width: '64' },
+  { width: 64n },
   { height: 0 },
   { sequence: -1 },
   { sequence: 2 ** 53 },
@@ -48,13 +49,17 @@ const wrong: readonly object[] = [
   { damaged: 1 },
   { color: { primaries: 256, transfer: 2, matrix: 2, range: 'unknown' } },
   { color: { primaries: 2, transfer: 2, matrix: 2, range: 'unknown', gamma: 1 } },
+  { color: null },
+  { fences: null },
   { fences: { acquire: 4 } },
+  { fences: { acquire: -1 } },
   { fences: { fence: 1 } },
   { planes: [] },
   { planes: [...planes, ...planes, ...planes] },
   { planes: planes.map((plane) => ({ ...plane, width: 1 })) },
   { planes: planes.map(({ offset, ...plane }) => plane) },
   { planes: { length: 2 } },
+  { planes: [null] },
   { colour: 1 },
 ];
 
@@ -80,6 +85,10 @@ test('what is wrong is refused over a frame that is like it, as it is otherwise,
     assert.throws(() => frameMetadata.encodeInto(frame, into), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
     assert.deepEqual(into, before);
   }
+  for (const none of [null, undefined])
+    assert.throws(() => frameMetadata.encodeInto(none as unknown as FrameMetadataInput, into), {
+      code: 'ERR_SEALANE_INVALID_ARGUMENT',
+    });
   assert.throws(() => frameMetadata.encodeInto(picture, new Uint8Array(FRAME_BYTES - 1)), {
     code: 'ERR_SEALANE_INVALID_ARGUMENT',
   });

@@ -109,6 +109,15 @@ class Sheet {
 
   /** Writes what is said of a frame. False: that can't be so; what is written then means nothing. Doesn't tell whether planes fit their format. */
   fill(frame: FrameMetadataInput): boolean {
+    try {
+      return this.#fill(frame);
+    } catch {
+      // Null in the place of an object, or a bigint in that of a number: whoever checks it all says so.
+      return false;
+    }
+  }
+
+  #fill(frame: FrameMetadataInput): boolean {
     for (const key in frame) if (!KNOWN.has(key)) return false;
     const { modifier = 0n, sequence = 0, timestampNs = 0n, clock = 'unknown', damaged = false } = frame;
     this.bytes.fill(0);
@@ -148,8 +157,12 @@ class Sheet {
 
   #putFences(fences: FrameFences): boolean {
     for (const key in fences) if (key !== 'acquire' && key !== 'release') return false;
-    const { acquire = -1, release = -1 } = fences;
-    return this.put8(FRAME_ACQUIRE_FENCE_AT, 1 + acquire) && this.put8(FRAME_RELEASE_FENCE_AT, 1 + release);
+    const { acquire, release } = fences;
+    return this.#putFence(FRAME_ACQUIRE_FENCE_AT, acquire) && this.#putFence(FRAME_RELEASE_FENCE_AT, release);
+  }
+
+  #putFence(at: number, index: number | undefined): boolean {
+    return index === undefined ? this.put8(at, 0) : index >= 0 && this.put8(at, 1 + index);
   }
 
   #putPlanes(planes: readonly FramePlane[]): boolean {
