@@ -37,6 +37,7 @@ import {
 } from 'sealane/internal';
 import { checkMarked, type Mark, marksOpen, sendMarked } from '../buffers/marks.test.helper.js';
 import { holdings } from './kernel.test.helper.js';
+import { until } from './nodes.test.helper.js';
 
 const SCRIPT = fileURLToPath(import.meta.url);
 
@@ -242,8 +243,9 @@ const ACTIONS = {
     checkMarked(frame);
     return { sender: frame.meta.sender, frame: frame.meta.frame, pid: frame.publisher.pid };
   },
-  /** The other ends of its frames, and descriptors of frames that it has. */
+  /** The other ends of its frames, and descriptors of frames that it has: those that another thread closes are gone soon. */
   async framePeers(_given: Given) {
+    await until(() => marksOpen() === 0);
     const publishers = own.frameSubscriber?.figures.publishers ?? [];
     const subscribers = own.framePublisher?.figures.subscribers ?? [];
     return { publishers: publishers.length, subscribers: subscribers.length, open: marksOpen() };
