@@ -1,4 +1,4 @@
-// Runs the tests: every compiled *.test.js of the packages and of test/. Arguments are parts of paths to select by.
+// Runs the tests: every compiled *.test.js of the packages and of test/. Arguments are parts of paths to select by; it fails where none has one.
 // `--sanitizers` runs the library's tests with the addon built under AddressSanitizer and UndefinedBehaviorSanitizer.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
@@ -59,6 +59,13 @@ const folders = sanitizers
 const files = folders
   .flatMap(([folder, source]) => testFiles(folder, source))
   .filter((file) => selected.length === 0 || selected.some((part) => relative(root, file).includes(part)));
+if (files.length === 0) {
+  // Without names, node --test would look for tests by itself.
+  const wanted =
+    selected.length === 0 ? 'no tests are compiled' : `no test has ${selected.join(' or ')} in its path`;
+  process.stderr.write(`test: ${wanted}\n`);
+  process.exit(1);
+}
 const environment = sanitizers ? { ...process.env, ...sanitizerEnvironment() } : process.env;
 const result = spawnSync(
   process.execPath,

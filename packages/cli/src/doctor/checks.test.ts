@@ -19,6 +19,11 @@ const GOOD: Capabilities = {
   inotify: { maxInstances: 128, maxWatches: 65_536, maxQueuedEvents: 16_384 },
   runtimeDirectory: { path: '/run/user/0/sealane', exists: true, problem: undefined },
   digests: true,
+  devices: {
+    dmaHeaps: [{ path: '/dev/dma_heap/system', usable: true }],
+    udmabuf: [{ path: '/dev/udmabuf', usable: true }],
+    video: [{ path: '/dev/video0', usable: true }],
+  },
 };
 
 function find(id: string, changes: Partial<Capabilities>): Finding {
@@ -64,6 +69,31 @@ test('what is less than it could be is limited, and everything but ok says what 
     missingAddon('none'),
   ];
   for (const { id, follows, remedy } of [...less, ...rest]) assert.ok(follows && remedy, id);
+});
+
+test('devices are found, not for this user, or not there, and nothing essential', () => {
+  const none = { dmaHeaps: [], udmabuf: [], video: [] };
+  const others = {
+    dmaHeaps: [{ path: '/dev/dma_heap/system', usable: false }],
+    udmabuf: [{ path: '/dev/udmabuf', usable: false }],
+    video: [
+      { path: '/dev/video0', usable: false },
+      { path: '/dev/video1', usable: false },
+    ],
+  };
+  for (const id of ['dma-heaps', 'udmabuf', 'video']) {
+    const [missing, limited] = [find(id, { devices: none }), find(id, { devices: others })];
+    assert.deepEqual([missing.state, missing.found, missing.essential], ['missing', 'none', false]);
+    assert.deepEqual([limited.state, limited.essential], ['limited', false]);
+    for (const { follows, remedy } of [missing, limited]) assert.ok(follows && remedy, id);
+  }
+  assert.equal(
+    find('video', { devices: others }).found,
+    '/dev/video0 (not for this user), /dev/video1 (not for this user)',
+  );
+  const [first = { path: '', usable: false }, second = first] = others.video;
+  const some = { ...others, video: [first, { ...second, usable: true }] };
+  assert.equal(find('video', { devices: some }).state, 'ok');
 });
 
 test('limits that do not exist are told as such', () => {

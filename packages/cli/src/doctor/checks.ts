@@ -1,6 +1,6 @@
 /** What doctor looks at, and what follows from what it finds. Pure: capabilities in, findings out. */
 import type { BrokerStatus } from 'sealane';
-import { type Capabilities, MAX_PACKET_BYTES } from 'sealane/internal';
+import { type Capabilities, type DeviceFile, MAX_PACKET_BYTES } from 'sealane/internal';
 import { formatBytes, formatCount, formatDuration } from '../terminal/units.js';
 
 /** One line of doctor's report. */
@@ -82,6 +82,9 @@ export function checkCapabilities(capabilities: Capabilities): Finding[] {
     checkPackets(capabilities),
     checkInotify(capabilities),
     checkDirectory(capabilities),
+    checkDmaHeaps(capabilities),
+    checkUdmabuf(capabilities),
+    checkVideo(capabilities),
   ];
 }
 
@@ -204,6 +207,41 @@ function checkDirectory({ runtimeDirectory: { path, exists, problem } }: Capabil
     { state: 'missing', follows, remedy },
     true,
   );
+}
+
+function checkDmaHeaps({ devices: { dmaHeaps } }: Capabilities): Finding {
+  return checkDevices('dma-heaps', 'DMA heaps', dmaHeaps, {
+    follows: 'DmaBuf.allocate has nothing to allocate from; DMA-BUFs of other devices work',
+    remedy: 'optional: use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM',
+  });
+}
+
+function checkUdmabuf({ devices: { udmabuf } }: Capabilities): Finding {
+  return checkDevices('udmabuf', 'udmabuf', udmabuf, {
+    follows: 'DmaBuf.fromMemory makes no DMA-BUF of memory',
+    remedy: 'optional: sudo modprobe udmabuf',
+  });
+}
+
+function checkVideo({ devices: { video } }: Capabilities): Finding {
+  return checkDevices('video', 'Video devices', video, {
+    follows: 'V4l2Source has no camera',
+    remedy: "optional: connect one, or try the kernel's own: sudo modprobe vivid",
+  });
+}
+
+/** Devices that only who works with frames needs; `without`: what it means that there is none. */
+function checkDevices(
+  id: string,
+  title: string,
+  devices: readonly DeviceFile[],
+  without: Omit<Problem, 'state'>,
+): Finding {
+  const found = devices.map(({ path, usable }) => (usable ? path : `${path} (not for this user)`)).join(', ');
+  if (devices.length === 0) return finding(id, title, 'none', { state: 'missing', ...without });
+  if (devices.some(({ usable }) => usable)) return finding(id, title, found);
+  const remedy = `have this user added to the group that ls -l ${devices[0]?.path} shows, if it has one`;
+  return finding(id, title, found, { state: 'limited', follows: 'this user can not open them', remedy });
 }
 
 /** A broker that answered. */

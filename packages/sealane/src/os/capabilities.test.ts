@@ -1,11 +1,12 @@
 /** What is found out about this machine agrees with what this machine does. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { test } from 'node:test';
 import { readCapabilities } from './capabilities.js';
 import { SEAL_EXEC } from './descriptor.js';
+import { DmaBuf } from './dma-buf.js';
 import { Memfd } from './memfd.js';
 import { UnixSocket } from './unix-socket.js';
 
@@ -42,6 +43,19 @@ test('the largest packet can be sent, and one byte more can not', () => {
   assert.equal(one.send(Buffer.alloc(maxPacketBytes)), 'sent');
   one.close();
   two.close();
+});
+
+test('devices are the files in /dev, and usable where they can be opened', () => {
+  const { dmaHeaps, udmabuf, video } = readCapabilities().devices;
+  assert.deepEqual(
+    dmaHeaps.map(({ path }) => path.replace('/dev/dma_heap/', '')),
+    DmaBuf.heaps(),
+  );
+  assert.equal(udmabuf.length, existsSync('/dev/udmabuf') ? 1 : 0);
+  const names = readdirSync('/dev').filter((name) => /^video\d+$/.test(name));
+  assert.deepEqual(new Set(video.map(({ path }) => path)), new Set(names.map((name) => `/dev/${name}`)));
+  for (const { path, usable } of [...dmaHeaps, ...udmabuf, ...video])
+    assert.equal(spawnSync('test', ['-r', path, '-a', '-w', path]).status === 0, usable, path);
 });
 
 test('the rest is filled in, and nothing stays open', () => {

@@ -7,6 +7,7 @@ import { release } from 'node:os';
 import { isSealaneError } from '../base/errors.js';
 import { addon, addonPath, type LibcKind, libcKind } from '../native/addon.js';
 import { SEAL_NAMES } from './descriptor.js';
+import { type Devices, findDevices } from './devices.js';
 import { sharedHugePages } from './huge-pages.js';
 import { Memfd } from './memfd.js';
 import {
@@ -44,6 +45,8 @@ export interface Capabilities {
   readonly runtimeDirectory: RuntimeDirectoryState;
   /** Whether this Node.js exports the OpenSSL functions that digests need. */
   readonly digests: boolean;
+  /** What makes DMA-BUFs, and records pictures. */
+  readonly devices: Devices;
 }
 
 /** Large pages for shared memory. */
@@ -85,6 +88,7 @@ export function readCapabilities(): Capabilities {
     inotify: readInotifyLimits(),
     runtimeDirectory: checkRuntimeDirectory(runtimeDirectoryPath()),
     digests: tryDigest(),
+    devices: findDevices(),
   };
 }
 

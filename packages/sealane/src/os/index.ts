@@ -5,6 +5,7 @@ export { type Capabilities, readCapabilities } from './capabilities.js';
 export * from './clock.js';
 export * from './copy.js';
 export * from './descriptor.js';
+export type { DeviceFile, Devices } from './devices.js';
 export * from './dma-buf.js';
 export * from './exec.js';
 export * from './guest-range.js';

@@ -14,6 +14,8 @@ test('what is no video device is refused, and left closed', () => {
   assert.throws(() => VideoDevice.open('/nowhere/video0'), {
     code: 'ERR_SEALANE_SYSTEM',
     errnoName: 'ENOENT',
+    message:
+      /^opening \/nowhere\/video0 \(video devices of this machine: (none|\/dev\/video\d+(, \/dev\/video\d+)*)\) failed/,
   });
   for (const path of ['', 'a\0b', 7 as unknown as string])
     assert.throws(() => VideoDevice.open(path), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });

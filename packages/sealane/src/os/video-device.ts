@@ -6,6 +6,7 @@ import { constants } from 'node:fs';
 import { checkInteger, checkOptions, checkPath } from '../base/check.js';
 import { describe, isSealaneError, SealaneError } from '../base/errors.js';
 import { addon } from '../native/addon.js';
+import { videoDevices } from './devices.js';
 import { KernelObject } from './kernel-object.js';
 import { systemError } from './system-error.js';
 import {
@@ -67,7 +68,7 @@ export class VideoDevice extends KernelObject {
    */
   static open(path: string): VideoDevice {
     checkPath('path', path, 4_095);
-    const fd = tried(`opening ${path}`, () => addon().videoOpen(path));
+    const fd = opened(path);
     try {
       const capabilities = capabilitiesOf(fd, path);
       if (capabilities.captures) return new VideoDevice(fd, path, capabilities);
@@ -174,6 +175,16 @@ function capabilitiesOf(fd: number, path: string): VideoCapabilities {
 function checkIndex(index: number): number {
   checkInteger('index', index, 0, MAX_BUFFERS - 1);
   return index;
+}
+
+/** Its descriptor. The message of an error says which devices there are. */
+function opened(path: string): number {
+  try {
+    return addon().videoOpen(path);
+  } catch (error) {
+    const there = videoDevices().join(', ') || 'none';
+    throw systemError(error, `opening ${path} (video devices of this machine: ${there})`);
+  }
 }
 
 function tried<T>(what: string, action: () => T): T {
