@@ -18,8 +18,7 @@ const RUN_MS = 100;
 const ABOUT = `
 The load of blobs.requests (stat and get of an object of 4 KiB by name, in turn, one outstanding on each connection) at two
 brokers that differ in one option: one writes its audit, a line of some 250 bytes for each request, to a file in the
-directory for temporary files. The load goes to one and the other in turn; the ratio is audited / not audited, the median of
-the rounds' ratios. The threads that write the file share the core of their broker. Processor time is that of all threads of the
+directory for temporary files. The load goes to one and the other in turn. Ratio: audited / not audited, larger is better. The threads that write the file share the core of their broker. Processor time is that of all threads of the
 broker for each request; unlike the rate it hardly depends on what else the machine does.
 `;
 

@@ -29,7 +29,7 @@ A C program speaks memfdbus to a broker in another process, a core each (bench/p
 request, as that protocol wants it. A put is timed from bytes in memory to the answer: memfd_create, write, F_ADD_SEALS, connect,
 request, answer, close; the digest that it states was computed before. The broker verifies it before it answers. A get is
 timed from connect to the descriptor and the text of the digest. blobs.memfdbus.SIZE is the put, compared with \`bus.put(bytes)\`
-of a native Node.js client to the same broker, which states no digest (ratio: memfdbus / native, smaller is better).
+of a native Node.js client to the same broker, which states no digest. Ratio: memfdbus / native, smaller is better.
 "digest alone" is the same hash of as many bytes in a memfd just written, by a process on the broker's core that does nothing
 else; "digest %" is its share of the put, by round; what is left of the put is "without digest".
 blobs.memfdbus.SIZE.get is the get. Batches of all of them alternate.

@@ -55,8 +55,6 @@ median over the rounds is shown: it holds better from machine to machine than th
 
 ${picture}${resultTable(rows)}
 
-Further figures of the same run (times in microseconds unless they say otherwise):
-
 \`\`\`
 ${renderNotes(rows)}
 \`\`\`

@@ -7,7 +7,7 @@ import { type BenchOptions, parseOptions, selects, USAGE } from './options.js';
 import { renderSvg } from './plot.js';
 import { Progress } from './progress.js';
 import type { Row } from './row.js';
-import { renderNotes, renderTable } from './table.js';
+import { renderLegend, renderNotes, renderTable } from './table.js';
 
 export interface Context {
   readonly quick: boolean;
@@ -22,7 +22,10 @@ export interface Context {
 export interface Measurement {
   /** The ids it produces, or prefixes of them. */
   readonly ids: readonly string[];
-  /** What both sides do and why that is fair: for the document. */
+  /**
+   * What both sides do and why that is fair: for the document. Where it says "Ratio: A / B, smaller is better.", or larger, the table's legend
+   * says so too.
+   */
   readonly about: string;
   run(context: Context): Promise<readonly Row[]>;
 }
@@ -125,7 +128,9 @@ export async function runSuite(suite: Suite, argv: readonly string[]): Promise<v
   const machine = describeMachine();
   console.log(machineLine(machine));
   const rows = await measureAll(suite, options);
-  if (rows.length > 0) console.log(`\n${renderTable(rows)}\n\n${renderNotes(rows)}\n`);
+  if (rows.length > 0) console.log(`\n${renderTable(rows)}\n`);
+  for (const text of [renderLegend(suite.measurements, rows), renderNotes(rows)])
+    if (text !== '') console.log(`${text}\n`);
   save(suite, options, machine, rows);
   if (options.quick) console.log('A quick run: too few rounds for figures to quote.');
   console.log(summaryLine(rows, (performance.now() - start) / 1000));

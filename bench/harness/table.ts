@@ -17,6 +17,9 @@ export const COLUMNS: readonly { readonly title: string; readonly align: Alignme
 // Figures of `more` that have a column of their own.
 const COLUMN_FIGURES = new Set(['p99', 'p999', 'peer']);
 
+const FURTHER =
+  'Further figures, in the unit of the row (times in us) unless they say otherwise; peerP99 and peerP999 are theirs:';
+
 function optional(row: Row, name: string): string {
   const value = row.more[name];
   return value === undefined ? '' : formatValue(value, row.unit);
@@ -48,7 +51,21 @@ export function renderTable(rows: readonly Row[]): string {
   return alignColumns([header, ...rows.map(rowCells)], alignments).join('\n');
 }
 
-/** Figures that the table has no column for, a line per row that has some. */
+/** What the ratios are, and which way they are better: a line for each measurement that says so of rows that are there. */
+export function renderLegend(
+  measurements: readonly { readonly ids: readonly string[]; readonly about: string }[],
+  rows: readonly Row[],
+): string {
+  const lines = measurements.flatMap(({ ids, about }) => {
+    const [, ratio] = about.match(/Ratio: ([^.]*? is better)/) ?? [];
+    const compared = rows.filter((row) => row.ratio !== null && ids.some((id) => row.id.startsWith(id)));
+    if (ratio === undefined || compared.length === 0) return [];
+    return [`ratio of ${compared.map(({ id }) => id).join(', ')}: ${ratio.replace(/\s+/g, ' ')}`];
+  });
+  return lines.join('\n');
+}
+
+/** Figures that the table has no column for, a line per row that has some, under a line that says what they are. */
 export function renderNotes(rows: readonly Row[]): string {
   const lines = rows.flatMap((row) => {
     const rest = Object.entries(row.more).filter(([name]) => !COLUMN_FIGURES.has(name));
@@ -56,5 +73,5 @@ export function renderNotes(rows: readonly Row[]): string {
     const label = row.to === null ? row.id : `${row.id} (${row.to})`;
     return [`${label}: ${rest.map(([name, value]) => `${name} ${formatNumber(value)}`).join(', ')}`];
   });
-  return lines.join('\n');
+  return lines.length === 0 ? '' : [FURTHER, ...lines].join('\n');
 }
