@@ -1,9 +1,10 @@
 /**
  * Writes the test vectors of the protocols, spec/vectors/*.json; with --check it only compares, and exits with 1 when one is
- * stale. The bytes come from the tables of spec/blobs.md and spec/memfdbus.md, not from the codecs: the two must agree by themselves.
+ * stale. The bytes come from the tables of spec/blobs.md, spec/memfdbus.md and spec/frames.md, not from the codecs: the two must agree by themselves.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { accepted } from './vectors/accepted.mjs';
+import { frames, framesRefused } from './vectors/frames.mjs';
 import { memfdbus, memfdbusRefused } from './vectors/memfdbus.mjs';
 import { refused } from './vectors/refused.mjs';
 import { requests } from './vectors/requests.mjs';
@@ -26,3 +27,5 @@ writeOrCheck('refused', refused);
 writeOrCheck('accepted', accepted);
 writeOrCheck('memfdbus', memfdbus);
 writeOrCheck('memfdbus-refused', memfdbusRefused);
+writeOrCheck('frames', frames);
+writeOrCheck('frames-refused', framesRefused);
