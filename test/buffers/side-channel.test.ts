@@ -135,6 +135,21 @@ test('a subscriber that reads nothing has few descriptors under way, loses frame
   await marksLeft(0);
 });
 
+test('of frames that nobody reads yet, as many are under way as leave room for four of 32 descriptors', async (t) => {
+  for (const [planes, most] of [
+    [1, 29],
+    [2, 15],
+    [3, 10],
+    [4, 8],
+  ] as const) {
+    const { subscriber, publisher, send } = await pair(new Stage(t), { bufferSize: 64 });
+    const reached = range(1, most + 3).map((frame) => send(frame, planes));
+    assert.deepEqual(reached, [...Array(most).fill(1), 0, 0, 0]);
+    assert.deepEqual(drain(subscriber), { received: range(1, most), lost: [] });
+    publisher.close();
+  }
+});
+
 test('a subscriber whose event loop turns keeps only descriptors of frames that can still be received', async (t) => {
   const { subscriber, send } = await pair(new Stage(t), { bufferSize: 2 });
   for (let frame = 1; frame <= 300; frame++) {

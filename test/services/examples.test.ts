@@ -16,13 +16,26 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const folder = mkdtempSync(join(root, 'test', 'dist', 'examples-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+interface Pair {
+  /** The page that has the programs. */
+  readonly page: string;
+  readonly sender: string;
+  readonly receiver: string;
+  /** What the receiver says. */
+  readonly lines: readonly RegExp[];
+}
+
+/** The name of a program's file, without its ending. */
+const fileOf = (page: string, name: string) => `${page}-${name}`;
+
 /** The programs, compiled, by the names in their first comments. */
-function compile(names: readonly string[]): void {
-  for (const name of names) {
-    const program = programs('docs/services.md').find(({ code }) => code.includes(`// ${name}.ts`));
-    assert.ok(program, name);
-    writeFileSync(join(folder, `${name}.ts`), asModule(program.code));
-  }
+function compile(pairs: readonly Pair[]): void {
+  for (const { page, sender, receiver } of pairs)
+    for (const name of [sender, receiver]) {
+      const program = programs(`docs/${page}.md`).find(({ code }) => code.includes(`// ${name}.ts`));
+      assert.ok(program, `${name} of ${page}`);
+      writeFileSync(join(folder, `${fileOf(page, name)}.ts`), asModule(program.code));
+    }
   const compilerOptions = { composite: false, incremental: false, noUnusedLocals: false, sourceMap: false };
   const options = { extends: '../../../tsconfig.base.json', compilerOptions, include: ['*.ts'] };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(options));
@@ -49,22 +62,23 @@ async function start(t: TestContext, { directory }: Stage, name: string): Promis
   return child;
 }
 
-const PAIRS = [
-  { sender: 'camera', receiver: 'viewer', lines: [/^1 0 8294400$/] },
-  { sender: 'door', receiver: 'bell', lines: [/^1 1 \d+$/, /^2 1 \d+$/] },
-] as const;
+const PAIRS: readonly Pair[] = [
+  { page: 'services', sender: 'camera', receiver: 'viewer', lines: [/^1 0 8294400$/] },
+  { page: 'services', sender: 'door', receiver: 'bell', lines: [/^1 1 \d+$/, /^2 1 \d+$/] },
+  { page: 'buffers', sender: 'camera', receiver: 'viewer', lines: [/^1 1920 8294400 255 undefined$/] },
+];
 
-compile(PAIRS.flatMap(({ sender, receiver }) => [sender, receiver]));
+compile(PAIRS);
 
-for (const { sender, receiver, lines } of PAIRS)
+for (const { page, sender, receiver, lines } of PAIRS)
   for (const order of [
     [sender, receiver],
     [receiver, sender],
   ])
-    test(`what ${sender}.ts sends reaches ${receiver}.ts, with ${order[0]} started first`, async (t) => {
+    test(`what ${sender}.ts of ${page}.md sends reaches ${receiver}.ts, with ${order[0]} started first`, async (t) => {
       const stage = new Stage(t);
       const children = new Map<string, ChildProcess>();
-      for (const name of order) children.set(name, await start(t, stage, name));
+      for (const name of order) children.set(name, await start(t, stage, fileOf(page, name)));
       const output = children.get(receiver)?.stdout;
       const sending = children.get(sender);
       assert.ok(output && sending);

@@ -129,6 +129,19 @@ test('a write into a private mapping stays in the window', () => {
   assert.equal(window.bytes[0], 1);
 });
 
+test('a page of a private mapping that was written into shows nothing that its owner writes later, until it is mapped again', () => {
+  using window = Window.reserve(2 * PAGE);
+  using pool = SharedMemory.create('pool', 2 * PAGE, POOL_SEALS);
+  const picture = new Uint8Array(pool.buffer).fill(1);
+  window.map(0, pool);
+  window.bytes[0] = 99;
+  picture.fill(2);
+  assert.deepEqual([window.bytes[0], window.bytes[1], window.bytes[PAGE]], [99, 1, 2]);
+  window.unmap(0);
+  window.map(0, pool);
+  assert.deepEqual([window.bytes[0], window.bytes[1], window.bytes[PAGE]], [2, 2, 2]);
+});
+
 test('a write into a shared mapping reaches the object, and what others write there shows', () => {
   using window = Window.reserve(PAGE);
   using memory = SharedMemory.create('shared', PAGE, CONTROL_SEALS);
