@@ -1,8 +1,10 @@
 /** Settings: limits, what fits what, what a hostile file may say, and the layout of pools. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:buffer';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { MAX_SLOTS } from '../../shm/outcome.js';
+import { EVENT_SETTINGS } from './event-settings.js';
 import {
   latest,
   PUBLISH_SUBSCRIBE_SETTINGS,
@@ -184,4 +186,33 @@ test('every slot and every payload is aligned, whatever the settings', () => {
   assert.equal(payloadOffset(table.complete()), 64);
   assert.equal(slotStride(table.complete({ maxBytes: 8_192 })), 8_192 + 64);
   assert.equal(payloadOffset(table.complete({ alignment: 4_096 })), 4_096);
+});
+
+test('the settings of the specification are these, with these limits', () => {
+  const spec = readFileSync(new URL('../../../../../spec/services.md', import.meta.url), 'utf8');
+  for (const [kind, { names, check }] of [
+    ['publish-subscribe', { names: table.names, check: (given: object) => table.check(given) }],
+    ['event', { names: EVENT_SETTINGS.names, check: (given: object) => EVENT_SETTINGS.check(given) }],
+  ] as const) {
+    const [, text = ''] =
+      spec.match(new RegExp(`Setting of \`"${kind}"\` .*\\n\\|---.*\\n((?:\\|.*\\n)+)`)) ?? [];
+    const rows = [...text.matchAll(/^\| `(\w+)` \| (.*?) \|/gm)].map(([, name = '', values = '']) => ({
+      name,
+      values,
+    }));
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      [...names],
+    );
+    for (const { name, values } of rows) {
+      const [, min, max] = (values.match(/([\d,]+) to ([\d,]+)/) ?? []).map((one) =>
+        Number(one.replaceAll(',', '')),
+      );
+      if (min === undefined || max === undefined) continue;
+      for (const value of [min, max]) check({ [name]: value });
+      for (const value of [min - 1, max + 1])
+        assert.throws(() => check({ [name]: value }), { message: new RegExp(name) });
+      if (values.startsWith('null')) check({ [name]: null });
+    }
+  }
 });
