@@ -83,15 +83,87 @@ test('only what can not be cut off is looked at', async (t) => {
   closeSync(file);
 });
 
-test('descriptors that were taken can not be looked at through the frame', async (t) => {
+test('descriptors that were taken are no more the frame’s, which still says what it is', async (t) => {
   const { publisher, subscriber } = await pair(new Stage(t));
   using memory = BufferMemory.allocate(8);
-  publisher.send(0, memory.descriptor);
-  using frame = subscriber.receive();
-  const taken = frame?.take() ?? [];
+  publisher.send(7, memory.descriptor);
+  const frame = subscriber.receive();
+  assert.ok(frame !== undefined);
+  const object = frame.object();
+  const taken = frame.take();
   assert.equal(taken.length, 1);
-  assert.throws(() => frame?.read(), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+  const uses = [
+    () => frame.read(),
+    () => frame.descriptors,
+    () => frame.sizes,
+    () => frame.object(),
+    () => object.descriptor,
+    () => frame.take(),
+  ];
+  for (const use of uses) assert.throws(use, { code: 'ERR_SEALANE_CLOSED', message: /were taken/ });
+  assert.deepEqual([frame.meta, frame.token, frame.publisher.pid], [7, 1, process.pid]);
+  frame.release();
+  for (const use of uses) assert.throws(use, { code: 'ERR_SEALANE_CLOSED', message: /frame is closed/ });
+  assert.throws(() => frame.meta, { code: 'ERR_SEALANE_CLOSED' });
   for (const fd of taken) closeSync(fd);
+});
+
+test('a frame is mapped into a window as an object, and what is mapped outlives it', async (t) => {
+  const { publisher, subscriber } = await pair(new Stage(t));
+  using one = BufferMemory.allocate(4_096);
+  using two = BufferMemory.allocate(8_192);
+  two.bytes.fill(2);
+  publisher.send(0, [one.descriptor, two.descriptor]);
+  const frame = subscriber.receive();
+  assert.ok(frame !== undefined);
+  using window = Window.reserve(3 * Window.pageSize);
+  const object = frame.object(1);
+  assert.deepEqual([object.size, object.seals], [8_192, two.seals]);
+  window.map(0, object);
+  assert.equal(frame.object().size, 4_096);
+  for (const index of [2, -1, 0.5, '0' as never])
+    assert.throws(() => frame.object(index), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+  frame.release();
+  assert.throws(() => object.descriptor, { code: 'ERR_SEALANE_CLOSED' });
+  assert.throws(() => window.map(8_192, object), { code: 'ERR_SEALANE_CLOSED' });
+  assert.ok(window.view(0, 8_192).every((byte) => byte === 2));
+});
+
+test('what is mapped of a pool shows the next frame in the same buffer', async (t) => {
+  const service = await new Stage(t).service();
+  using memory = BufferMemory.allocate(4_096);
+  await using pool = await service.bufferPool<number>([memory.descriptor]);
+  await using subscriber = await service.bufferSubscriber<number>();
+  await pool.connected();
+  await subscriber.connected();
+  using window = Window.reserve(Window.pageSize);
+  for (const value of [1, 2]) {
+    memory.bytes.fill(value);
+    pool.acquire()?.send(value);
+    using frame = value === 1 ? subscriber.receive() : subscriber.receiveHot();
+    assert.ok(frame !== undefined);
+    assert.deepEqual(frame.sizes, [4_096]);
+    if (value === 1) window.map(0, frame.object(), { access: 'read' });
+    assert.equal(frame.object().descriptor, frame.descriptors[0]);
+    assert.equal(window.view(0, 1)[0], value);
+  }
+});
+
+test('sizes are what the kernel says, and of what can shrink, or is no memory, none', async (t) => {
+  const { publisher, subscriber } = await pair(new Stage(t));
+  const file = openSync('/proc/self/exe', 'r');
+  using unsealed = Memfd.create('sealane-test', 10);
+  using memory = BufferMemory.allocate(BYTES);
+  publisher.send(0, [memory.descriptor, file, unsealed.fd]);
+  closeSync(file);
+  const frame = subscriber.receive();
+  assert.ok(frame !== undefined);
+  assert.deepEqual(frame.sizes, [BYTES, 0, 0]);
+  assert.equal(frame.sizes, frame.sizes);
+  assert.throws(() => frame.object(1), { code: 'ERR_SEALANE_WRONG_DESCRIPTOR' });
+  assert.throws(() => frame.object(2), { code: 'ERR_SEALANE_NOT_SEALED' });
+  frame.release();
+  assert.throws(() => frame.sizes, { code: 'ERR_SEALANE_CLOSED' });
 });
 
 test('who receives memory of a buffer can neither write into it nor cut it off', () => {

@@ -2,9 +2,9 @@
  * What is said of a frame beside its descriptors: size, pixel format, planes, colour, time, fences; and these as bytes of a fixed layout, which
  * spec/frames.md draws. Pure. Trusts nothing that it decodes.
  */
-import { checkBoolean, checkInteger, checkOptions, checkRecord } from '../base/check.js';
+import { checkBoolean, checkInteger, checkOptions } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
-import { fourccName, leastPlaneBytes, type PixelFormat, pixelFormat, rowBytes } from './formats.js';
+import { leastPlaneBytes, type PixelFormat, pixelFormat, rowBytes } from './formats.js';
 import {
   FRAME_ACQUIRE_FENCE_AT,
   FRAME_BYTES,
@@ -281,7 +281,7 @@ function writePlane(bytes: Buffer, at: number, plane: FramePlane): void {
 
 /**
  * What bytes say of a frame. They are a peer's, and may change meanwhile: they are copied first, and then checked, so that what this returns
- * would have been encoded the same. Whether the planes lie in the descriptors is for {@link requireFrameFits}. Throws ERR_SEALANE_PROTOCOL,
+ * would have been encoded the same. Whether the planes lie in the descriptors is for requireFrameFits(). Throws ERR_SEALANE_PROTOCOL,
  * ERR_SEALANE_VERSION_MISMATCH.
  */
 export function decodeFrameMetadata(bytes: Uint8Array): FrameMetadata {
@@ -362,28 +362,4 @@ function requireVersion(version: number): void {
 
 function broken(what: string): SealaneError {
   return new SealaneError('ERR_SEALANE_PROTOCOL', `the metadata of a frame ${what}`);
-}
-
-/**
- * Throws unless each plane lies inside of its descriptor, and the fences are descriptors beside them: to be asked by whoever receives a frame, before
- * its pixels are looked at. `sizes`: bytes behind each of its descriptors, as the kernel says; of a fence, 0. Throws
- * ERR_SEALANE_WRONG_DESCRIPTOR, ERR_SEALANE_SIZE_MISMATCH.
- */
-export function requireFrameFits(frame: FrameMetadata, sizes: readonly number[]): void {
-  checkRecord('frame', frame);
-  frame.planes.forEach(({ descriptor, offset, bytes }, index) => {
-    const size = sizes[descriptor];
-    if (size === undefined) throw missing(`plane ${index}`, descriptor, sizes.length);
-    if (bytes > size - offset) {
-      const message = `plane ${index} of a frame (${fourccName(frame.fourcc)}) takes ${bytes} bytes at ${offset} of descriptor ${descriptor}, which has ${size}`;
-      throw new SealaneError('ERR_SEALANE_SIZE_MISMATCH', message);
-    }
-  });
-  for (const [name, index] of Object.entries(frame.fences))
-    if (index !== undefined && index >= sizes.length) throw missing(`the ${name} fence`, index, sizes.length);
-}
-
-function missing(what: string, descriptor: number, count: number): SealaneError {
-  const message = `${what} of a frame is descriptor ${descriptor}, and ${count} came with it`;
-  return new SealaneError('ERR_SEALANE_WRONG_DESCRIPTOR', message);
 }

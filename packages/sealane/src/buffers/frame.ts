@@ -3,7 +3,7 @@
  * one in a buffer of a pool borrows the buffer.
  */
 import { closedError, SealaneError } from '../base/errors.js';
-import { releaseDescriptor } from '../os/index.js';
+import { type Mappable, releaseDescriptor } from '../os/index.js';
 import type { PortAddress } from '../services/pairs/address.js';
 import { bigIntOf, TIMESTAMP } from '../services/pairs/slots.js';
 import { noteForgotten } from '../services/samples/checked.js';
@@ -11,6 +11,7 @@ import type { HotSample, Sample, SampleHeader } from '../services/samples/receiv
 import type { MetadataDecoder } from './codec.js';
 import { duplicateAll } from './descriptor-store.js';
 import { DescriptorViews, type FrameBytes } from './frame-bytes.js';
+import { FrameObject, sizesOf } from './frame-memory.js';
 import type { Arrival } from './receivers.js';
 
 /** Tokens of frames that did not arrive: from `first` to `last`, both included. */
@@ -29,8 +30,16 @@ export interface BufferFrame<Meta> extends Disposable {
   readonly timestampNs: bigint;
   /** What the sender says of it. Throws ERR_SEALANE_PROTOCOL for what the codec can't read, ERR_SEALANE_CLOSED once released. */
   readonly meta: Meta;
-  /** Its descriptors, 1 to 4, borrowed from it: they are closed with it, those of a pool with the connection. Throws ERR_SEALANE_CLOSED once released. */
+  /**
+   * Its descriptors, 1 to 4, borrowed from it: they are closed with it, those of a pool with the connection. Throws ERR_SEALANE_CLOSED once
+   * released, and once its own were taken.
+   */
   readonly descriptors: readonly number[];
+  /**
+   * Bytes behind each of its descriptors, as the kernel says: of a DMA-BUF, and of memory that can't shrink; 0 for all else, as for a fence.
+   * Asked when it is first looked at, for a frame of a pool once for all frames in its buffer. Throws as `descriptors`, and ERR_SEALANE_SYSTEM.
+   */
+  readonly sizes: readonly number[];
   /** Which buffer of its publisher's pool it is in; undefined: it came with its own descriptors. */
   readonly buffer: number | undefined;
   /** Frames of the same publisher right before this one that did not arrive; undefined: none. */
@@ -43,8 +52,15 @@ export interface BufferFrame<Meta> extends Disposable {
    */
   read(index?: number): FrameBytes;
   /**
-   * The descriptors, which are the caller's to close from now on: the frame's own, or duplicates of its pool's. Throws as `descriptors`,
-   * and ERR_SEALANE_EXHAUSTED.
+   * One of its descriptors, by its index (0 unless told otherwise), for whoever takes objects that can be mapped: {@link Window.map},
+   * {@link DmaBuf.fromMemory}. The descriptor is borrowed: asking for it throws as `descriptors` does. What is mapped outlives the frame, and
+   * shows what is put into the same buffer next. Throws as `descriptors`, and ERR_SEALANE_INVALID_ARGUMENT, ERR_SEALANE_WRONG_DESCRIPTOR (neither a
+   * memfd nor a DMA-BUF), ERR_SEALANE_NOT_SEALED (memory that can shrink), ERR_SEALANE_SYSTEM.
+   */
+  object(index?: number): Mappable;
+  /**
+   * The descriptors, which are the caller's to close from now on: the frame's own, once, after which only `meta` and what names the frame are
+   * left of it; or duplicates of its pool's, as often as it is called. Throws as `descriptors`, and ERR_SEALANE_EXHAUSTED.
    */
   take(): number[];
   /** Closes what is the frame's; its buffer may be filled again, if nobody else has it. Idempotent. */
@@ -90,6 +106,8 @@ const frames = new FinalizationRegistry<Left>(({ arrival, descriptors }) => {
   arrival.dispose(descriptors);
   noteForgotten('release()');
 });
+/** In the place of descriptors that were taken. */
+const TAKEN: readonly number[] = [];
 
 /** A frame with descriptors of its own; its sample is released already. */
 export class OwnFrame<Meta> implements BufferFrame<Meta> {
@@ -141,12 +159,18 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
   }
 
   get meta(): Meta {
-    this.#check();
+    if (this.#descriptors === undefined) throw closedError('the frame');
     return this.#meta;
   }
 
   get descriptors(): readonly number[] {
     return this.#check();
+  }
+
+  get sizes(): readonly number[] {
+    const descriptors = this.#check();
+    this.#arrival.sizes ??= sizesOf(descriptors);
+    return this.#arrival.sizes;
   }
 
   read(index = 0): FrameBytes {
@@ -166,9 +190,13 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
     frames.register(this, this.#left);
   }
 
+  object(index = 0): Mappable {
+    return new FrameObject(this, index);
+  }
+
   take(): number[] {
     const descriptors = [...this.#check()];
-    this.#leave([]);
+    this.#leave(TAKEN);
     for (const fd of descriptors) releaseDescriptor(fd);
     return descriptors;
   }
@@ -191,6 +219,8 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
 
   #check(): readonly number[] {
     if (this.#descriptors === undefined) throw closedError('the frame');
+    if (this.#descriptors === TAKEN)
+      throw new SealaneError('ERR_SEALANE_CLOSED', "the frame's descriptors were taken");
     return this.#descriptors;
   }
 }
@@ -248,11 +278,21 @@ export class PoolFrame<Meta> implements BufferFrame<Meta> {
     return this.#arrival.descriptors;
   }
 
+  get sizes(): readonly number[] {
+    const { descriptors } = this;
+    this.#arrival.sizes ??= sizesOf(descriptors);
+    return this.#arrival.sizes;
+  }
+
   read(index = 0): FrameBytes {
     const { descriptors } = this;
     this.#arrival.views ??= new DescriptorViews(true);
     this.#looked = true;
     return this.#arrival.views.look(descriptors, index);
+  }
+
+  object(index = 0): Mappable {
+    return new FrameObject(this, index);
   }
 
   take(): number[] {

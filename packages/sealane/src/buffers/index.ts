@@ -16,6 +16,7 @@ export * from './formats.js';
 export type { BufferFrame, TokenRange } from './frame.js';
 export type { FrameBytes } from './frame-bytes.js';
 export { frameMetadata } from './frame-codec.js';
+export { type FrameSizes, requireFrameFits } from './frame-fit.js';
 export {
   type ColorRange,
   completeFrameMetadata,
@@ -27,7 +28,6 @@ export {
   type FrameMetadata,
   type FrameMetadataInput,
   type FramePlane,
-  requireFrameFits,
 } from './frame-metadata.js';
 export type { DescriptorKind } from './kinds.js';
 export type { SideChannel, SideChannelReceiver, SideChannelSender } from './side-channel.js';

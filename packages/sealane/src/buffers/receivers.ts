@@ -25,6 +25,8 @@ export class Arrival {
   hot: object | undefined;
   /** A buffer's, for all its frames: made for who looks. */
   views: DescriptorViews | undefined;
+  /** Bytes behind each: asked for who wants to know. */
+  sizes: readonly number[] | undefined;
 
   /** Takes the descriptors; a problem that is known already comes first. */
   constructor(descriptors: readonly number[], allowed: AllowedKinds, problem?: SealaneError) {
