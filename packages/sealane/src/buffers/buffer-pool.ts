@@ -3,7 +3,7 @@
  * sample. Owns its publisher, and duplicates of the descriptors.
  */
 import { checkInteger, checkOptions, checkSignal } from '../base/check.js';
-import { closedError, invalidArgument, isSealaneError } from '../base/errors.js';
+import { closedError, invalidArgument, isSealaneError, type SealaneError } from '../base/errors.js';
 import { disposeDescriptors } from '../os/index.js';
 import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from '../services/pairs/blocking.js';
 import type { PubSubService } from '../services/pubsub-service.js';
@@ -13,7 +13,7 @@ import type { Publisher, PublisherFigures, PublisherOptions } from '../services/
 import type { PublisherPort } from '../services/samples/publisher-port.js';
 import type { Returns } from '../services/samples/returns.js';
 import type { SlotPool } from '../shm/slot-pool.js';
-import { jsonMetadata, type MetadataEncoder } from './codec.js';
+import { checkEncoder, jsonMetadata, type MetadataEncoder } from './codec.js';
 import { checkDescriptors, duplicateAll } from './descriptor-store.js';
 import { PoolSender } from './senders.js';
 
@@ -113,7 +113,7 @@ export class FreeBuffer<Meta> implements Disposable {
     const length =
       codec.encodeInto === undefined ? this.#copy(codec.encode(meta)) : codec.encodeInto(meta, this.#room);
     if (!(Number.isInteger(length) && length >= minBytes && length <= maxBytes))
-      throw invalidArgument('meta', `have ${minBytes} to ${maxBytes} bytes`, length);
+      throw noRoom(this.#rules, length);
     // Whoever wrote the metadata may have released the buffer.
     if (!loan.onLoan) throw notOnLoan();
     loan.resize(length);
@@ -147,6 +147,7 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
   ) {
     checkOptions('options', options, OPTIONS);
     const { metadata = jsonMetadata<Meta>(), ...others } = options;
+    checkEncoder(metadata);
     const { overflow, payload, history } = service.settings;
     if (!Array.isArray(buffers)) throw invalidArgument('buffers', 'be an array', buffers);
     checkInteger('buffers.length', buffers.length, history + 1, MAX_BUFFERS);
@@ -286,6 +287,16 @@ export class BufferPool<Meta> implements AsyncDisposable, Disposable {
     }
     return slowest;
   }
+}
+
+/** The error for metadata of a length that can't be. */
+function noRoom({ minBytes, maxBytes }: MetadataRules<never>, length: unknown): SealaneError {
+  const must = `have ${minBytes} to ${maxBytes} bytes, which is maxBytes of the pool`;
+  return invalidArgument(
+    'meta',
+    `${must} (options.maxBytes of bufferPool(), up to that of the service)`,
+    length,
+  );
 }
 
 /** Duplicates of the descriptors, all or none. */

@@ -7,9 +7,14 @@ import { SealaneError } from '../base/errors.js';
 import { requireOpenDescriptors } from '../os/index.js';
 import type { PubSubService } from '../services/pubsub-service.js';
 import type { HotLoan } from '../services/samples/loan.js';
-import type { Publisher, PublisherFigures, PublisherOptions } from '../services/samples/publisher.js';
+import {
+  PUBLISHER_OPTIONS,
+  type Publisher,
+  type PublisherFigures,
+  type PublisherOptions,
+} from '../services/samples/publisher.js';
 import type { PublisherPort } from '../services/samples/publisher-port.js';
-import { jsonMetadata, type MetadataEncoder } from './codec.js';
+import { checkEncoder, jsonMetadata, type MetadataEncoder } from './codec.js';
 import { checkDescriptors, DescriptorStore } from './descriptor-store.js';
 import { MAX_IN_FLIGHT } from './flight.js';
 import { DescriptorSender } from './senders.js';
@@ -20,6 +25,8 @@ export interface BufferPublisherOptions<Meta> extends PublisherOptions {
   readonly metadata?: MetadataEncoder<Meta> | undefined;
 }
 
+const OPTIONS = ['metadata', ...PUBLISHER_OPTIONS];
+
 /** Hands descriptors over with metadata, to all buffer subscribers of a service. Made by {@link PubSubService.bufferPublisher}. */
 export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
   readonly #publisher: Publisher;
@@ -29,7 +36,9 @@ export class BufferPublisher<Meta> implements AsyncDisposable, Disposable {
 
   /** @internal */
   constructor(service: PubSubService, options: BufferPublisherOptions<Meta>) {
+    checkOptions('options', options, OPTIONS);
     const { metadata = jsonMetadata<Meta>(), ...others } = options;
+    checkEncoder(metadata);
     const { history } = service.settings;
     if (history > MAX_IN_FLIGHT) throw tooMuchHistory(history);
     const store = new DescriptorStore(history);

@@ -12,7 +12,7 @@ import type { InboundPair } from '../services/samples/companion.js';
 import type { HotSample } from '../services/samples/received.js';
 import type { Subscriber, SubscriberOptions, SubscriberPortFigures } from '../services/samples/subscriber.js';
 import type { SubscriberPort } from '../services/samples/subscriber-port.js';
-import { jsonMetadata, type MetadataDecoder } from './codec.js';
+import { checkDecoder, jsonMetadata, type MetadataDecoder } from './codec.js';
 import { type BufferFrame, OwnFrame, PoolFrame, unusable } from './frame.js';
 import { type AllowedKinds, type DescriptorKind, toAllowedKinds } from './kinds.js';
 import { type Arrival, DescriptorReceiver, PoolReceiver } from './receivers.js';
@@ -79,6 +79,7 @@ export class BufferSubscriber<Meta> implements AsyncIterable<BufferFrame<Meta>>,
     const { metadata: _, allow: __, whenAlone: ___, ...others } = options;
     if (whenAlone !== 'wait' && whenAlone !== 'fail')
       throw invalidArgument('options.whenAlone', "be 'wait' or 'fail'", whenAlone);
+    checkDecoder(metadata);
     this.#codec = metadata;
     this.#allowed = toAllowedKinds(allow);
     this.#failsAlone = whenAlone === 'fail';

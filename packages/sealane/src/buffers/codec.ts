@@ -1,5 +1,5 @@
 /** How metadata becomes bytes and back. Owns nothing. */
-import { invalidArgument } from '../base/errors.js';
+import { describe, invalidArgument, SealaneError } from '../base/errors.js';
 
 /** Turns metadata into bytes: what a publisher needs of a codec. */
 export interface MetadataEncoder<Meta> {
@@ -32,12 +32,47 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 export function jsonMetadata<Meta>(): MetadataCodec<Meta> {
   return {
     encode(meta) {
-      const text = JSON.stringify(meta);
+      const text = jsonOf(meta);
       if (text === undefined) throw invalidArgument('meta', 'be a value that JSON can hold', meta);
       return encoder.encode(text);
     },
     decode: (bytes) => JSON.parse(decoder.decode(bytes)) as Meta,
   };
+}
+
+/** Cycles and BigInts are what JSON can't hold; a toJSON method may throw anything. */
+function jsonOf(meta: unknown): string | undefined {
+  try {
+    return JSON.stringify(meta);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : describe(cause);
+    throw new SealaneError(
+      'ERR_SEALANE_INVALID_ARGUMENT',
+      `meta must be a value that JSON can hold, or options.metadata a codec for it: ${why}`,
+      { cause },
+    );
+  }
+}
+
+/** Throws ERR_SEALANE_INVALID_ARGUMENT unless a publisher can use it. */
+export function checkEncoder(codec: unknown): void {
+  checkMethods(codec, 'encode');
+  const { encodeInto } = codec as { readonly encodeInto?: unknown };
+  if (encodeInto !== undefined && typeof encodeInto !== 'function')
+    throw invalidArgument('options.metadata.encodeInto', 'be a function, if it is there', encodeInto);
+}
+
+/** Throws ERR_SEALANE_INVALID_ARGUMENT unless a subscriber can use it. */
+export function checkDecoder(codec: unknown): void {
+  checkMethods(codec, 'decode');
+}
+
+function checkMethods(codec: unknown, method: 'encode' | 'decode'): void {
+  if (typeof codec !== 'function' && (typeof codec !== 'object' || codec === null))
+    throw invalidArgument('options.metadata', `be a codec, with a method ${method}`, codec);
+  const found = (codec as Readonly<Record<string, unknown>>)[method];
+  if (typeof found !== 'function')
+    throw invalidArgument(`options.metadata.${method}`, 'be a function', found);
 }
 
 /** Bytes as they are; the receiver gets a copy. */

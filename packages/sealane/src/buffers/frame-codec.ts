@@ -47,6 +47,7 @@ import {
   UNKNOWN_COLOR,
 } from './frame-metadata.js';
 
+const ALL = `${FRAME_BYTES} bytes, the metadata of a frame`;
 const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 const TWO_TO_32 = 0x1_0000_0000;
 const KNOWN: ReadonlySet<string> = new Set(KEYS);
@@ -195,7 +196,11 @@ type Reused = { -readonly [K in 'sequence' | 'timestampNs' | 'damaged']: FrameMe
 
 function encodeInto(frame: FrameMetadataInput, into: Uint8Array): number {
   if (into.length < FRAME_BYTES)
-    throw invalidArgument('into', `have room for the metadata of a frame, ${FRAME_BYTES} bytes`, into.length);
+    throw invalidArgument(
+      'meta',
+      `have room for ${ALL}: raise maxBytes of the pool, or of its service`,
+      into.length,
+    );
   const likeBefore = said.fill(frame) && said.isLike(into);
   into.set(likeBefore ? said.bytes : encodeFrameMetadata(frame));
   return FRAME_BYTES;

@@ -104,7 +104,8 @@ export interface SubscriberFigures extends PortAddress {
   readonly lost: number;
 }
 
-const OPTIONS = [
+/** All that a publisher may be told. @internal */
+export const PUBLISHER_OPTIONS = [
   'maxBytes',
   'maxLoaned',
   'whenFull',
@@ -132,7 +133,7 @@ const MAX_SEGMENTS = 8;
 
 /** Checks options against the service's settings. Throws ERR_SEALANE_INVALID_ARGUMENT. @internal */
 export function toPublisherSettings(options: PublisherOptions, service: ServiceSettings): PublisherSettings {
-  checkOptions('options', options, OPTIONS);
+  checkOptions('options', options, PUBLISHER_OPTIONS);
   const { maxBytes = service.maxBytes, maxLoaned = service.maxLoaned, whenFull = 'wait' } = options;
   checkInteger('options.maxBytes', maxBytes, 1, service.maxBytes);
   checkInteger('options.maxLoaned', maxLoaned, 1, service.maxLoaned);
