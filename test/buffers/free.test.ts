@@ -164,7 +164,10 @@ test('who waits with the thread blocked gets a buffer back, nothing in time, or 
   const own = await service.bufferSubscriber<Mark>();
   await own.connected();
   sendAll(pool);
-  assert.throws(() => pool.acquireBlocking(), { code: 'ERR_SEALANE_LIMIT_EXCEEDED' });
+  assert.throws(() => pool.acquireBlocking(), {
+    code: 'ERR_SEALANE_LIMIT_EXCEEDED',
+    message: /every buffer is with this very thread/,
+  });
   assert.equal(pool.acquireBlocking({ timeoutMs: 0 }), undefined);
   assert.throws(() => pool.acquireBlocking({ timeoutMs: -1 }), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
 });

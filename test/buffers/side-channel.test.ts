@@ -326,8 +326,17 @@ test('wrong arguments are refused, and nothing is sent', async (t) => {
     code: 'ERR_SEALANE_TOO_MANY_DESCRIPTORS',
     message: /5 descriptors/,
   });
-  for (const wrong of [[], [-1], ['1'], -1, 1.5, undefined, null] as never[])
-    assert.throws(() => publisher.send(mark, wrong), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+  const wrong: [unknown, RegExp][] = [
+    [[], /descriptors must be 1 to 4 descriptors; got an empty array/],
+    [[fd, -1], /descriptors\[1\] must be an open descriptor.*got -1/],
+    [['1'], /descriptors\[0\] must/],
+    ...[-1, 1.5, undefined, null].map((one): [unknown, RegExp] => [one, /descriptors must/]),
+  ];
+  for (const [descriptors, message] of wrong)
+    assert.throws(() => publisher.send(mark, descriptors as never), {
+      code: 'ERR_SEALANE_INVALID_ARGUMENT',
+      message,
+    });
   assert.throws(() => publisher.send(mark, 1_000_000), { code: 'ERR_SEALANE_SYSTEM', errnoName: 'EBADF' });
   assert.throws(() => publisher.send(undefined as never, fd), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
   assert.throws(() => publisher.send({ text: 'x'.repeat(70_000) } as never, fd), {
@@ -337,13 +346,23 @@ test('wrong arguments are refused, and nothing is sent', async (t) => {
   assert.equal(publisher.figures.sent, 0);
   assert.equal(publisher.figures.loaned, 0);
   assert.equal(subscriber.receive(), undefined);
-  for (const allow of ['dmabuf', [], ['any', 'x'], 3] as never[])
-    await assert.rejects(service.bufferSubscriber({ allow }), { code: 'ERR_SEALANE_INVALID_ARGUMENT' });
+  const kinds: [unknown, RegExp][] = [
+    ['dmabuf', /got "dmabuf"/],
+    [[], /got an empty array/],
+    [['any', 'x'], /got "x"/],
+    [3, /got 3/],
+  ];
+  for (const [allow, message] of kinds)
+    await assert.rejects(service.bufferSubscriber({ allow: allow as never }), {
+      code: 'ERR_SEALANE_INVALID_ARGUMENT',
+      message,
+    });
   await assert.rejects(service.bufferSubscriber({ whenAlone: 'x' as never }), {
     code: 'ERR_SEALANE_INVALID_ARGUMENT',
   });
-  await assert.rejects(service.bufferPublisher({ nothing: 1 } as never), {
+  await assert.rejects(service.bufferPublisher({ codec: 1 } as never), {
     code: 'ERR_SEALANE_INVALID_ARGUMENT',
+    message: /only the keys metadata, maxBytes/,
   });
 });
 
@@ -367,7 +386,7 @@ test('a frame of a kind that is not allowed is dropped with its token, and the c
   assert.throws(() => subscriber.receive(), {
     code: 'ERR_SEALANE_WRONG_DESCRIPTOR',
     sequence: 1,
-    message: /frame 1 was dropped.*character device.*dma-buf, sealed-memfd/,
+    message: /frame 1 was dropped.*character device.*sender.*dma-buf, sealed-memfd.*allow: 'any'/,
   });
   assert.throws(() => subscriber.receive(), { code: 'ERR_SEALANE_NOT_SEALED', sequence: 2 });
   assert.deepEqual(drain(subscriber), { received: [3], lost: [] });
@@ -403,8 +422,9 @@ test('samples and buffers do not mix: each is refused by the other kind of publi
   const service = await stage.service();
   const degraded: string[] = [];
   void (async () => {
-    for await (const event of service.events())
-      if (event.type === 'degraded') degraded.push(event.error.message);
+    for await (const { type, ...event } of service.events())
+      if (type === 'degraded' && 'error' in event)
+        degraded.push(`${event.error?.code}: ${event.error?.message}`);
   })();
   const plain = await service.publisher();
   const buffers = await service.bufferPublisher<Mark>();
@@ -415,6 +435,7 @@ test('samples and buffers do not mix: each is refused by the other kind of publi
     degraded.join(),
     /with bufferSubscriber\(\).*with subscriber\(\)|with subscriber\(\).*with bufferSubscriber\(\)/,
   );
+  for (const one of degraded) assert.match(one, /^ERR_SEALANE_SETTINGS_MISMATCH/);
   plain.sendCopy(new Uint8Array(3));
   sendMarked(buffers, { sender: 1, frame: 1, planes: 1 });
   assert.equal(samples.receive()?.bytes.length, 3);

@@ -95,7 +95,8 @@ export function checkDescriptors(name: string, given: unknown): readonly number[
   const descriptors: readonly unknown[] = Array.isArray(given) ? [...given] : [given];
   if (descriptors.length === 0) throw invalidArgument(name, 'be 1 to 4 descriptors', given);
   if (descriptors.length > HANDSHAKE_MAX_DESCRIPTORS) throw tooMany(name, descriptors.length);
-  for (const fd of descriptors) checkDescriptor(name, fd);
+  for (const [index, fd] of descriptors.entries())
+    checkDescriptor(descriptors === given ? `${name}[${index}]` : name, fd);
   return descriptors as readonly number[];
 }
 

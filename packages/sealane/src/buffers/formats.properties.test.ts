@@ -129,10 +129,38 @@ test('strides that follow from the first are those of a picture without gaps, or
       );
     }),
   );
-  assert.throws(() => pictureLayoutOfStride(fourcc('YU12'), 5, 3, 5), invalid);
-  assert.throws(() => pictureLayoutOfStride(fourcc('NV12'), 5, 3, 5), invalid);
-  assert.throws(() => pictureLayoutOfStride(fourcc('XR24'), 5, 3, 19), invalid);
-  assert.throws(() => pictureLayoutOfStride(fourcc('NV24'), 5, 3, 0xffff_ffff), invalid);
+});
+
+test('a stride that is refused is told with the least that will do', () => {
+  const refused: [name: string, stride: number, message: RegExp][] = [
+    ['YU12', 5, /stride must be a multiple of 2 from 6 to 4294967295 for all planes of YU12 with 5 pixels/],
+    ['YU12', 7, /multiple of 2 from 6/],
+    ['NV12', 5, /stride must be an integer from 6 to 4294967295 for all planes of NV12 with 5 pixels/],
+    ['XR24', 19, /from 20 to/],
+    ['YUYV', 11, /from 12 to/],
+    ['NV24', 0xffff_ffff, /from 5 to 2147483647/],
+  ];
+  for (const [name, stride, message] of refused)
+    assert.throws(() => pictureLayoutOfStride(fourcc(name), 5, 3, stride), { ...invalid, message });
+  fc.assert(
+    fc.property(
+      anyFormat,
+      side,
+      fc.integer({ min: 1, max: 600_000 }),
+      ({ fourcc: code, planes }, width, stride) => {
+        let least = 0;
+        try {
+          pictureLayoutOfStride(code, width, 1, stride);
+        } catch (error) {
+          least = Number(/from (\d+) to/.exec(String(error))?.[1]);
+          assert.ok(least > stride || stride % 2 === 1, `${least}`);
+          pictureLayoutOfStride(code, width, 1, least);
+        }
+        if (least > 0 && planes.length > 0)
+          assert.throws(() => pictureLayoutOfStride(code, width, 1, least - 1), invalid);
+      },
+    ),
+  );
 });
 
 test('what can’t be computed exactly is refused', () => {

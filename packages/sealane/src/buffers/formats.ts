@@ -3,7 +3,7 @@
  * trusts no number: whatever a caller or peer says is checked. The codes are those of the kernel's drm_fourcc.h.
  */
 import { checkInteger, checkOptions } from '../base/check.js';
-import { invalidArgument } from '../base/errors.js';
+import { invalidArgument, type SealaneError } from '../base/errors.js';
 import { FRAME_MAX_SIDE } from './frame-layout.js';
 
 /** How one plane of a format holds its pixels, row by row. */
@@ -173,11 +173,27 @@ export function pictureLayoutOfStride(
   return stacked(format, height, strides, { offset: 0, planeAlignment: 1 });
 }
 
-function proportional({ planes, name }: PixelFormat, plane: PlaneShape, width: number, stride: number) {
-  const [first = plane] = planes;
-  const own = (stride * plane.groupBytes * first.groupPixels) / (plane.groupPixels * first.groupBytes);
+function proportional(format: PixelFormat, plane: PlaneShape, width: number, stride: number): number {
+  const own = stride * strideRatio(format, plane);
   if (Number.isInteger(own) && own >= rowBytes(plane, width) && own <= MAX_STRIDE) return own;
-  throw invalidArgument('stride', `fit every plane of ${name} with ${width} pixels in a row`, stride);
+  throw wrongStride(format, width, stride);
+}
+
+/** The stride of a plane is the first's times that. */
+function strideRatio({ planes }: PixelFormat, plane: PlaneShape): number {
+  const [first = plane] = planes;
+  return (plane.groupBytes * first.groupPixels) / (plane.groupPixels * first.groupBytes);
+}
+
+/** Ratios are powers of two, so that all this is exact. */
+function wrongStride(format: PixelFormat, width: number, stride: number): SealaneError {
+  const ratios = format.planes.map((plane) => strideRatio(format, plane));
+  const unit = 1 / Math.min(...ratios);
+  const rows = format.planes.map((plane) => rowBytes(plane, width) / strideRatio(format, plane));
+  const range = `from ${roundUp(Math.max(...rows), unit)} to ${Math.floor(MAX_STRIDE / Math.max(...ratios))}`;
+  const multiple = unit === 1 ? 'an integer' : `a multiple of ${unit}`;
+  const must = `be ${multiple} ${range} for all planes of ${format.name} with ${width} pixels in a row`;
+  return invalidArgument('stride', must, stride);
 }
 
 function stacked(

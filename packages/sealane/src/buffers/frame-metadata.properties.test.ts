@@ -163,15 +163,24 @@ test('planes that have no room for their pixels are refused on both sides', () =
   const frame = picture('NV12', 5, 3);
   const [luma, chroma] = frame.planes;
   assert.ok(luma !== undefined && chroma !== undefined);
-  const wrong = [
-    [luma],
-    [luma, chroma, chroma],
-    [{ ...luma, stride: 4 }, chroma],
-    [luma, { ...chroma, bytes: 11 }],
-    [luma, { ...chroma, stride: 5 }],
+  const wrong: [RegExp, typeof frame.planes][] = [
+    [/planes must be the 2 of NV12; got an array of 1/, [luma]],
+    [/planes must be the 2 of NV12; got an array of 3/, [luma, chroma, chroma]],
+    [
+      /planes\[0\].stride must be 5 at least for 5 x 3 pixels of NV12; got 4/,
+      [{ ...luma, stride: 4 }, chroma],
+    ],
+    [
+      /planes\[1\].bytes must be 12 at least for 5 x 3 pixels of NV12; got 11/,
+      [luma, { ...chroma, bytes: 11 }],
+    ],
+    [
+      /planes\[1\].stride must be 6 at least for 5 x 3 pixels of NV12; got 5/,
+      [luma, { ...chroma, stride: 5 }],
+    ],
   ];
-  for (const planes of wrong)
-    assert.throws(() => encodeFrameMetadata({ ...frame, planes }), { ...invalid, message: /planes/ });
+  for (const [message, planes] of wrong)
+    assert.throws(() => encodeFrameMetadata({ ...frame, planes }), { ...invalid, message });
   // The last row needs nothing behind it.
   completeFrameMetadata({ ...frame, planes: [{ ...luma, stride: 8, bytes: 21 }, chroma] });
   // A modifier's planes are what its maker says.
@@ -202,7 +211,7 @@ test('wrong values are refused by their name', () => {
     [/color.range/, { color: { primaries: 1, transfer: 1, matrix: 1, range: 'tv' } }],
     [/color.matrix/, { color: { primaries: 1, transfer: 1, matrix: 256, range: 'full' } }],
     [/fences.acquire/, { fences: { acquire: 4 } }],
-    [/descriptor 0, which is a fence/, { fences: { release: 0 } }],
+    [/planes\[0\].descriptor must be none of its fences; got 0/, { fences: { release: 0 } }],
     [/metadata/, { size: 1 }],
   ];
   for (const [message, change] of wrong)

@@ -4,7 +4,7 @@
  */
 import { checkBoolean, checkInteger, checkOptions } from '../base/check.js';
 import { invalidArgument, SealaneError } from '../base/errors.js';
-import { leastPlaneBytes, type PixelFormat, pixelFormat, rowBytes } from './formats.js';
+import { leastPlaneBytes, pixelFormat, rowBytes } from './formats.js';
 import {
   FRAME_ACQUIRE_FENCE_AT,
   FRAME_BYTES,
@@ -159,8 +159,8 @@ export function completeFrameMetadata(input: FrameMetadataInput): FrameMetadata 
   const frame = { width, height, fourcc, modifier, sequence, timestampNs, clock, damaged };
   const planes = completePlanes(input.planes);
   const complete = { ...frame, planes, color: completeColor(color), fences: completeFences(fences) };
-  const problem = problemOfPlanes(complete) ?? problemOfFences(complete);
-  if (problem !== undefined) throw invalidArgument('metadata.planes', problem, input.planes);
+  requirePlanes(complete);
+  requireNoFences(complete);
   return complete;
 }
 
@@ -214,35 +214,33 @@ function checkKey<Key extends string>(
     throw invalidArgument(name, `be one of ${Object.keys(keys).join(', ')}`, value);
 }
 
-/** What is wrong with the planes of a frame whose numbers are in range, to follow "must"; undefined: nothing. */
-function problemOfPlanes(frame: Pick<FrameMetadata, 'width' | 'height' | 'fourcc' | 'modifier' | 'planes'>) {
+/** The planes of a frame whose numbers are in range must be those of its format, each with room for its pixels. */
+function requirePlanes(
+  frame: Pick<FrameMetadata, 'width' | 'height' | 'fourcc' | 'modifier' | 'planes'>,
+): void {
+  const { planes, width, height } = frame;
   const format = pixelFormat(frame.fourcc);
   // Only its maker knows what a modifier means; it may add planes, too.
-  if (format === undefined || frame.modifier !== 0n) return undefined;
-  if (frame.planes.length !== format.planes.length) return `be the ${format.planes.length} of ${format.name}`;
-  const short = frame.planes.findIndex((plane, index) => !hasRoom(plane, format, index, frame));
-  return short < 0 ? undefined : `have room for ${frame.width} x ${frame.height} pixels in plane ${short}`;
+  if (format === undefined || frame.modifier !== 0n) return;
+  if (planes.length !== format.planes.length)
+    throw invalidArgument('metadata.planes', `be the ${format.planes.length} of ${format.name}`, planes);
+  format.planes.forEach((shape, index) => {
+    const { stride, bytes } = planes[index] as FramePlane;
+    const of = `for ${width} x ${height} pixels of ${format.name}`;
+    const row = rowBytes(shape, width);
+    if (stride < row)
+      throw invalidArgument(`metadata.planes[${index}].stride`, `be ${row} at least ${of}`, stride);
+    const least = leastPlaneBytes(shape, width, height, stride);
+    if (bytes < least)
+      throw invalidArgument(`metadata.planes[${index}].bytes`, `be ${least} at least ${of}`, bytes);
+  });
 }
 
-function problemOfFences({ planes, fences }: Pick<FrameMetadata, 'planes' | 'fences'>): string | undefined {
-  const both = planes.find(
-    ({ descriptor }) => descriptor === fences.acquire || descriptor === fences.release,
-  );
-  return both === undefined ? undefined : `not lie in descriptor ${both.descriptor}, which is a fence`;
-}
-
-function hasRoom(
-  plane: FramePlane,
-  format: PixelFormat,
-  index: number,
-  { width, height }: { readonly width: number; readonly height: number },
-): boolean {
-  const shape = format.planes[index];
-  if (shape === undefined) return false;
-  return (
-    plane.stride >= rowBytes(shape, width) &&
-    plane.bytes >= leastPlaneBytes(shape, width, height, plane.stride)
-  );
+function requireNoFences({ planes, fences }: Pick<FrameMetadata, 'planes' | 'fences'>): void {
+  planes.forEach(({ descriptor }, index) => {
+    if (descriptor === fences.acquire || descriptor === fences.release)
+      throw invalidArgument(`metadata.planes[${index}].descriptor`, 'be none of its fences', descriptor);
+  });
 }
 
 /** The 192 bytes of what is said of a frame. Throws ERR_SEALANE_INVALID_ARGUMENT. */

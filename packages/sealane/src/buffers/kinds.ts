@@ -24,13 +24,10 @@ export type AllowedKinds = ReadonlySet<DescriptorKind>;
 export function toAllowedKinds(allow: unknown): AllowedKinds {
   const kinds: readonly unknown[] = Array.isArray(allow) ? allow : [allow];
   const known = kinds.filter((kind): kind is DescriptorKind => KINDS.some((one) => one === kind));
-  if (known.length === 0 || known.length < kinds.length)
-    throw invalidArgument(
-      'options.allow',
-      `be ${KINDS.map(describe).join(', ')} or an array of those`,
-      kinds[0],
-    );
-  return new Set(known);
+  if (known.length > 0 && known.length === kinds.length) return new Set(known);
+  const wrong = kinds.find((kind) => !KINDS.some((one) => one === kind));
+  const must = `be ${KINDS.map(describe).join(', ')} or an array of those`;
+  throw invalidArgument('options.allow', must, kinds.length === 0 ? kinds : wrong);
 }
 
 /**
@@ -55,7 +52,8 @@ export function problemOf(descriptors: readonly number[], allowed: AllowedKinds)
     return undefined;
   } catch (error) {
     if (!isSealaneError(error)) throw error;
-    return reworded(error, `${error.message} (the subscriber allows ${[...allowed].join(', ')})`);
+    const own = `this subscriber allows ${[...allowed].join(', ')}, and with allow: 'any' it takes whatever comes`;
+    return reworded(error, `${error.message}. That is for the sender to do; ${own}`);
   }
 }
 

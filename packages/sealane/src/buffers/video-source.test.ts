@@ -21,8 +21,10 @@ test('options that no device can meet are refused before one is opened', () => {
     [/access/, { access: 'write' }],
     [/width/, { width: 0 }],
     [/height/, { height: 65_536 }],
-    [/formats/, { formats: 0x34325258 }],
-    [/formats/, { formats: [-1] }],
+    [/formats must be an array of codes of DRM/, { formats: 0x34325258 }],
+    [/formats must be one or more codes of DRM.*got an empty array/, { formats: [] }],
+    [/formats\[0\] must be/, { formats: [-1] }],
+    [/formats\[1\] must be a code of DRM: fourcc\("NV12"\)/, { formats: [0x34325258, 'NV12'] }],
     [/options/, { format: 0x34325258 }],
   ];
   for (const [message, options] of wrong)

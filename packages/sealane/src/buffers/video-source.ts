@@ -3,7 +3,7 @@
  * descriptors of its buffers. What the driver says is checked before it is told to anybody.
  */
 import { checkInteger, checkOptions, checkRecord, checkSignal } from '../base/check.js';
-import { closedError, invalidArgument, SealaneError } from '../base/errors.js';
+import { closedError, describe, invalidArgument, SealaneError } from '../base/errors.js';
 import { closeDescriptor } from '../os/descriptor.js';
 import { type FilledBuffer, VideoDevice, type VideoFormat } from '../os/video-device.js';
 import { fourccName } from './formats.js';
@@ -195,8 +195,14 @@ function checkWish({ width = 640, height = 480, formats }: V4l2SourceOptions): W
   checkInteger('options.width', width, 1, FRAME_MAX_SIDE);
   checkInteger('options.height', height, 1, FRAME_MAX_SIDE);
   if (formats === undefined) return { width, height, formats };
-  if (!Array.isArray(formats)) throw invalidArgument('options.formats', 'be an array', formats);
-  for (const code of formats) checkInteger('options.formats', code, 0, 0xffff_ffff);
+  const codes = "codes of DRM, such as [fourcc('NV12')]";
+  if (!Array.isArray(formats)) throw invalidArgument('options.formats', `be an array of ${codes}`, formats);
+  if (formats.length === 0) throw invalidArgument('options.formats', `be one or more ${codes}`, formats);
+  formats.forEach((code: unknown, index) => {
+    if (typeof code === 'string')
+      throw invalidArgument(`options.formats[${index}]`, `be a code of DRM: fourcc(${describe(code)})`, code);
+    checkInteger(`options.formats[${index}]`, code, 0, 0xffff_ffff);
+  });
   return { width, height, formats: [...formats] };
 }
 

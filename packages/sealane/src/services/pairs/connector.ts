@@ -2,7 +2,7 @@
  * Connects a receiver to every sender of its service, as soon as both are there, and again when a connection is lost. Owns the
  * connections until they are pairs. What a sender answers is checked before it counts.
  */
-import { isSealaneError, SealaneError } from '../../base/errors.js';
+import { isSealaneError, SealaneError, type SealaneErrorCode } from '../../base/errors.js';
 import { disposeDescriptors, type Packet, UnixSocket } from '../../os/index.js';
 import type { Domain } from '../domain/domain.js';
 import type { PortKey } from '../domain/names.js';
@@ -211,8 +211,8 @@ export class Connector<A extends { readonly type: 'accepted' }> implements Dispo
 
   #refused(target: Target, reason: RefusalReason, text: string): void {
     if (reason !== 'own-process' && reason !== 'no-port') {
-      const code = reason === 'untrusted' ? 'ERR_SEALANE_UNTRUSTED_PEER' : 'ERR_SEALANE_LIMIT_EXCEEDED';
-      this.#options.onDegraded(target.key, new SealaneError(code, `a ${target.key.kind} refuses: ${text}`));
+      const message = `a ${target.key.kind} refuses: ${text}`;
+      this.#options.onDegraded(target.key, new SealaneError(codeOf(reason), message));
     }
     if (FINAL.has(reason)) target.state = 'refused';
     else this.#later(target);
@@ -287,4 +287,12 @@ function lostDescriptors({ kind }: PortKey): SealaneError {
 
 function idOf({ node, port }: PortKey): string {
   return `${node}-${port}`;
+}
+
+/** The code for a refusal that its user is told of. */
+function codeOf(reason: RefusalReason): SealaneErrorCode {
+  if (reason === 'untrusted') return 'ERR_SEALANE_UNTRUSTED_PEER';
+  // The two want different things of each other: samples and buffers, say.
+  if (reason === 'bad-request') return 'ERR_SEALANE_SETTINGS_MISMATCH';
+  return 'ERR_SEALANE_LIMIT_EXCEEDED';
 }

@@ -112,8 +112,8 @@ export class Returns {
     if (outlets.some(({ held, peer }) => held > 0 && !this.#options.isLocal(peer.node))) return;
     throw new SealaneError(
       'ERR_SEALANE_LIMIT_EXCEEDED',
-      'no other thread has anything that could come back: it is all being filled, in the history, or with subscribers of this very thread; ' +
-        'release something, or wait on the event loop',
+      'every buffer is with this very thread, being filled, in the history, or held by its subscribers: none comes back while it is ' +
+        'blocked; release one, or wait on the event loop',
     );
   }
 }
