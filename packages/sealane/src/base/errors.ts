@@ -63,7 +63,7 @@ export type SealaneErrorCode =
   | 'ERR_SEALANE_ABORTED'
   /** A connection could not be made, or a lock not be had, within its time limit. */
   | 'ERR_SEALANE_TIMEOUT'
-  /** A service exists and does not fit what was required of it; the message names the setting or attribute, and both values. */
+  /** A service exists and does not fit what was required of it; the message names the setting or attribute, and both values. Or a peer sends another kind of samples. */
   | 'ERR_SEALANE_SETTINGS_MISMATCH'
   /** A service of this name exists already. */
   | 'ERR_SEALANE_SERVICE_EXISTS'
