@@ -52,8 +52,11 @@ export function problemOf(descriptors: readonly number[], allowed: AllowedKinds)
     return undefined;
   } catch (error) {
     if (!isSealaneError(error)) throw error;
-    const own = `this subscriber allows ${[...allowed].join(', ')}, and with allow: 'any' it takes whatever comes`;
-    return reworded(error, `${error.message}. That is for the sender to do; ${own}`);
+    const sender = `the sender hands over what this subscriber allows (${[...allowed].join(', ')})`;
+    return reworded(
+      error,
+      `${error.message}. Either ${sender}, or the subscriber takes whatever comes (allow: 'any')`,
+    );
   }
 }
 
