@@ -56,6 +56,7 @@ test('metadata that has no room is refused with the setting that gives it more',
   const service = await stage.service();
   using memory = BufferMemory.allocate(8);
   using usual = (await service.bufferPool<string>([memory.descriptor])).acquire();
+  const retried = await service.bufferPool<string>([memory.descriptor]);
   const long = 'x'.repeat(4_095);
   assert.throws(() => usual?.send(long), {
     ...invalid,
@@ -63,6 +64,12 @@ test('metadata that has no room is refused with the setting that gives it more',
   });
   using larger = (await service.bufferPool<string>([memory.descriptor], { maxBytes: 5_000 })).acquire();
   assert.equal(larger?.send(long), 0);
+  {
+    using failing = retried.acquire();
+    assert.throws(() => failing?.send(long), invalid);
+    assert.equal(retried.acquire(), undefined, 'it is still on loan');
+  }
+  assert.equal(retried.acquire()?.send('x'), 0, 'the end of the block has given it back');
   const small = await stage.service({ maxBytes: 100 }, 'small');
   const frame = { width: 1, height: 1, fourcc: fourcc('R8') };
   const meta = { ...frame, planes: [{ descriptor: 0, offset: 0, stride: 1, bytes: 1 }] };

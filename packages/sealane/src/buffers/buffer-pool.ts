@@ -28,6 +28,8 @@ export interface BufferPoolOptions<Meta>
   extends Omit<PublisherOptions, 'initialBytes' | 'strategy' | 'maxSegments' | 'maxLoaned'> {
   /** How metadata becomes bytes. Default: JSON. */
   readonly metadata?: MetadataEncoder<Meta> | undefined;
+  /** Room for the metadata of a frame, in bytes: 1 to the service's `maxBytes`. Default: 4,096, or the service's where that is less or all samples have one size. */
+  readonly maxBytes?: number | undefined;
 }
 
 const OPTIONS = [
@@ -73,7 +75,8 @@ export class FreeBuffer<Meta> implements Disposable {
 
   /**
    * Gives it to all subscribers; returns how many got it. It is free again when none has it any more, and it is not in the history. Throws
-   * ERR_SEALANE_INVALID_ARGUMENT for metadata that has no room, and as {@link Loan.send}.
+   * ERR_SEALANE_INVALID_ARGUMENT for metadata that has no room, and as {@link Loan.send}. Where nobody got it, it is then
+   * still the caller's, to be sent again or released.
    */
   send(meta: Meta): number {
     this.#write(meta);
