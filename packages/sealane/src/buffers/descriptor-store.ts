@@ -96,7 +96,7 @@ export function checkDescriptors(name: string, given: unknown): readonly number[
   if (descriptors.length === 0) throw invalidArgument(name, 'be 1 to 4 descriptors', given);
   if (descriptors.length > HANDSHAKE_MAX_DESCRIPTORS) throw tooMany(name, descriptors.length);
   for (const [index, fd] of descriptors.entries())
-    checkDescriptor(descriptors === given ? `${name}[${index}]` : name, fd);
+    checkDescriptor(Array.isArray(given) ? `${name}[${index}]` : name, fd);
   return descriptors as readonly number[];
 }
 

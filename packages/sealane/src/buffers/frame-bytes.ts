@@ -55,6 +55,11 @@ export class DescriptorViews {
   close(): void {
     for (const view of this.#views.splice(0)) view?.close();
   }
+
+  /** The frame was forgotten: what somebody still has of it stays as it is, until that is collected. */
+  forget(): void {
+    for (const view of this.#views.splice(0)) view?.forget();
+  }
 }
 
 /** A mapping of one descriptor, for one frame or for all frames in a buffer of a pool. */
@@ -64,6 +69,8 @@ interface DescriptorView {
   endLooks(): void;
   /** Ends all: what it showed is empty from now on. Idempotent. */
   close(): void;
+  /** Gives back what the garbage collector does not. */
+  forget(): void;
 }
 
 /**
@@ -111,6 +118,8 @@ class MemoryView implements DescriptorView {
   close(): void {
     this.#mapping.close();
   }
+
+  forget(): void {}
 
   #restore(): void {
     // Before the restoring: what another thread writes meanwhile is found the next time.
@@ -161,6 +170,11 @@ class DeviceView implements DescriptorView {
   close(): void {
     this.#open.clear();
     this.#mapping.close();
+    this.#buffer.close();
+  }
+
+  forget(): void {
+    this.#open.clear();
     this.#buffer.close();
   }
 }

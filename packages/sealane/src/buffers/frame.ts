@@ -99,9 +99,11 @@ export function unusable(problem: SealaneError, token: number): SealaneError {
 interface Left {
   readonly arrival: Arrival;
   descriptors: readonly number[];
+  views: DescriptorViews | undefined;
 }
 
-const frames = new FinalizationRegistry<Left>(({ arrival, descriptors }) => {
+const frames = new FinalizationRegistry<Left>(({ arrival, descriptors, views }) => {
+  views?.forget();
   if (descriptors.length === 0) return;
   arrival.dispose(descriptors);
   noteForgotten('release()');
@@ -176,6 +178,7 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
   read(index = 0): FrameBytes {
     const descriptors = this.#check();
     this.#views ??= new DescriptorViews(false);
+    if (this.#left !== undefined) this.#left.views = this.#views;
     return this.#views.look(descriptors, index);
   }
 
@@ -186,7 +189,7 @@ export class OwnFrame<Meta> implements BufferFrame<Meta> {
 
   /** Has the garbage collector close them if it is forgotten. */
   watch(): void {
-    this.#left = { arrival: this.#arrival, descriptors: this.#descriptors ?? [] };
+    this.#left = { arrival: this.#arrival, descriptors: this.#descriptors ?? [], views: this.#views };
     frames.register(this, this.#left);
   }
 
