@@ -2,10 +2,7 @@
 // without shared memory costs. Each writes its frame into a SOCK_STREAM pair and reads the other's into one buffer; both sleep meanwhile.
 // Arguments: a core for each (-1: any). Lines on standard input: "COUNT"; answer: the nanoseconds of COUNT round trips.
 #include "peer.h"
-#include <stdbool.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define FRAME_BYTES (1920 * 1080 * 4)
 
@@ -49,19 +46,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bytes_pair CORE CORE\n");
         return 2;
     }
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        fail("socketpair");
-    pid_t child = fork();
-    if (child < 0)
-        fail("fork");
-    bool answers = child == 0;
-    close(ends[answers ? 0 : 1]);
-    pin(argv[answers ? 2 : 1]);
+    pid_t child;
+    int socket = fork_joined(SOCK_STREAM, argv[1], argv[2], &child);
     memset(ours, 1, sizeof ours);
     memset(theirs, 1, sizeof theirs);
-    int socket = ends[answers ? 1 : 0];
-    if (answers) {
+    if (child == 0) {
         while (read_frame(socket))
             write_frame(socket);
         return 0;

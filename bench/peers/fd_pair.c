@@ -119,18 +119,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: fd_pair CORE CORE poll|sleep checked|unchecked\n");
         return 2;
     }
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        fail("socketpair");
     bool polls = strcmp(argv[3], "poll") == 0, checks = strcmp(argv[4], "checked") == 0;
-    pid_t child = fork();
-    if (child < 0)
-        fail("fork");
-    bool answers = child == 0;
-    close(ends[answers ? 0 : 1]);
-    pin(argv[answers ? 2 : 1]);
-    struct side side = {.socket = ends[answers ? 1 : 0], .frame = make_frame(), .polls = polls, .checks = checks};
-    if (answers) {
+    pid_t child;
+    int socket = fork_joined(SOCK_SEQPACKET, argv[1], argv[2], &child);
+    struct side side = {.socket = socket, .frame = make_frame(), .polls = polls, .checks = checks};
+    if (child == 0) {
         echo(&side);
         return 0;
     }
