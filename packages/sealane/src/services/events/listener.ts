@@ -1,8 +1,10 @@
 /** A listener, as its user sees it. Owns its port and its file in the service. */
-import { checkInteger, checkOptions, checkSignal } from '../../base/check.js';
+
+import { checkOptions, checkSignal } from '../../base/check.js';
 import { invalidArgument, isSealaneError } from '../../base/errors.js';
 import type { PortAddress } from '../pairs/address.js';
 import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from '../pairs/blocking.js';
+import { untilConnected } from '../pairs/connected.js';
 import type { Doorbell } from '../pairs/doorbell.js';
 import type { Waitable } from '../pairs/waitable.js';
 import type { EventNotice, ListenerPort } from './listener-port.js';
@@ -116,11 +118,10 @@ export class Listener implements AsyncIterable<EventNotice>, AsyncDisposable, Di
 
   /** Resolves once at least `count` notifiers are connected. Rejects with ERR_SEALANE_ABORTED, ERR_SEALANE_CLOSED. */
   async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
-    checkOptions('options', options, ['signal']);
-    checkSignal('options.signal', options.signal);
-    while (this.closed || this.figures.notifiers.length < count)
-      await this.#bell.wait(options.signal, 'waiting for notifiers');
+    await untilConnected(count, options, {
+      peers: () => (this.closed ? undefined : this.figures.notifiers.length),
+      changed: (signal) => this.#bell.wait(signal, 'waiting for notifiers'),
+    });
   }
 
   /** Ends all its connections; what was not received is lost. Idempotent. */

@@ -1,7 +1,9 @@
 /** A notifier, as its user sees it. Owns its port and its file in the service. */
-import { checkInteger, checkOptions, checkSignal } from '../../base/check.js';
+
+import { checkInteger, checkOptions } from '../../base/check.js';
 import { closedError } from '../../base/errors.js';
 import type { PortAddress } from '../pairs/address.js';
+import { untilConnected } from '../pairs/connected.js';
 import type { NotifierPort } from './notifier-port.js';
 
 /** What a notifier chooses for itself. */
@@ -73,10 +75,10 @@ export class Notifier implements AsyncDisposable, Disposable {
 
   /** Resolves once at least `count` listeners are connected. Rejects with ERR_SEALANE_ABORTED, ERR_SEALANE_CLOSED. */
   async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
-    checkOptions('options', options, ['signal']);
-    checkSignal('options.signal', options.signal);
-    while (this.closed || this.#port.outlets.length < count) await this.#port.changed(options.signal);
+    await untilConnected(count, options, {
+      peers: () => (this.closed ? undefined : this.#port.outlets.length),
+      changed: (signal) => this.#port.changed(signal),
+    });
   }
 
   /** Ends all its connections. Listeners still get what was notified. Idempotent. */

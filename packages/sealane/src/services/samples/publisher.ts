@@ -1,12 +1,14 @@
 /**
  * A publisher, as its user sees it: the checked tier, and the way to the hot one. Owns its port, its memory and its file in the service.
  */
-import { checkBoolean, checkInteger, checkOptions, checkSignal } from '../../base/check.js';
+
+import { checkBoolean, checkInteger, checkOptions } from '../../base/check.js';
 import { describe, invalidArgument } from '../../base/errors.js';
 import { CELL_MAX_LIVE_SEGMENTS } from '../../shm/layout.js';
 import type { ServiceSettings } from '../domain/settings.js';
 import { Notifier } from '../events/notifier.js';
 import type { PortAddress } from '../pairs/address.js';
+import { untilConnected } from '../pairs/connected.js';
 import type { Doorbell } from '../pairs/doorbell.js';
 import { CheckedLoan, ForgottenWatch } from './checked.js';
 import { checkWhenFull, type FullAction, type FullHandler } from './full.js';
@@ -250,11 +252,10 @@ export class Publisher implements SampleSender, AsyncDisposable, Disposable {
 
   /** Resolves once at least `count` subscribers are connected. Rejects with ERR_SEALANE_ABORTED, ERR_SEALANE_CLOSED. */
   async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
-    checkOptions('options', options, ['signal']);
-    checkSignal('options.signal', options.signal);
-    while (this.#closed || this.#port.outlets.length < count)
-      await this.#bell.wait(options.signal, 'waiting for subscribers');
+    await untilConnected(count, options, {
+      peers: () => (this.#closed ? undefined : this.#port.outlets.length),
+      changed: (signal) => this.#bell.wait(signal, 'waiting for subscribers'),
+    });
   }
 
   /** Ends all its connections. Subscribers still get what was sent, and keep what they borrowed. Idempotent. */

@@ -1,11 +1,13 @@
 /**
  * A subscriber, as its user sees it: the checked tier, and the way to the hot one. Owns its port and its file in the service.
  */
+
 import { checkInteger, checkOptions, checkSignal } from '../../base/check.js';
 import { isSealaneError } from '../../base/errors.js';
 import type { ServiceSettings } from '../domain/settings.js';
 import type { PortAddress } from '../pairs/address.js';
 import { type BlockingOptions, checkBlocking, DEFAULT_SPIN_MS } from '../pairs/blocking.js';
+import { untilConnected } from '../pairs/connected.js';
 import type { Doorbell } from '../pairs/doorbell.js';
 import type { Waitable } from '../pairs/waitable.js';
 import { CheckedSample, ForgottenWatch } from './checked.js';
@@ -187,11 +189,10 @@ export class Subscriber extends Receiver implements AsyncIterable<Sample>, Async
 
   /** Resolves once at least `count` publishers are connected. Rejects with ERR_SEALANE_ABORTED, ERR_SEALANE_CLOSED. */
   async connected(count = 1, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
-    checkOptions('options', options, ['signal']);
-    checkSignal('options.signal', options.signal);
-    while (this.closed || this.figures.publishers.length < count)
-      await this.#bell.wait(options.signal, 'waiting for publishers');
+    await untilConnected(count, options, {
+      peers: () => (this.closed ? undefined : this.figures.publishers.length),
+      changed: (signal) => this.#bell.wait(signal, 'waiting for publishers'),
+    });
   }
 
   /** Ends all its connections. What it holds ends with it: views are empty from now on. Idempotent. */
